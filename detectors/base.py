@@ -1,0 +1,180 @@
+"""The protocol every detector follows and the types that cross it. Imports numpy only, so that anyone may import it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Scores are rounded to this step before anything reads them, so that the same bytes give the same numbers.
+SCORE_STEP = 1e-4
+
+
+def quantise(value: float) -> float:
+    """Round to `SCORE_STEP`; the result is the shortest decimal, so it survives JSON unchanged."""
+    return round(float(value), 4)
+
+
+class DetectorError(Exception):
+    """A detector could not do its work on these frames."""
+
+
+class DetectorUnavailable(DetectorError):
+    """A detector cannot work for anybody: weights missing or damaged, a device gone, a self-check that failed."""
+
+
+class State(StrEnum):
+    """What a signal's silence or number is worth. Silence is never a zero."""
+
+    MEASURED = "measured"
+    NOT_MEASURED = "not_measured"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One sampled frame: `pixels` is uint8 [height, width, 3] in BGR, in displayed orientation and aspect.
+
+    `time_ms` counts from the first displayed frame. The array may be a view into shared memory that is
+    reused after the call that received it: copy what must outlive that call.
+    """
+
+    index: int
+    time_ms: int
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A box in displayed orientation, each side as a share (0-1) of the frame's width or height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Which weights spoke, by the pack's manifest. `calibration` is "none" until an operator calibrated it."""
+
+    id: str
+    version: str
+    calibration: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One number at one instant, quantised; `track` names the face it belongs to, when it belongs to one."""
+
+    time_ms: int
+    value: float
+    track: int | None = None
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A named number over time from one detector (`explicit.score`, `minor.score`, ...)."""
+
+    name: str
+    state: State
+    model: Model | None = None
+    samples: tuple[Sample, ...] = ()
+    #: Why it failed or was not measured, for people; never parsed.
+    note: str = ""
+
+
+class FaceState(StrEnum):
+    """What was learnt of a tracked face. `UNREAD`: present, but too small or too poor to be read."""
+
+    MATCHED = "matched"
+    POSSIBLE = "possible"
+    UNMATCHED = "unmatched"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonMatch:
+    """One registered person within the review line of a track; `distance` is L2 on the model's raw vectors."""
+
+    person: str
+    distance: float
+    state: FaceState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceTrack:
+    """One face followed through the clip. Carries no template: those of unmatched people never leave the process."""
+
+    track: int
+    start_ms: int
+    end_ms: int
+    state: FaceState
+    #: Tallest appearance in pixels of the frames the detectors saw.
+    height_px: int
+    #: Best box per sampled instant, for the reviewer's overlay.
+    boxes: tuple[tuple[int, Box], ...] = ()
+    #: Nearest first; empty when nobody registered is near.
+    matches: tuple[PersonMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What one detector says of one clip."""
+
+    signals: tuple[Signal, ...]
+    faces: tuple[FaceTrack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """Registered faces as an index: `vectors` is float32 [n, dim], `people[i]` owns row i.
+
+    Vectors are turned by a secret per-organisation rotation (`rotation`, float32 [dim, dim], orthogonal):
+    a query is turned the same way, distances stay what they were. `version` changes with every edit.
+    """
+
+    model: str
+    version: str
+    people: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    rotation: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a detector may know of a clip besides its frames."""
+
+    duration_ms: int
+    #: Texts by source: "prompt", "title".
+    texts: dict[str, str] = field(default_factory=dict)
+    gallery: Gallery | None = None
+
+
+class Inspection(Protocol):
+    """One detector at work on one clip; frames arrive in order, in batches, once."""
+
+    def see(self, frames: Sequence[Frame]) -> None: ...
+
+    def finish(self) -> Findings: ...
+
+
+class Detector(Protocol):
+    """A detector holds its model sessions and may be used by several threads, one inspection each."""
+
+    #: The name in the registry.
+    name: str
+    #: Every signal it may emit.
+    signals: tuple[str, ...]
+
+    def open(self, subject: Subject) -> Inspection: ...
+
+    def self_check(self) -> None:
+        """Run the model on a built-in probe and compare with the stored answer.
+
+        Raises DetectorUnavailable: the pipeline then knows the system is at fault and not the clip.
+        """
+        ...

@@ -1,0 +1,104 @@
+"""Every setting in one place, read from `MODERATION_*` (nested names with `__`). Nothing is read at import."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def default_state() -> Path:
+    """The checkout's `var/` when this is a checkout, else a folder of the user's."""
+    if (CHECKOUT / "pyproject.toml").is_file():
+        return CHECKOUT / "var"
+    return Path.home() / ".local" / "state" / "countersign"
+
+
+class Limits(BaseModel):
+    """What a clip may be. Each refusal names the limit it met."""
+
+    max_bytes: int = 512 * 1024 * 1024
+    max_duration_ms: int = 180_000
+    max_frames: int = 12_000
+    min_frames: int = 1
+    #: Coded pixels of one frame; 4096 x 2304 and a margin.
+    max_pixels: int = 10_000_000
+    min_side: int = 16
+    max_fps: int = 240
+    max_tracks: int = 8
+    max_metadata_bytes: int = 64 * 1024
+    #: Wall and CPU seconds one job of the decoder child may take, and its address space.
+    decode_seconds: int = 600
+    decode_memory_bytes: int = 6 * 1024**3
+
+
+class Marking(BaseModel):
+    """How a released clip is marked and encoded."""
+
+    provider: str = "Countersign"
+    system: str = "Countersign Gate"
+    platform_name: str = "Countersign"
+    crf: int = 21
+    preset: str = "veryfast"
+    encoder_threads: int = 2
+    #: The C2PA soft-binding algorithm name of our invisible mark, until registered.
+    soft_binding: str = "org.countersign.tss.1"
+    #: URL of an RFC 3161 time-stamp authority; empty signs without a time-stamp.
+    timestamp_url: str = ""
+
+
+class Retrying(BaseModel):
+    """How held clips and failed steps are tried again."""
+
+    held_first_seconds: float = 5.0
+    held_max_seconds: float = 60.0
+    clip_attempts: int = 3
+
+
+class Webhooks(BaseModel):
+    """Where deliveries may go and for how long they are tried."""
+
+    allow_loopback: bool = False
+    timeout_seconds: float = 10.0
+    max_attempts: int = 20
+
+
+class Settings(BaseSettings):
+    """The resolved settings of this process."""
+
+    model_config = SettingsConfigDict(env_prefix="MODERATION_", env_nested_delimiter="__", extra="ignore")
+
+    env: Literal["development", "production"] = "production"
+    state: Path = Field(default_factory=default_state)
+    models: Path = Field(default_factory=lambda: Path.home() / ".cache" / "countersign")
+    policies: Path | None = None
+    database_url: SecretStr | None = None
+    blobs_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    url: str = ""
+    api_key: SecretStr | None = None
+    #: Names of inference devices: "cpu" or "cuda". "cuda" without a GPU refuses to start.
+    device: Literal["cpu", "cuda"] = "cpu"
+    sample_fps: float = 3.0
+    sample_long_side: int = 1280
+    languages: tuple[str, ...] = ("en", "fr", "ar")
+    limits: Limits = Limits()
+    marking: Marking = Marking()
+    retrying: Retrying = Retrying()
+    webhooks: Webhooks = Webhooks()
+    log_level: str = "INFO"
+
+    @property
+    def development(self) -> bool:
+        """Whether this process runs in development mode."""
+        return self.env == "development"
+
+    def policies_dir(self) -> Path:
+        """`MODERATION_POLICIES`, else the checkout's `policies/`, else the copy inside the wheel."""
+        if self.policies is not None:
+            return self.policies
+        in_checkout = CHECKOUT / "policies"
+        return in_checkout if in_checkout.is_dir() else Path(__file__).resolve().parent / "_policies"
