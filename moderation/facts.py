@@ -1,0 +1,257 @@
+"""The fact record: all a policy may read of a clip and all that replay uses. Types and canonical form; no database."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from detectors.base import FaceState, State, quantise
+from moderation.canonical import canonical, digest
+
+FACTS_VERSION = 1
+
+Scalar = str | int | float | bool | None
+Phase = Literal["public", "draft"]
+_CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class FactsError(ValueError):
+    """A fact record that does not have the form of this version."""
+
+
+class PersonKind(StrEnum):
+    """Why somebody is in the registry."""
+
+    CAMEO = "cameo"
+    PUBLIC_FIGURE = "public_figure"
+    RIGHTS_HOLDER = "rights_holder"
+    PROTECTED_PERSON = "protected_person"
+
+
+class Consent(StrEnum):
+    """What the ledger said of one person and this creator at `judged_at`."""
+
+    CONSENTED = "consented"
+    NOT_CONSENTED = "not_consented"
+    #: A grant exists, but not for this use (scope, purpose, time).
+    LIMIT_VIOLATED = "limit_violated"
+    REVOKED = "revoked"
+    #: The ledger could not answer. Never read as a yes or a no.
+    UNDETERMINED = "undetermined"
+
+
+class Sample(NamedTuple):
+    """One number at one instant (ms from the first displayed frame), quantised; `track` is the face it is of."""
+
+    time_ms: Annotated[int, Field(ge=0)]
+    value: float
+    track: int | None = None
+
+
+def _order(sample: Sample) -> tuple[int, int, float]:
+    return (sample.time_ms, -1 if sample.track is None else sample.track, sample.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalFact:
+    """A signal as it was when the clip was judged. Samples are quantised and put in order on construction."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    state: State
+    model: str | None = None
+    version: str | None = None
+    calibration: str = "none"
+    samples: tuple[Sample, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        tidy = sorted((Sample(s[0], quantise(s[1]), s[2]) for s in self.samples), key=_order)
+        object.__setattr__(self, "samples", tuple(tidy))
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "state": str(self.state),
+            "model": self.model,
+            "version": self.version,
+            "calibration": self.calibration,
+            "samples": [list(sample) for sample in self.samples],
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One registered person near a face; `distance` is L2 on raw vectors, `state` is matched or possible."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    person: str
+    distance: float
+    state: FaceState
+
+    def to_json(self) -> dict[str, object]:
+        return {"person": self.person, "distance": quantise(self.distance), "state": str(self.state)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceFact:
+    """One tracked face; `end_ms` is exclusive. Candidates stand nearest first."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    track: int
+    start_ms: int
+    end_ms: int
+    state: FaceState
+    person: str | None = None
+    distance: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "track": self.track,
+            "start_ms": self.start_ms,
+            "end_ms": self.end_ms,
+            "state": str(self.state),
+            "person": self.person,
+            "distance": None if self.distance is None else quantise(self.distance),
+            "candidates": [candidate.to_json() for candidate in self.candidates],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFact:
+    """A registered person this clip shows or declares, with the consent snapshot."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    kind: PersonKind
+    consent: Consent
+    #: Whether the submission named this person as a cameo.
+    declared: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        return {"kind": str(self.kind), "consent": str(self.consent), "declared": self.declared}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionFacts:
+    """What the platform said of the clip. Empty text means none was given; null means not said."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    creator: str
+    creator_age_band: str | None = None
+    prompt: str = ""
+    title: str = ""
+    generator: str | None = None
+    locale: str | None = None
+    market: str | None = None
+    visibility: Phase = "public"
+    cameos: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "creator": self.creator,
+            "creator_age_band": self.creator_age_band,
+            "prompt": self.prompt,
+            "title": self.title,
+            "generator": self.generator,
+            "locale": self.locale,
+            "market": self.market,
+            "visibility": self.visibility,
+            "cameos": list(self.cameos),
+            "parents": list(self.parents),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifests:
+    """Which weights, gallery and word list the signals came from."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    detectors: str | None = None
+    gallery: str | None = None
+    lexicon: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        return {"detectors": self.detectors, "gallery": self.gallery, "lexicon": self.lexicon}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRecord:
+    """One clip as the judge sees it. Immutable; its digest (SHA-256 of RFC 8785 bytes) names it for ever.
+
+    `judged_at` is UTC, ISO 8601; it is content, the judge never reads a clock. `lineage` and `account` are
+    flat maps whose names the policy vocabulary lists.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    org: str
+    clip: str
+    judged_at: str
+    duration_ms: Annotated[int, Field(ge=0)]
+    phase: Phase
+    submission: SubmissionFacts
+    signals: dict[str, SignalFact] = field(default_factory=dict)
+    faces: tuple[FaceFact, ...] = ()
+    people: dict[str, PersonFact] = field(default_factory=dict)
+    manifests: Manifests = field(default_factory=Manifests)
+    lineage: dict[str, Scalar] = field(default_factory=dict)
+    account: dict[str, Scalar] = field(default_factory=dict)
+    known_illegal: bool = False
+    facts_version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "faces", tuple(sorted(self.faces, key=lambda face: face.track)))
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data; `canonical()` of it is the stored form."""
+        return {
+            "facts_version": self.facts_version,
+            "org": self.org,
+            "clip": self.clip,
+            "judged_at": self.judged_at,
+            "duration_ms": self.duration_ms,
+            "phase": self.phase,
+            "submission": self.submission.to_json(),
+            "signals": {name: signal.to_json() for name, signal in self.signals.items()},
+            "faces": [face.to_json() for face in self.faces],
+            "people": {person: fact.to_json() for person, fact in self.people.items()},
+            "manifests": self.manifests.to_json(),
+            "lineage": dict(self.lineage),
+            "account": dict(self.account),
+            "known_illegal": self.known_illegal,
+        }
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes: what is stored, hashed and replayed."""
+        return canonical(self.to_json())
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of the canonical bytes."""
+        return digest(self.to_json())
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object] | bytes | str) -> "FactRecord":
+        """Read a stored record. Raises FactsError for an unknown version, unknown or missing keys, wrong types."""
+        text = value if isinstance(value, bytes | str) else json.dumps(dict(value))
+        try:
+            return _reader().validate_json(text, strict=True)
+        except ValidationError as error:
+            # Places and kinds only: the record holds personal data that must not reach a log.
+            faults = [f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors(include_input=False)]
+            raise FactsError(f"not a fact record of version {FACTS_VERSION}: {'; '.join(faults[:5])}") from None
+
+
+@cache
+def _reader() -> TypeAdapter[FactRecord]:
+    return TypeAdapter(FactRecord)
