@@ -179,8 +179,10 @@ create table moderation.decisions (
   facts_hash text,
   policy_version text,
   supersedes text references moderation.decisions,
+  run text,                                  -- which judgement of which run: a step done twice decides once
   created_at timestamptz not null,
-  unique (clip_id, seq)
+  unique (clip_id, seq),
+  unique (clip_id, run)
 );
 create trigger decisions_append_only before update or delete on moderation.decisions
   for each row execute function moderation.refuse_change();

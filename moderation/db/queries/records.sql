@@ -1,0 +1,127 @@
+-- name: insert_analysis
+insert into moderation.analyses (org_id, clip_id, detectors, gallery, body, created_at)
+values (%(org)s, %(clip)s, %(detectors)s, %(gallery)s, %(body)s, %(now)s)
+on conflict (clip_id, detectors, gallery) do nothing;
+
+-- name: analysis
+select body from moderation.analyses
+where clip_id = %(clip)s and detectors = %(detectors)s and gallery = %(gallery)s;
+
+-- name: latest_analysis
+select body, detectors, gallery from moderation.analyses where clip_id = %(clip)s order by created_at desc limit 1;
+
+-- name: insert_rendition
+insert into moderation.renditions (org_id, clip_id, kind, sha256, blob_key, bytes, report, created_at)
+values (%(org)s, %(clip)s, %(kind)s, %(sha256)s, %(blob_key)s, %(bytes)s, %(report)s, %(now)s)
+on conflict (clip_id, kind) do nothing;
+
+-- name: rendition
+select sha256, blob_key, bytes, report, created_at from moderation.renditions
+where clip_id = %(clip)s and kind = %(kind)s;
+
+-- name: delete_renditions
+delete from moderation.renditions where clip_id = %(clip)s;
+
+-- name: insert_facts
+insert into moderation.facts (org_id, clip_id, facts_hash, body, judged_at)
+values (%(org)s, %(clip)s, %(hash)s, %(body)s, %(now)s) on conflict do nothing;
+
+-- name: facts
+select body from moderation.facts where clip_id = %(clip)s and facts_hash = %(hash)s;
+
+-- name: insert_policy_version
+insert into moderation.policy_versions (org_id, version, body, first_used_at)
+values (%(org)s, %(version)s, %(body)s, %(now)s) on conflict do nothing;
+
+-- name: policy_version
+select body from moderation.policy_versions where version = %(version)s;
+
+-- name: insert_decision
+-- Numbered per clip; the clip's row is locked by the caller.
+insert into moderation.decisions (org_id, decision_id, clip_id, seq, outcome, body, actor_kind, actor, facts_hash,
+  policy_version, supersedes, run, created_at)
+select %(org)s, %(decision)s, %(clip)s, coalesce(max(seq), 0) + 1, %(outcome)s, %(body)s, %(actor_kind)s, %(actor)s,
+  %(facts_hash)s, %(policy_version)s, (select decision_id from moderation.decisions
+    where clip_id = %(clip)s order by seq desc limit 1), %(run)s, %(now)s
+from moderation.decisions where clip_id = %(clip)s;
+
+-- name: latest_decision
+select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
+from moderation.decisions where clip_id = %(clip)s order by seq desc limit 1;
+
+-- name: decision_of_run
+select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
+from moderation.decisions where clip_id = %(clip)s and run = %(run)s;
+
+-- name: latest_rule_decision
+select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
+from moderation.decisions where clip_id = %(clip)s and actor_kind = 'rule' order by seq desc limit 1;
+
+-- name: decisions_of_people
+select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
+from moderation.decisions where clip_id = %(clip)s and actor_kind = 'person' order by seq;
+
+-- name: decision
+select clip_id, decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
+from moderation.decisions where decision_id = %(decision)s;
+
+-- name: replayable
+select d.decision_id, d.clip_id, d.outcome, d.body, d.policy_version, f.body as facts
+from moderation.decisions d join moderation.facts f on f.clip_id = d.clip_id and f.facts_hash = d.facts_hash
+where d.actor_kind = 'rule' and (%(clip)s::text is null or d.clip_id = %(clip)s) order by d.clip_id, d.seq;
+
+-- name: insert_proof
+insert into moderation.proofs (org_id, clip_id, sha256, passed, body, created_at)
+values (%(org)s, %(clip)s, %(sha256)s, %(passed)s, %(body)s, %(now)s)
+on conflict (clip_id, sha256) do update set passed = excluded.passed, body = excluded.body,
+  created_at = excluded.created_at;
+
+-- name: proof
+select passed, body from moderation.proofs where clip_id = %(clip)s and sha256 = %(sha256)s;
+
+-- name: insert_release
+-- At most one file per clip is ever released; a second release of the same bytes lifts a withdrawal.
+insert into moderation.releases (org_id, clip_id, sha256, blob_key, decision_id, released_at)
+values (%(org)s, %(clip)s, %(sha256)s, %(blob_key)s, %(decision)s, %(now)s)
+on conflict (clip_id) do update set decision_id = excluded.decision_id, withdrawn_at = null
+where moderation.releases.sha256 = excluded.sha256
+returning clip_id;
+
+-- name: release
+select sha256, blob_key, decision_id, released_at, withdrawn_at from moderation.releases where clip_id = %(clip)s;
+
+-- name: withdraw_release
+update moderation.releases set withdrawn_at = %(now)s where clip_id = %(clip)s and withdrawn_at is null;
+
+-- name: insert_fingerprint
+insert into moderation.fingerprints (org_id, clip_id, body, created_at)
+values (%(org)s, %(clip)s, %(body)s, %(now)s) on conflict (clip_id) do nothing;
+
+-- name: fingerprint
+select body from moderation.fingerprints where clip_id = %(clip)s;
+
+-- name: all_fingerprints
+select f.clip_id, f.body from moderation.fingerprints f order by f.created_at desc limit %(limit)s;
+
+-- name: known_hash
+select source from moderation.known_hashes where kind = 'sha256' and hash = %(hash)s;
+
+-- name: known_pdq
+select hash, source from moderation.known_hashes where kind = 'pdq';
+
+-- name: insert_known_hash
+insert into moderation.known_hashes (org_id, kind, hash, source) values (%(org)s, %(kind)s, %(hash)s, %(source)s)
+on conflict do nothing;
+
+-- name: legal_hold
+select reason from moderation.legal_holds where clip_id = %(clip)s and lifted_at is null limit 1;
+
+-- name: place_legal_hold
+insert into moderation.legal_holds (org_id, clip_id, reason, placed_by, placed_at)
+values (%(org)s, %(clip)s, %(reason)s, %(by)s, %(now)s);
+
+-- name: forget_clip
+-- What tells of a clip's content; decisions, events and the audit chain stay.
+with a as (delete from moderation.analyses where clip_id = %(clip)s),
+     f as (delete from moderation.facts where clip_id = %(clip)s)
+delete from moderation.fingerprints where clip_id = %(clip)s;

@@ -1,0 +1,103 @@
+"""START HERE: the steps of a clip in order, and what a failure of each means.
+
+These bodies are prose over `Steps`. How a step survives a crash is `engine.py`'s business; what a step does is
+in the module named beside it in `steps.py`. A step may run twice, its effect happens once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from moderation.errors import ClipFault, Outage
+
+Json = Mapping[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+#: How often consent, the gallery or a hash may change under a clip before it is held for a quieter moment.
+JUDGEMENTS = 5
+
+
+class Steps(Protocol):
+    """How steps are carried out: durably over queues (`engine.py`), or in this process (`checking.py`).
+
+    Both raise `Outage` when a part of the system is down and `ClipFault` when this clip alone cannot be processed.
+    """
+
+    def run(self, step: str, *args: Json) -> Json:
+        """Do one step here and now; a finished step is never done again."""
+        ...
+
+    def start(self, step: str, *args: Json) -> Callable[[], Json]:
+        """Begin a step where its queue is served; calling the answer waits for it."""
+        ...
+
+
+def process_clip(steps: Steps, org: str, clip: str, generation: int, attempts: int) -> None:
+    """Take one accepted clip to its end: released, before a person, withheld, refused, or held for a better time."""
+    for attempt in range(1, attempts + 1):
+        try:
+            _look_mark_and_judge(steps, org, clip, generation)
+        except Outage as outage:
+            # Nobody's clip is at fault: hold it, ask nobody, and try again when the system is well.
+            steps.run("hold", org, clip, generation, outage.cause)
+        except ClipFault as fault:
+            if attempt < attempts:
+                continue
+            # The system is well and the clip still fails: a person decides.
+            steps.run("ask_a_person", org, clip, generation, fault.reason, str(fault))
+        return
+
+
+def _look_mark_and_judge(steps: Steps, org: str, clip: str, generation: int) -> None:
+    begun = steps.run("begin", org, clip, generation)
+    if begun == "fetch":
+        # Only a `source_url` comes without its bytes; one that proves unusable ends `refused`.
+        if steps.start("fetch", org, clip, generation)() == "refused":
+            return
+    elif begun != "go":
+        return
+    # The known-illegal check comes before everything else touches the bytes; a hit seals them away.
+    if steps.start("screen", org, clip, generation)() == "known_illegal":
+        return
+    looked = steps.start("detect", org, clip, generation)
+    marked = steps.start("mark", org, clip, generation)
+    wait_for_both(looked, marked)
+    _conclude(steps, org, clip, generation)
+
+
+def _conclude(steps: Steps, org: str, clip: str, generation: int) -> None:
+    """Judge on the facts of this moment and act on it; begin again when the facts changed meanwhile."""
+    for _ in range(JUDGEMENTS):
+        verdict = steps.run("judge", org, clip, generation)
+        if verdict == "gallery_changed":
+            steps.start("detect", org, clip, generation)()
+        elif verdict == "publishable":
+            # The gate re-opens the very bytes to be delivered and proves all three marks on them.
+            steps.start("prove", org, clip, generation)()
+            if steps.run("release", org, clip, generation) == "released":
+                return
+        else:
+            # "in_review" and "withheld" were written in the same transaction as the decision.
+            return
+    raise Outage("unsettled_facts", "consent or the gallery kept changing while this clip was judged")
+
+
+def wait_for_both(*pending: Callable[[], Json]) -> None:
+    """Wait for every started step; an outage outweighs a clip's own fault, for then nobody need be asked."""
+    failures: list[Outage | ClipFault] = []
+    for wait in pending:
+        try:
+            wait()
+        except (Outage, ClipFault) as failure:
+            failures.append(failure)
+    if failures:
+        raise min(failures, key=lambda failure: isinstance(failure, ClipFault))
+
+
+def deliver_event(steps: Steps, org: str, delivery: str) -> None:
+    """Bring one event to one endpoint, once; a failed attempt is written down and due again later."""
+    steps.run("deliver", org, delivery)
+
+
+WORKFLOWS: dict[str, Callable[..., None]] = {
+    "process_clip": process_clip,
+    "deliver_event": deliver_event,
+}
