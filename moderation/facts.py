@@ -134,9 +134,16 @@ class PersonFact:
     consent: Consent
     #: Whether the submission named this person as a cameo.
     declared: bool = False
+    #: The registry's version of this person at `judged_at`; the release gate demands that it still stands.
+    version: int = 0
 
     def to_json(self) -> dict[str, object]:
-        return {"kind": str(self.kind), "consent": str(self.consent), "declared": self.declared}
+        return {
+            "kind": str(self.kind),
+            "consent": str(self.consent),
+            "declared": self.declared,
+            "version": self.version,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
