@@ -1,0 +1,1 @@
+"""One file a revision; `schema.sql` beside this package shows the sum."""
