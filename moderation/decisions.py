@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -108,6 +108,20 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Something that was not known: the signal, person or fact, and how it was missing ("failed", "unknown")."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    kind: Literal["signal", "person", "fact"]
+    name: str
+    state: str
+
+    def to_json(self) -> dict[str, object]:
+        return {"kind": self.kind, "name": self.name, "state": self.state}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
     """One condition that held, or could not be told and why; `says` is the condition in the language's own words."""
 
@@ -116,15 +130,15 @@ class Leaf:
     says: str
     truth: str
     spans: tuple[Span, ...] = ()
-    #: Of an undetermined leaf: what was not known, such as "signal face.age failed".
-    causes: tuple[str, ...] = ()
+    #: Of an undetermined leaf: what was not known.
+    causes: tuple[Cause, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
             "says": self.says,
             "truth": self.truth,
             "spans": [span.to_json() for span in self.spans],
-            "causes": list(self.causes),
+            "causes": [cause.to_json() for cause in self.causes],
         }
 
 

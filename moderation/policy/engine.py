@@ -1,0 +1,137 @@
+"""Facts and a ruleset to a decision: pure, so that the same facts and rules give the same bytes on any day.
+
+Precedence is total: the strictest outcome wins; its reasons stand in the order queue, priority (highest first),
+policy, rule; weaker reasons stay as `lesser`; notes and limits on the audience of every rule that fired add up.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from typing import TypeVar
+
+from detectors.base import State
+from moderation.canonical import canonical
+from moderation.decisions import Audience, Decision, Note, Outcome, Reason
+from moderation.facts import FactRecord
+from moderation.policy.exhibits import Exhibits
+from moderation.policy.model import Policy
+from moderation.policy.registry import VOCABULARY, Vocabulary
+from moderation.policy.verdicts import Judge, Verdict, unmet
+
+_R = TypeVar("_R", bound=Reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruleset:
+    """Policies ready to judge. `version` names their content; `bundle` is the text from which replay rebuilds them."""
+
+    policies: tuple[Policy, ...]
+    version: str
+    vocabulary: Vocabulary
+    bundle: str
+    judges: tuple[Judge, ...]
+    #: Every signal that some policy cannot do without.
+    required: frozenset[str]
+
+    @classmethod
+    def of(
+        cls,
+        policies: Iterable[Policy],
+        *,
+        version: str = "unversioned",
+        bundle: str = "",
+        vocabulary: Vocabulary = VOCABULARY,
+    ) -> "Ruleset":
+        """Compile policies; their order does not matter."""
+        ordered = tuple(sorted(policies, key=lambda policy: policy.area))
+        return cls(
+            policies=ordered,
+            version=version,
+            bundle=bundle,
+            vocabulary=vocabulary,
+            judges=tuple(Judge.of(policy, rule) for policy in ordered for rule in policy.rules),
+            required=frozenset(signal for policy in ordered for signal in policy.requires),
+        )
+
+
+def decide(facts: FactRecord, ruleset: Ruleset) -> Decision:
+    """Judge one clip. Reads nothing but its arguments; never allows what a required signal did not look at."""
+    exhibits = Exhibits(facts, ruleset.vocabulary)
+    unmets = (unmet(policy, exhibits) for policy in ruleset.policies)
+    judged = (judge.judge(exhibits, ruleset.required) for judge in ruleset.judges)
+    verdicts = [verdict for verdict in (*unmets, *judged) if verdict is not None]
+    if not ruleset.policies:
+        return _unjudged(facts, ruleset)
+    return _weigh(verdicts, facts, ruleset)
+
+
+def required_failures(facts: FactRecord, ruleset: Ruleset) -> list[str]:
+    """Return the required signals that failed, are absent, or claim to be measured without having looked.
+
+    The pipeline then holds the clip or asks a person. A required signal that is `not_measured` (no model is
+    configured) is not an outage: `decide` sends such a clip to review.
+    """
+    exhibits = Exhibits(facts, ruleset.vocabulary)
+    return sorted(signal for signal in ruleset.required if _failed(facts, exhibits, signal))
+
+
+def _failed(facts: FactRecord, exhibits: Exhibits, signal: str) -> bool:
+    fact = facts.signals.get(signal)
+    return (fact is None or fact.state is not State.NOT_MEASURED) and bool(exhibits.gaps(signal))
+
+
+def _weigh(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> Decision:
+    rank = ruleset.vocabulary.rank
+    verdicts.sort(
+        key=lambda v: (-v.outcome.strictness, rank(v.queue), -v.priority, v.trace.policy, v.trace.rule),
+    )
+    outcome = verdicts[0].outcome if verdicts else Outcome.ALLOW
+    asking = [v for v in verdicts if v.outcome.strictness >= Outcome.REVIEW.strictness]
+    reasons = _distinct(reason for v in verdicts if v.outcome is outcome for reason in v.reasons)
+    lesser = _distinct(reason for v in verdicts if v.outcome is not outcome for reason in v.reasons)
+    settled = {_identity(reason) for reason in reasons}
+    return Decision(
+        outcome=outcome,
+        reasons=reasons,
+        lesser=tuple(reason for reason in lesser if _identity(reason) not in settled),
+        notes=_notes(verdicts, facts, ruleset),
+        audience=reduce(Audience.narrowed, (v.audience for v in verdicts), Audience()),
+        queue=min((v.queue for v in asking if v.queue), key=rank, default=None),
+        priority=max((v.priority for v in asking), default=0),
+        policy_version=ruleset.version,
+        facts_hash=facts.digest(),
+        trace=tuple(v.trace for v in verdicts),
+    )
+
+
+def _unjudged(facts: FactRecord, ruleset: Ruleset) -> Decision:
+    """Without policies nothing was judged, and nothing unjudged is released."""
+    return Decision(
+        outcome=Outcome.REVIEW,
+        reasons=(Reason(code="undetermined", params={"rule": "none"}),),
+        queue="processing",
+        policy_version=ruleset.version,
+        facts_hash=facts.digest(),
+    )
+
+
+def _notes(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> tuple[Note, ...]:
+    said = (note for v in verdicts for note in v.notes)
+    unmeasured = (
+        Note(code="not_measured", params={"signal": name})
+        for name, signal in sorted(facts.signals.items())
+        if signal.state is State.NOT_MEASURED and name not in ruleset.required
+    )
+    return _distinct((*said, *unmeasured))
+
+
+def _identity(reason: Reason) -> bytes:
+    code, subject = reason.settles
+    return canonical([code, subject, dict(reason.params)])
+
+
+def _distinct(reasons: Iterable[_R]) -> tuple[_R, ...]:
+    first: dict[bytes, _R] = {}
+    for reason in reasons:
+        first.setdefault(_identity(reason), reason)
+    return tuple(first.values())

@@ -1,0 +1,138 @@
+"""The facts of one clip laid out for questioning: series by signal, appearances of people. Made once per judging."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from detectors.base import FaceState, State
+from moderation.decisions import Cause
+from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar
+from moderation.policy.model import ABSENT
+from moderation.policy.registry import SignalEntry, Vocabulary
+from moderation.policy.timeline import Series, series_of
+from moderation.policy.truth import FALSE, UNDETERMINED, Truth
+
+_READ = frozenset({FaceState.MATCHED, FaceState.POSSIBLE, FaceState.UNMATCHED})
+_NEAR = frozenset({FaceState.MATCHED, FaceState.POSSIBLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """One face and one person it may be; or a face and nobody; or a person and no face (`absent`)."""
+
+    face: FaceState | Literal["absent"]
+    track: int | None = None
+    start_ms: int = 0
+    end_ms: int = 0
+    person: str | None = None
+    distance: float | None = None
+    #: None although `person` is set: the record does not say who that is.
+    known: PersonFact | None = None
+
+
+class Exhibits:
+    """One clip's facts, ready to be asked. Lives for one judging; reads nothing but the record."""
+
+    def __init__(self, facts: FactRecord, vocabulary: Vocabulary) -> None:
+        self.facts = facts
+        self.clip_ms = facts.duration_ms
+        self._entries = vocabulary.signals
+        self._ends = {face.track: face.end_ms for face in facts.faces}
+        self._read = frozenset(face.track for face in facts.faces if face.state in _READ)
+        self._series: dict[str, tuple[Series, ...]] = {}
+        self._gaps: dict[str, tuple[Cause, ...]] = {}
+        self._appearances: tuple[Appearance, ...] | None = None
+
+    def series(self, signal: str) -> tuple[Series, ...]:
+        """Return the signal's series; none for a signal that nobody measured. A failed one shows what it saw."""
+        found = self._series.get(signal)
+        if found is None:
+            fact = self.facts.signals.get(signal)
+            silent = fact is None or fact.state is State.NOT_MEASURED
+            found = self._series[signal] = () if silent or fact is None else series_of(fact.samples, self._end)
+        return found
+
+    def gaps(self, signal: str) -> tuple[Cause, ...]:
+        """Return why the signal's silence is worth nothing; empty when it was measured throughout."""
+        found = self._gaps.get(signal)
+        if found is None:
+            found = self._gaps[signal] = self._look_for_gaps(signal)
+        return found
+
+    def silence(self, *signals: str) -> Truth:
+        """Return what seeing nothing on these signals means: false when all were measured, else undetermined."""
+        return UNDETERMINED if any(self.gaps(signal) for signal in signals) else FALSE
+
+    @property
+    def appearances(self) -> tuple[Appearance, ...]:
+        """Every face with everybody it may be, then the people of the record whom no face shows."""
+        if self._appearances is None:
+            shown = [appearance for face in self.facts.faces for appearance in self._of_face(face)]
+            seen = {appearance.person for appearance in shown if appearance.face in _NEAR}
+            absent = [
+                Appearance(face=ABSENT, person=person, known=known)
+                for person, known in sorted(self.facts.people.items())
+                if person not in seen
+            ]
+            self._appearances = (*shown, *absent)
+        return self._appearances
+
+    def fact(self, name: str) -> Scalar:
+        """Return a named fact; None when it is not known."""
+        group, _, key = name.partition(".")
+        match group:
+            case "lineage":
+                return self.facts.lineage.get(key)
+            case "account":
+                return self.facts.account.get(key)
+            case "submission":
+                value = getattr(self.facts.submission, key)
+                return len(value) if isinstance(value, tuple) else value
+            case _:
+                return getattr(self.facts, name)  # type: ignore[no-any-return]
+
+    def _end(self, track: int | None) -> int:
+        return self.clip_ms if track is None else self._ends.get(track, self.clip_ms)
+
+    def _look_for_gaps(self, signal: str) -> tuple[Cause, ...]:
+        fact = self.facts.signals.get(signal)
+        if fact is None:
+            return (_gap(signal, "absent"),)
+        if fact.state is not State.MEASURED:
+            return (_gap(signal, fact.state),)
+        return self._unlooked(signal, self._entries.get(signal))
+
+    def _unlooked(self, signal: str, entry: SignalEntry | None) -> tuple[Cause, ...]:
+        """Find what a measured signal did not look at although its kind says it looks at all of it."""
+        if entry is None or entry.per in ("some", "text"):
+            return ()
+        series = self.series(signal)
+        if entry.per == "frame":
+            return () if series else (_gap(signal, "empty"),)
+        missing = self._read - {part.track for part in series}
+        return tuple(_gap(signal, f"silent on track {track}") for track in sorted(missing))
+
+    def _of_face(self, face: FaceFact) -> list[Appearance]:
+        named: dict[str, tuple[FaceState, float | None]] = {c.person: (c.state, c.distance) for c in face.candidates}
+        if face.person is not None:
+            named.setdefault(face.person, (face.state, face.distance))
+        alone = Appearance(face=face.state, track=face.track, start_ms=face.start_ms, end_ms=face.end_ms)
+        if not named:
+            return [alone]
+        # An unread face stays unread, whomever it was compared with.
+        first = [alone] if face.state is FaceState.UNREAD else []
+        return first + [
+            Appearance(
+                face=state,
+                track=face.track,
+                start_ms=face.start_ms,
+                end_ms=face.end_ms,
+                person=person,
+                distance=distance,
+                known=self.facts.people.get(person),
+            )
+            for person, (state, distance) in sorted(named.items())
+        ]
+
+
+def _gap(signal: str, state: str) -> Cause:
+    return Cause(kind="signal", name=signal, state=str(state))

@@ -1,0 +1,129 @@
+"""What rules may speak of: signals, facts, queues, reason and note codes. The code's side of `vocabulary.yaml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+#: `frame`: looked at on every sampled frame, so no samples means nobody looked. `face`: on every readable face.
+#: `some`: on some faces only. `text`: on the submission's texts, at time 0. `some` and `text` may well be empty.
+Per = Literal["frame", "face", "some", "text"]
+FactType = Literal["text", "number", "flag"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalEntry:
+    """A signal: what it is measured on, its scale, and whether a rule may block on it without a person."""
+
+    per: Per
+    low: float = 0.0
+    high: float = 1.0
+    may_block: bool = True
+    means: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactEntry:
+    """A fact of the submission, the account or the lineage; `values` closes the list where there is one."""
+
+    type: FactType
+    values: tuple[str, ...] = ()
+    means: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """A queue of cases. The order of the registry is the order of precedence: earlier queues get the clip."""
+
+    specialists: bool = False
+    means: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Everything a rule may name."""
+
+    signals: Mapping[str, SignalEntry]
+    facts: Mapping[str, FactEntry]
+    queues: Mapping[str, QueueEntry]
+    reasons: Mapping[str, str]
+    notes: Mapping[str, str]
+
+    def rank(self, queue: str | None) -> int:
+        """Return the queue's place in the order of precedence; none comes last."""
+        names = list(self.queues)
+        return names.index(queue) if queue is not None and queue in self.queues else len(names)
+
+
+def _words(means: str) -> SignalEntry:
+    return SignalEntry(per="text", may_block=False, means=means)
+
+
+SIGNALS: dict[str, SignalEntry] = {
+    "explicit.score": SignalEntry(per="frame", means="how sexually explicit the frame looks"),
+    "face.detection": SignalEntry(per="some", means="how sure it is that a face is there"),
+    "face.match_distance": SignalEntry(per="some", high=4.0, means="distance to the nearest registered person"),
+    "face.age": SignalEntry(per="face", high=120.0, means="apparent age in years, the lower of the nets' opinions"),
+    "face.unread": SignalEntry(per="some", means="1 where a face is there but too small or poor to be read"),
+    "minor.score": SignalEntry(per="face", means="probability that the face is of somebody under 18"),
+    "words.minors": _words("texts speak of minors"),
+    "words.sexual": _words("texts speak of sexual things"),
+    "words.violence": _words("texts speak of violence or gore"),
+    "words.hate": _words("texts insult or threaten a protected group"),
+    "words.self_harm": _words("texts speak of self-harm or suicide"),
+}
+
+FACTS: dict[str, FactEntry] = {
+    "phase": FactEntry(type="text", values=("public", "draft"), means="whether the clip is to be public or a draft"),
+    "duration_ms": FactEntry(type="number", means="length of the clip in milliseconds"),
+    "known_illegal": FactEntry(type="flag", means="the bytes are on a list of known illegal material"),
+    "submission.creator_age_band": FactEntry(type="text", means="age band of the creator, as the platform says it"),
+    "submission.generator": FactEntry(type="text", means="name of the generator"),
+    "submission.locale": FactEntry(type="text", means="language tag, such as fr or ar-EG"),
+    "submission.market": FactEntry(type="text", means="country the clip is for, such as FR"),
+    "submission.visibility": FactEntry(type="text", values=("public", "draft"), means="visibility asked for"),
+    "submission.cameos": FactEntry(type="number", means="number of people the submission declares"),
+    "submission.parents": FactEntry(type="number", means="number of clips this one was made from"),
+    "lineage.depth": FactEntry(type="number", means="how many generations of remixes stand before this clip"),
+    "lineage.withdrawn_parents": FactEntry(type="number", means="ancestors that were withdrawn or withheld"),
+    "account.released_clips": FactEntry(type="number", means="clips of this creator that were released"),
+    "account.blocked_clips": FactEntry(type="number", means="clips of this creator that were blocked"),
+}
+
+QUEUES: dict[str, QueueEntry] = {
+    "known_illegal": QueueEntry(specialists=True, means="known illegal material; no renditions are shown"),
+    "minor_safety": QueueEntry(specialists=True, means="minors and young-looking people"),
+    "likeness": QueueEntry(means="people in the registry"),
+    "explicit": QueueEntry(means="nudity and sexual content"),
+    "words": QueueEntry(means="prompts and titles"),
+    "rights": QueueEntry(means="rights holders"),
+    "processing": QueueEntry(means="clips that the system could not look at in full"),
+}
+
+REASONS: dict[str, str] = {
+    "explicit_content": "nudity or sexual content",
+    "public_figure_likeness": "a public figure who has not allowed it",
+    "unconsented_likeness": "a registered person who has not allowed it",
+    "consent_revoked": "a registered person who took the consent back",
+    "protected_person": "a person nobody may depict",
+    "minor_safety": "a young-looking or unreadable person beside words about minors",
+    "minor_sexualised": "a young-looking or unreadable person in a sexual context",
+    "known_illegal": "known illegal material",
+    "rights_holder": "likeness managed by a rights holder",
+    "voice_likeness": "a registered person's voice",
+    "prompt_text": "what the prompt or title says",
+    "violence": "violence or gore",
+    "hate": "hate",
+    "self_harm": "self-harm or suicide",
+    "detector_unavailable": "something needed could not be measured",
+    "processing_failed": "the clip could not be processed in full",
+    "undetermined": "a rule could not be told either way",
+}
+
+NOTES: dict[str, str] = {
+    "young_looking": "somebody looks under 25; not shown to teens",
+    "unread_face": "a face could not be read; not shown to teens",
+    "declared_cameo_not_visible": "a declared person was not seen",
+    "not_measured": "no detector is configured for a signal",
+}
+
+VOCABULARY = Vocabulary(signals=SIGNALS, facts=FACTS, queues=QUEUES, reasons=REASONS, notes=NOTES)

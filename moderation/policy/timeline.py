@@ -1,0 +1,137 @@
+"""One signal's numbers over time, and where a comparison holds on them. Knows nothing of rules or people."""
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from moderation.decisions import Span
+from moderation.facts import Sample
+from moderation.policy.model import Anywhere, Comparator, OftenIn, Quantifier, ShareOfClip, Sustained
+
+Compare = Callable[[float, float], bool]
+COMPARE: dict[Comparator, Compare] = {
+    "at_least": operator.ge,
+    "above": operator.gt,
+    "at_most": operator.le,
+    "below": operator.lt,
+    "equals": operator.eq,
+}
+#: Comparators that a low value meets: among several samples of one instant the lowest speaks for it.
+_DOWNWARD = frozenset({"at_most", "below"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The instants of one signal on one face, or on the whole picture (`track` None), in order.
+
+    `highs` and `lows` are the extremes at each instant; they differ only where an instant has several samples.
+    An instant lasts until the next one; the last lasts until `end_ms`.
+    """
+
+    track: int | None
+    times: tuple[int, ...]
+    highs: tuple[float, ...]
+    lows: tuple[float, ...]
+    end_ms: int
+    top: float
+    bottom: float
+
+    def values(self, comparator: Comparator) -> tuple[float, ...]:
+        """Return the value that speaks for each instant under this comparator."""
+        return self.lows if comparator in _DOWNWARD else self.highs
+
+    def could_hold(self, comparator: Comparator, threshold: float) -> bool:
+        """Tell from the extremes alone whether any instant can meet the comparison (exact unless `equals`)."""
+        if comparator == "equals":
+            return self.bottom <= threshold <= self.top
+        return COMPARE[comparator](self.bottom if comparator in _DOWNWARD else self.top, threshold)
+
+    def until(self, index: int) -> int:
+        """Return the instant (ms, exclusive) at which the one at `index` is over."""
+        return self.times[index + 1] if index + 1 < len(self.times) else self.end_ms
+
+
+def series_of(samples: Sequence[Sample], ends: Callable[[int | None], int]) -> tuple[Series, ...]:
+    """Split ordered samples by track; `ends` gives the ms at which a track, or for None the clip, is over."""
+    tracks: dict[int | None, list[tuple[int, float, float]]] = {}
+    for time_ms, value, track in samples:
+        instants = tracks.setdefault(track, [])
+        if instants and instants[-1][0] == time_ms:
+            _, low, high = instants[-1]
+            instants[-1] = (time_ms, min(low, value), max(high, value))
+        else:
+            instants.append((time_ms, value, value))
+    return tuple(_series(track, instants, ends(track)) for track, instants in tracks.items())
+
+
+def _series(track: int | None, instants: list[tuple[int, float, float]], end_ms: int) -> Series:
+    times, lows, highs = zip(*instants, strict=True)
+    return Series(
+        track=track,
+        times=times,
+        highs=highs,
+        lows=lows,
+        end_ms=max(end_ms, times[-1] + 1),
+        top=max(highs),
+        bottom=min(lows),
+    )
+
+
+def holds(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier, clip_ms: int) -> bool:
+    """Tell whether the comparison holds on this series for as long, or as often, as the quantifier asks."""
+    if not series.could_hold(comparator, threshold):
+        return False
+    compare = COMPARE[comparator]
+    flags = [compare(value, threshold) for value in series.values(comparator)]
+    match quantifier:
+        case Anywhere():
+            return any(flags)
+        case Sustained(ms):
+            return any(series.until(last) - series.times[first] >= ms for first, last in _runs(flags))
+        case OftenIn(hits, window):
+            return _often(flags, hits, window)
+        case ShareOfClip(share):
+            held = sum(series.until(last) - series.times[first] for first, last in _runs(flags))
+            return held >= share * max(clip_ms, 1)
+
+
+def spans(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier) -> list[Span]:
+    """Return the stretches on which the comparison holds; under `for` only those that last long enough."""
+    values = series.values(comparator)
+    compare = COMPARE[comparator]
+    worst = min if comparator in _DOWNWARD else max
+    least = quantifier.ms if isinstance(quantifier, Sustained) else 0
+    return [
+        Span(
+            start_ms=series.times[first],
+            end_ms=series.until(last),
+            peak=worst(values[first : last + 1]),
+            track=series.track,
+        )
+        for first, last in _runs(compare(value, threshold) for value in values)
+        if series.until(last) - series.times[first] >= least
+    ]
+
+
+def _runs(flags: Iterable[bool]) -> list[tuple[int, int]]:
+    """Return first and last index of every run of true flags."""
+    runs: list[tuple[int, int]] = []
+    for index, flag in enumerate(flags):
+        if not flag:
+            continue
+        if runs and runs[-1][1] == index - 1:
+            runs[-1] = (runs[-1][0], index)
+        else:
+            runs.append((index, index))
+    return runs
+
+
+def _often(flags: list[bool], hits: int, window: int) -> bool:
+    count = sum(flags[:window])
+    if count >= hits:
+        return True
+    for index in range(window, len(flags)):
+        count += flags[index] - flags[index - window]
+        if count >= hits:
+            return True
+    return False
