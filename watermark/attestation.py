@@ -1,0 +1,133 @@
+"""What a C2PA manifest attests, from the report on it. The report quotes the file: nothing in it is certain."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watermark.manifest import PROVENANCE, SOFT_BINDING, mark_number
+
+#: Names of our trust lists, by which the library says which of them it used.
+OWN_LIST, OTHERS_LIST, TIMESTAMP_LIST = "urn:countersign:own", "urn:countersign:others", "urn:countersign:timestamps"
+#: Success codes that say the bytes are those that were signed.
+BINDINGS = frozenset({"assertion.bmffHash.match", "assertion.dataHash.match", "assertion.boxesHash.match"})
+#: What another's manifest says is shown to people: no longer than this.
+TEXT_LIMIT = 200
+
+
+class CredentialsState(StrEnum):
+    """What a manifest is worth. `VALID`: intact, but nobody we believe vouches for the signer."""
+
+    TRUSTED = "trusted"
+    VALID = "valid"
+    INVALID = "invalid"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsReading:
+    """What a file's active manifest says and is worth. Its texts are others' words unless `ours`.
+
+    `ours`: trusted by our own roots. `intact`: signature and content hash hold, whoever signed and whenever.
+    """
+
+    state: CredentialsState
+    ours: bool = False
+    intact: bool = False
+    clip_id: str | None = None
+    mark_id: int | None = None
+    soft_binding: str | None = None
+    provider: str | None = None
+    system: str | None = None
+    system_version: str | None = None
+    #: The time the manifest claims, and the time a time-stamp authority states.
+    created_at: str | None = None
+    timestamp: str | None = None
+    timestamp_trusted: bool = False
+    generator: str | None = None
+    issuer: str | None = None
+    manifest_id: str | None = None
+    parents: tuple[str, ...] = ()
+    #: C2PA validation codes: what failed, and what is only to be noted.
+    failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    #: Why nothing could be read, when that is so.
+    error: str | None = None
+
+
+def interpret(store: object) -> CredentialsReading:
+    """Turn the library's report into a reading. The report quotes the file: nothing in it has to be as expected."""
+    label = _at(store, "active_manifest")
+    manifest = _at(store, "manifests", label)
+    results = _at(store, "validation_results")
+    state, ours = _worth(_at(store, "validation_state"), _at(results, "trustListUri"))
+    passed = _codes(results, "success")
+    provenance, binding = _assertion_data(manifest, PROVENANCE), _assertion_data(manifest, SOFT_BINDING)
+    return CredentialsReading(
+        state=state,
+        ours=ours,
+        intact="claimSignature.validated" in passed and not BINDINGS.isdisjoint(passed),
+        clip_id=text(_at(provenance, "id")),
+        mark_id=mark_number(_at(binding, "blocks", 0, "value")),
+        soft_binding=text(_at(binding, "alg")),
+        provider=text(_at(provenance, "provider")),
+        system=text(_at(provenance, "system")),
+        system_version=text(_at(provenance, "version")),
+        created_at=text(_at(provenance, "time")),
+        timestamp=text(_at(manifest, "signature_info", "time")),
+        timestamp_trusted="timeStamp.trusted" in passed,
+        generator=_generator(manifest),
+        issuer=text(_at(manifest, "signature_info", "issuer")),
+        manifest_id=text(label),
+        parents=_parents(manifest),
+        failures=_codes(results, "failure"),
+        notes=_codes(results, "informational"),
+    )
+
+
+def _worth(state: object, trust_list: object) -> tuple[CredentialsState, bool]:
+    # The library also accepts time-stamp roots as vouching for a manifest: which list it used decides.
+    if state == "Trusted" and trust_list in (OWN_LIST, OTHERS_LIST):
+        return CredentialsState.TRUSTED, trust_list == OWN_LIST
+    if state in ("Trusted", "Valid"):
+        return CredentialsState.VALID, False
+    return CredentialsState.INVALID, False
+
+
+def _at(value: object, *path: object) -> object:
+    """Follow keys and indices into plain data; None where the way ends."""
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def text(value: object) -> str | None:
+    return value[:TEXT_LIMIT] if isinstance(value, str) and value else None
+
+
+def _codes(results: object, kind: str) -> tuple[str, ...]:
+    codes = (text(_at(item, "code")) for item in _items(_at(results, "activeManifest", kind)))
+    return tuple(dict.fromkeys(code for code in codes if code))
+
+
+def _assertion_data(manifest: object, label: str) -> object:
+    found = (_at(item, "data") for item in _items(_at(manifest, "assertions")) if _at(item, "label") == label)
+    return next(found, None)
+
+
+def _generator(manifest: object) -> str | None:
+    info = _at(manifest, "claim_generator_info", 0)
+    parts = [part for part in (text(_at(info, "name")), text(_at(info, "version"))) if part]
+    return "/".join(parts) or text(_at(manifest, "claim_generator"))
+
+
+def _parents(manifest: object) -> tuple[str, ...]:
+    ids = (text(_at(item, "active_manifest")) for item in _items(_at(manifest, "ingredients")))
+    return tuple(name for name in ids if name)
