@@ -1,0 +1,95 @@
+"""Turn a found face into a vector that tells people apart, and say how far to trust it. Knows no names."""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alignment import align_face
+from detectors.yunet import Detection, Floats, Network
+
+CHIP_SIDE: Final = 150
+CHIP_PADDING: Final = 0.25
+DIMENSION: Final = 128
+#: Measured: at 64 pixels the error rate is 0.7 %, at 48 it is 2 %, at 32 it is 5.5 % and ages drift by 6 years.
+MIN_HEIGHT: Final = 64
+#: Laplacian variance over grey variance in the chip's middle. A face of 64 real pixels measures at least 0.025;
+#: one of 32 real pixels, shown larger, between 0.007 and 0.024.
+MIN_SHARPNESS: Final = 0.012
+_FULL_SHARPNESS: Final = 0.08
+_FULL_HEIGHT: Final = 160
+#: Chips per run: bounds memory when a crowd fills the frame.
+_CHIPS_PER_RUN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """What a readable face gave: `vector` is float32 [128], raw; `quality` in (0, 1] weighs it in an average."""
+
+    vector: Floats
+    quality: float
+
+
+class Embedder:
+    """dlib's face network (CC0), mirror-averaged: L2 distances between raw vectors, 0.60 being the outer line.
+
+    A face that is too small, too blurred or turned too far is not read. Safe for several threads.
+    """
+
+    def __init__(self, network: Network, *, min_height: float = MIN_HEIGHT) -> None:
+        self._network = network
+        self._min_height = min_height
+
+    def read(self, pixels: NDArray[np.uint8], found: tuple[Detection, ...]) -> tuple[Reading | None, ...]:
+        """Read each face found in `pixels` (uint8 [height, width, 3], BGR); None where it cannot be read."""
+        trusted = [self._chip(pixels, face) for face in found]
+        chips = [chip for chip, quality in trusted if quality > 0]
+        vectors = iter(self.vectors(np.stack(chips)) if chips else ())
+        return tuple(Reading(vector=next(vectors), quality=quality) if quality > 0 else None for _, quality in trusted)
+
+    def vectors(self, chips: NDArray[np.uint8]) -> Floats:
+        """Embed upright chips, uint8 [n, 150, 150, 3] in BGR, as float32 [n, 128]."""
+        parts = [self._run(chips[i : i + _CHIPS_PER_RUN]) for i in range(0, len(chips), _CHIPS_PER_RUN)]
+        return np.concatenate(parts) if parts else np.empty((0, DIMENSION), np.float32)
+
+    def _run(self, chips: NDArray[np.uint8]) -> Floats:
+        rgb = chips[..., ::-1].astype(np.float32).transpose(0, 3, 1, 2)
+        both = np.ascontiguousarray(np.concatenate([rgb, rgb[..., ::-1]]))
+        vectors = self._network.run({"rgb": both})["embedding"]
+        return ((vectors[: len(chips)] + vectors[len(chips) :]) / 2).astype(np.float32)
+
+    def _chip(self, pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:
+        """Return the chip and its quality, 0 for a face that must not be read."""
+        unread = np.empty((0, 0, 3), np.uint8), 0.0
+        facing = frontality(face.points)
+        if face.height < self._min_height or facing <= 0:
+            return unread
+        try:
+            chip = align_face(pixels, face.points, CHIP_SIDE, CHIP_PADDING)
+        except ValueError:
+            return unread
+        clear = sharpness(chip)
+        if clear < MIN_SHARPNESS:
+            return unread
+        size = min(1.0, face.height / _FULL_HEIGHT)
+        return chip, size * facing * min(1.0, clear / _FULL_SHARPNESS)
+
+
+def frontality(points: Floats) -> float:
+    """Return 1 when the nose lies midway between the eyes, 0 when it reaches beyond one of them (a profile)."""
+    eyes = (points[1] - points[0]).astype(np.float64)
+    length = float(eyes @ eyes)
+    if not np.isfinite(length) or length < 1:
+        return 0.0
+    along = float((points[2] - points[0]).astype(np.float64) @ eyes) / length
+    return max(0.0, 1 - 2 * abs(along - 0.5))
+
+
+def sharpness(chip: NDArray[np.uint8]) -> float:
+    """Return the share of fine detail in the middle of an upright chip: independent of light and contrast."""
+    edge = chip.shape[0] // 6
+    grey = cv2.cvtColor(chip, cv2.COLOR_BGR2GRAY).astype(np.float32)[edge:-edge, edge:-edge]
+    detail = cast("NDArray[np.float32]", cv2.Laplacian(grey, cv2.CV_32F))
+    return float(detail.var()) / (float(grey.var()) + 1e-6)
