@@ -10,7 +10,7 @@ import subprocess
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -240,6 +240,9 @@ class EmbeddedPostgres:
                 time.sleep(0.005)
         if self._child is not None:
             self._child.wait()
+        with suppress(OSError):
+            # Made again at the next start; a state that is deleted leaves nothing behind.
+            self._cluster.place().socket.rmdir()
 
 
 #: Servers that others still use when the process that started them lets go; kept so that nobody waits for them.
