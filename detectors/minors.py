@@ -1,0 +1,181 @@
+"""Apparent age of found faces, by two networks. An estimate with years of error: no one decides anything on it alone.
+
+Reads neither gender nor origin; the heads that could are not in the pack.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alignment import align_face
+from detectors.base import DetectorError, DetectorUnavailable, Model, quantise
+from detectors.manifests import Manifest, Presence
+from detectors.probes import HEAD_BOX, HEAD_POINTS, drawn_head
+from detectors.runtime import Device, Session
+
+FIRST_MODEL: Final = "age_v1"
+SECOND_MODEL: Final = "age_faceapi"
+#: Below this height the estimate shifts by more years than it is worth.
+MIN_FACE_PX: Final = 64
+ADULT_FROM: Final = 18
+
+_CHIP_SIDE: Final = 64
+_CHIP_PADDING: Final = 0.2
+_MEAN_RGB: Final = np.array([122.782, 117.001, 104.298], dtype=np.float32)
+#: The years the first network's 81 classes stand for; its first class is the first year of life.
+_YEARS: Final = np.array([0.25, *range(1, 81)])
+
+_CROP_SIDE: Final = 112
+#: The second network's answer is the mean over these margins around the box, each also mirrored.
+_MARGINS: Final = (0.0, 0.1, 0.2, 0.3)
+
+#: Faces a run takes at once, to bound memory.
+_BATCH: Final = 32
+
+#: What the networks say of the drawn head, and how far another processor may be from it.
+_PROBE_AGES: Final = {FIRST_MODEL: 23.0134, SECOND_MODEL: 12.8554}
+_PROBE_TOLERANCE_YEARS: Final = 0.25
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgeReading:
+    """What was read of one face, in years; None where it was not read."""
+
+    #: The first network: mean age, and the share of its belief below 18.
+    age_first: float | None = None
+    p_under_18: float | None = None
+    #: The second network: mean age.
+    age_second: float | None = None
+
+    @property
+    def unread(self) -> bool:
+        """Whether no network read this face."""
+        return self.youngest is None
+
+    @property
+    def youngest(self) -> float | None:
+        """The lower of the two ages: disagreement counts for the younger."""
+        return min((age for age in (self.age_first, self.age_second) if age is not None), default=None)
+
+
+class AgeReader:
+    """Reads ages off faces that were already found; may be used by several threads."""
+
+    def __init__(self, first: Session, second: Session | None, *, note: str = "") -> None:
+        self._first = first
+        self._second = second
+        #: Why there is no second opinion; empty when there is one. Belongs on the signal.
+        self.note = note
+
+    @classmethod
+    def load(cls, manifest: Manifest, *, device: Device = "cpu") -> Self:
+        """Load both networks, or the first alone where the pack has no second.
+
+        Raises DetectorUnavailable when the first is not there or a file is damaged.
+        """
+        first = Session.open(manifest, FIRST_MODEL, device=device)
+        entry = manifest.entry(SECOND_MODEL)
+        if entry.state is Presence.ABSENT:
+            return cls(first, None, note=f"one age network only: {entry.note}")
+        return cls(first, Session.open(manifest, SECOND_MODEL, device=device))
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Which weights speak."""
+        return tuple(session.model for session in (self._first, self._second) if session is not None)
+
+    def read(
+        self, pixels_bgr: Pixels, boxes_px: Sequence[NDArray[np.float32]], points_px: Sequence[NDArray[np.float32]]
+    ) -> list[AgeReading]:
+        """Return one reading per face of a frame, unread for faces below `MIN_FACE_PX` or with points that coincide.
+
+        `pixels_bgr` is uint8 [height, width, 3]; each box is left, top, right, bottom and each points array [5, 2],
+        in pixels, as the face detector gives them. Raises DetectorError when a model fails.
+        """
+        readings = [AgeReading()] * len(boxes_px)
+        chips = {
+            index: chip
+            for index, (box, points) in enumerate(zip(boxes_px, points_px, strict=True))
+            if (chip := _chip(pixels_bgr, box, points)) is not None
+        }
+        read = list(chips)
+        for start in range(0, len(read), _BATCH):
+            indices = read[start : start + _BATCH]
+            firsts = self._read_first([chips[index] for index in indices])
+            seconds = self._read_second(pixels_bgr, [boxes_px[index] for index in indices])
+            for index, (age, p_under_18), second in zip(indices, firsts, seconds, strict=True):
+                readings[index] = AgeReading(age_first=age, p_under_18=p_under_18, age_second=second)
+        return readings
+
+    def _read_first(self, chips: Sequence[Pixels]) -> list[tuple[float, float]]:
+        """Return mean age and belief below 18 of each aligned chip (uint8 [64, 64, 3] BGR)."""
+        rgb = np.stack(chips)[..., ::-1].astype(np.float32)
+        batch = np.ascontiguousarray(((rgb - _MEAN_RGB) / np.float32(256)).transpose(0, 3, 1, 2))
+        (beliefs,) = self._first.run(batch).values()
+        if beliefs.shape != (len(chips), len(_YEARS)) or not np.isfinite(beliefs).all():
+            raise DetectorError(f"{FIRST_MODEL} gave no age")
+        wide = beliefs.astype(np.float64)
+        return [(quantise(belief @ _YEARS), quantise(belief[:ADULT_FROM].sum())) for belief in wide]
+
+    def _read_second(self, pixels: Pixels, boxes: Sequence[NDArray[np.float32]]) -> list[float | None]:
+        """Return the second network's mean age per face, None where there is no second network."""
+        if self._second is None:
+            return [None] * len(boxes)
+        ages: list[float | None] = []
+        for box in boxes:
+            (answer,) = self._second.run(_crops(pixels, box)).values()
+            if not np.isfinite(answer).all():
+                raise DetectorError(f"{SECOND_MODEL} gave no age")
+            ages.append(quantise(answer.astype(np.float64).mean()))
+        return ages
+
+    def self_check(self) -> None:
+        """Read a drawn head and compare with the stored ages; raise DetectorUnavailable when they are off."""
+        (reading,) = self.read(drawn_head(), [HEAD_BOX], [HEAD_POINTS])
+        self._compare(FIRST_MODEL, reading.age_first)
+        if self._second is not None:
+            self._compare(SECOND_MODEL, reading.age_second)
+
+    @staticmethod
+    def _compare(model: str, age: float | None) -> None:
+        expected = _PROBE_AGES[model]
+        if age is None or abs(age - expected) > _PROBE_TOLERANCE_YEARS:
+            raise DetectorUnavailable(f"{model} reads its probe as {age}, not {expected}: it cannot be relied on")
+
+
+def _chip(pixels: Pixels, box: NDArray[np.float32], points: NDArray[np.float32]) -> Pixels | None:
+    """Return the aligned chip of a face, None when the face cannot be read."""
+    if not np.isfinite(box).all() or box[3] - box[1] < MIN_FACE_PX:
+        return None
+    try:
+        return align_face(pixels, points, _CHIP_SIDE, _CHIP_PADDING)
+    except ValueError:
+        return None
+
+
+def _crops(pixels: Pixels, box: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the square crops around a box with every margin, plain and mirrored: float32 [8, 3, 112, 112] RGB."""
+    crops: list[Pixels] = []
+    for margin in _MARGINS:
+        square = _square(pixels, box, margin)
+        crop = cast("Pixels", cv2.resize(square, (_CROP_SIDE, _CROP_SIDE), interpolation=cv2.INTER_AREA))
+        crops += [crop, crop[:, ::-1]]
+    rgb = np.stack(crops)[..., ::-1].astype(np.float32)
+    return np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))
+
+
+def _square(pixels: Pixels, box: NDArray[np.float32], margin: float) -> Pixels:
+    """Cut a square around the box, its longer side plus `margin`; what lies outside repeats the picture's edge."""
+    left, top, right, bottom = (float(value) for value in box)
+    half = max(right - left, bottom - top) * (1 + margin) / 2
+    centre_x, centre_y = (left + right) / 2, (top + bottom) / 2
+    columns = np.arange(round(centre_x - half), round(centre_x + half))
+    rows = np.arange(round(centre_y - half), round(centre_y + half))
+    height, width = pixels.shape[:2]
+    return np.asarray(pixels[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))], dtype=np.uint8)
