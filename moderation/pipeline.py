@@ -30,11 +30,11 @@ class Steps(Protocol):
         ...
 
 
-def process_clip(steps: Steps, org: str, clip: str, generation: int, attempts: int) -> None:
+def process_clip(steps: Steps, org: str, clip: str, generation: int, attempts: int = 3) -> None:
     """Take one accepted clip to its end: released, before a person, withheld, refused, or held for a better time."""
     for attempt in range(1, attempts + 1):
         try:
-            _look_mark_and_judge(steps, org, clip, generation)
+            _look_mark_and_judge(steps, org, clip, generation, attempt)
         except Outage as outage:
             # Nobody's clip is at fault: hold it, ask nobody, and try again when the system is well.
             steps.run("hold", org, clip, generation, outage.cause)
@@ -46,7 +46,7 @@ def process_clip(steps: Steps, org: str, clip: str, generation: int, attempts: i
         return
 
 
-def _look_mark_and_judge(steps: Steps, org: str, clip: str, generation: int) -> None:
+def _look_mark_and_judge(steps: Steps, org: str, clip: str, generation: int, attempt: int) -> None:
     begun = steps.run("begin", org, clip, generation)
     if begun == "fetch":
         # Only a `source_url` comes without its bytes; one that proves unusable ends `refused`.
@@ -60,13 +60,13 @@ def _look_mark_and_judge(steps: Steps, org: str, clip: str, generation: int) -> 
     looked = steps.start("detect", org, clip, generation)
     marked = steps.start("mark", org, clip, generation)
     wait_for_both(looked, marked)
-    _conclude(steps, org, clip, generation)
+    _conclude(steps, org, clip, generation, attempt)
 
 
-def _conclude(steps: Steps, org: str, clip: str, generation: int) -> None:
+def _conclude(steps: Steps, org: str, clip: str, generation: int, attempt: int) -> None:
     """Judge on the facts of this moment and act on it; begin again when the facts changed meanwhile."""
-    for _ in range(JUDGEMENTS):
-        verdict = steps.run("judge", org, clip, generation)
+    for round_ in range(JUDGEMENTS):
+        verdict = steps.run("judge", org, clip, generation, f"{attempt}.{round_}")
         if verdict == "gallery_changed":
             steps.start("detect", org, clip, generation)()
         elif verdict == "publishable":

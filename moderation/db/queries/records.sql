@@ -125,3 +125,12 @@ values (%(org)s, %(clip)s, %(reason)s, %(by)s, %(now)s);
 with a as (delete from moderation.analyses where clip_id = %(clip)s),
      f as (delete from moderation.facts where clip_id = %(clip)s)
 delete from moderation.fingerprints where clip_id = %(clip)s;
+
+-- name: blob_keys
+select blob_key from moderation.renditions where clip_id = %(clip)s
+union select report ->> 'manifest_key' from moderation.renditions
+  where clip_id = %(clip)s and report ->> 'manifest_key' is not null;
+
+-- name: others_with_content
+select 1 from moderation.clips
+where content_sha256 = %(sha256)s and clip_id <> %(clip)s and erased_at is null limit 1;

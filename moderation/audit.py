@@ -1,0 +1,117 @@
+"""The audit log: append-only hash chains, sharded per organisation, with signed roots. Personal data by reference.
+
+An entry's hash covers the previous hash and its own canonical body, so a changed, missing or swapped row breaks
+the chain from there on; a signed root fixes where every chain of an organisation ended at one instant.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from moderation.canonical import canonical
+from moderation.db import Transaction, queries
+
+SQL = queries("audit")
+SHARDS = 16
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """The first bad row of a chain, or a root that does not fit."""
+
+    org: str
+    shard: int
+    seq: int
+    why: str
+
+
+def shard_of(subject: str) -> int:
+    """Choose the chain of a subject: what concerns one clip or person stands in one chain, in order."""
+    return hashlib.sha256(subject.encode()).digest()[0] % SHARDS
+
+
+def link(previous: str, body: str) -> str:
+    """The hash of an entry: SHA-256 over the previous hash and the canonical body."""
+    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
+
+
+def record(tx: Transaction, now: datetime, actor: str, action: str, subject: str, **details: object) -> None:
+    """Append what happened, in the caller's transaction: no act without its entry, no entry without the act."""
+    where = {"org": tx.org, "shard": shard_of(subject)}
+    seq, previous = tx.pg.execute(SQL.head_locked, {**where, "genesis": GENESIS}).fetchone() or (0, GENESIS)
+    body = canonical(
+        {"at": now.isoformat(), "actor": actor, "action": action, "subject": subject, "details": details}
+    ).decode()
+    entry = {**where, "seq": seq + 1, "previous": previous, "hash": link(previous, body), "body": body, "now": now}
+    tx.pg.execute(SQL.insert_entry, entry)
+    tx.pg.execute(SQL.move_head, entry)
+
+
+def refer(tx: Transaction, now: datetime, value: str) -> str:
+    """Keep a personal value outside the chain and return the handle to write in its stead."""
+    handle = f"ref_{secrets.token_hex(12)}"
+    tx.pg.execute(SQL.insert_reference, {"org": tx.org, "handle": handle, "value": value, "now": now})
+    return handle
+
+
+def sign_roots(tx: Transaction, now: datetime, key: Ed25519PrivateKey) -> int:
+    """Sign where every chain of every organisation ends now (a system transaction); return how many roots."""
+    heads: dict[str, dict[str, list[object]]] = {}
+    for org, shard, seq, hash_ in tx.pg.execute(SQL.heads):
+        heads.setdefault(org, {})[str(shard)] = [seq, hash_]
+    for org, ends in heads.items():
+        body = canonical({"at": now.isoformat(), "org": org, "heads": ends})
+        tx.pg.execute(SQL.insert_root, {"org": org, "body": body.decode(), "signature": key.sign(body), "now": now})
+    return len(heads)
+
+
+def verify(tx: Transaction, key: Ed25519PublicKey) -> Iterator[Break]:
+    """Walk every chain (a system transaction), yield the first bad row of each, then every root that does not fit."""
+    seen: dict[tuple[str, int], tuple[int, str]] = {}
+    hashes: dict[tuple[str, int, int], str] = {}
+    broken: set[tuple[str, int]] = set()
+    for org, shard, seq, previous, hash_, body in tx.pg.execute(SQL.entries):
+        at, end = seen.get((org, shard), (0, GENESIS))
+        why = _fault(seq, previous, hash_, body, at, end)
+        if why and (org, shard) not in broken:
+            broken.add((org, shard))
+            yield Break(org=org, shard=shard, seq=seq, why=why)
+        seen[org, shard] = (seq, hash_)
+        hashes[org, shard, seq] = hash_
+    yield from _wrong_heads(tx, seen, broken)
+    yield from _wrong_roots(tx, key, hashes)
+
+
+def _fault(seq: int, previous: str, hash_: str, body: str, at: int, end: str) -> str:
+    if seq != at + 1:
+        return f"row {at + 1} is missing"
+    if previous != end:
+        return "it does not continue the row before it"
+    return "" if link(previous, body) == hash_ else "its content was changed"
+
+
+def _wrong_heads(
+    tx: Transaction, seen: dict[tuple[str, int], tuple[int, str]], broken: set[tuple[str, int]]
+) -> Iterator[Break]:
+    for org, shard, seq, hash_ in tx.pg.execute(SQL.heads):
+        if (org, shard) not in broken and seen.get((org, shard), (0, GENESIS)) != (seq, hash_):
+            yield Break(org=org, shard=shard, seq=seq, why="rows at the end of the chain are missing")
+
+
+def _wrong_roots(tx: Transaction, key: Ed25519PublicKey, hashes: dict[tuple[str, int, int], str]) -> Iterator[Break]:
+    for org, root_id, body, signature in tx.pg.execute(SQL.roots):
+        try:
+            key.verify(bytes(signature), body.encode())
+        except InvalidSignature:
+            yield Break(org=org, shard=-1, seq=root_id, why="the root's signature is not ours")
+            continue
+        for shard, (seq, hash_) in json.loads(body)["heads"].items():
+            if seq and hashes.get((org, int(shard), seq)) != hash_:
+                yield Break(org=org, shard=int(shard), seq=seq, why=f"signed root {root_id} saw another row here")

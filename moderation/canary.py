@@ -1,0 +1,80 @@
+"""Whose fault is it? When a clip fails the gate, a drawn clip is marked and proven: if that fails too, nobody's is."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moderation.clips import Clip
+from moderation.errors import ClipFault, ModerationError, Outage
+from moderation.marking import order_for, sign_clip
+from moderation.samples.drawing import draw_clip
+from watermark.payload import Payload
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+#: A mark id of no clip: the canary is never stored.
+PAYLOAD = 0x0CA9A97
+SECONDS = 2
+
+
+def demand_marks(services: "Services") -> None:
+    """Mark, sign and prove a drawn clip. Raises Outage("marks") when even that does not pass the gate."""
+    try:
+        with services.store.scratch() as folder:
+            failures = _try(services, folder)
+    except ClipFault as fault:
+        raise Outage("marks", str(fault)) from fault
+    except ModerationError:
+        raise
+    if failures:
+        raise Outage("marks", "; ".join(failures))
+
+
+def _try(services: "Services", folder: Path) -> tuple[str, ...]:
+    # Only here, for release.py asks the canary.
+    from moderation.release import expectation_for  # noqa: PLC0415
+
+    source, marked, signed = (folder / name for name in ("drawn.mp4", "marked.mp4", "signed.mp4"))
+    draw_clip(source, seconds=SECONDS)
+    clip = stand_in(services.clock.now())
+    payload = Payload(mark_id=PAYLOAD, key_version=max(services.mark_keys))
+    report = services.sandbox.mark(source, marked, order_for(services, clip, payload))
+    sign_clip(services, clip, payload, marked, signed)
+    expectation = expectation_for(services, clip, payload, report)
+    return tuple(services.sandbox.prove(signed, expectation, services.mark_keys, services.trust).failures)
+
+
+def stand_in(now: datetime) -> Clip:
+    """The canary as a clip that is in no table."""
+    zero = "0" * 32
+    return Clip(
+        org_id="canary",
+        clip_id=f"clip_{zero}",
+        status="processing",
+        held_cause=None,
+        retry_at=None,
+        holds=0,
+        generation=1,
+        runner="service",
+        creator="canary",
+        creator_age_band=None,
+        prompt=None,
+        title=None,
+        generator=None,
+        cameos=[],
+        parents=[],
+        locale="en",
+        market=None,
+        visibility="public",
+        callback_url=None,
+        source_url=None,
+        content_sha256=None,
+        content_bytes=None,
+        probe=None,
+        problem=None,
+        priority=1,
+        erased_at=None,
+        created_at=now.astimezone(UTC),
+        updated_at=now.astimezone(UTC),
+    )

@@ -1,0 +1,66 @@
+-- name: insert_case
+insert into moderation.cases (org_id, case_id, clip_id, queue, opened_by, severity, deadline, created_at)
+values (%(org)s, %(case)s, %(clip)s, %(queue)s, %(decision)s, %(severity)s, %(deadline)s, %(now)s);
+
+-- name: open_case_of_clip
+select case_id from moderation.cases where clip_id = %(clip)s and state = 'open';
+
+-- name: close_cases
+-- The clip moved on without an answer (withdrawn, deleted, judged again).
+update moderation.cases set state = 'closed', decided_at = %(now)s, version = version + 1,
+  lease_token = null, lease_holder = null, lease_expires_at = null
+where clip_id = %(clip)s and state = 'open';
+
+-- name: queues
+select queue as name, count(*) as waiting, min(created_at) as oldest, min(deadline) as due,
+  count(*) filter (where lease_expires_at > %(now)s) as in_work
+from moderation.cases where state = 'open' group by queue order by queue;
+
+-- name: next_case
+-- Deadline first, then severity, then age; what a colleague holds is skipped, never waited for.
+select case_id from moderation.cases
+where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_id = %(clip)s)
+  and (lease_expires_at is null or lease_expires_at <= %(now)s or lease_holder = %(holder)s)
+order by deadline, severity desc, created_at limit 1 for update skip locked;
+
+-- name: lease
+update moderation.cases set lease_token = %(token)s, lease_holder = %(holder)s, lease_expires_at = %(expires_at)s,
+  version = version + 1
+where case_id = %(case)s;
+
+-- name: renew_lease
+update moderation.cases set lease_expires_at = %(expires_at)s
+where case_id = %(case)s and state = 'open' and lease_token = %(token)s and lease_expires_at > %(now)s
+returning case_id;
+
+-- name: end_lease
+update moderation.cases set lease_token = null, lease_holder = null, lease_expires_at = null, version = version + 1
+where case_id = %(case)s and state = 'open' and lease_token = %(token)s returning case_id;
+
+-- name: case
+select org_id, case_id, clip_id, queue, state, opened_by, decided_by, severity, deadline, version, lease_token,
+  lease_holder, lease_expires_at, created_at, decided_at
+from moderation.cases where case_id = %(case)s;
+
+-- name: case_locked
+select org_id, case_id, clip_id, queue, state, opened_by, decided_by, severity, deadline, version, lease_token,
+  lease_holder, lease_expires_at, created_at, decided_at
+from moderation.cases where case_id = %(case)s for update;
+
+-- name: cases_in_queue
+select org_id, case_id, clip_id, queue, state, opened_by, decided_by, severity, deadline, version, lease_token,
+  lease_holder, lease_expires_at, created_at, decided_at
+from moderation.cases where state = 'open' and queue = %(queue)s
+order by deadline, severity desc, created_at limit %(limit)s;
+
+-- name: decide_case
+update moderation.cases set state = 'decided', decided_by = %(decision)s, decided_at = %(now)s,
+  version = version + 1, lease_token = null, lease_holder = null, lease_expires_at = null
+where case_id = %(case)s;
+
+-- name: insert_action
+insert into moderation.case_actions (org_id, case_id, action, actor, body, at)
+values (%(org)s, %(case)s, %(action)s, %(actor)s, %(body)s, %(now)s);
+
+-- name: actions
+select action, actor, body, at from moderation.case_actions where case_id = %(case)s order by action_id;

@@ -1,0 +1,212 @@
+"""Steps 4 and 5: facts of this moment, judged by the policies of this moment; the decision and what follows, in one
+transaction. The only place where a clip becomes publishable; publishing itself is `release.py`'s."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from detectors.base import FaceState, State
+from moderation import consent, review
+from moderation.clips import Clip, Status
+from moderation.db import Transaction, queries
+from moderation.db.clips import read_clip
+from moderation.decisions import Decision, Outcome
+from moderation.errors import ClipFault
+from moderation.facts import (
+    Candidate,
+    Consent,
+    FaceFact,
+    FactRecord,
+    Manifests,
+    PersonFact,
+    PersonKind,
+    Sample,
+    SignalFact,
+    SubmissionFacts,
+)
+from moderation.policy.engine import decide, required_failures
+from moderation.recording import insert_decision, withhold
+from moderation.scoring import Analysis, duration_of, read_analysis
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("records")
+
+
+def judge(services: "Services", org: str, clip_id: str, generation: int, judgement: str) -> str:
+    """Judge a clip on the facts of now.
+
+    Answers "publishable", "in_review", "withheld", "gallery_changed" (look again first) or "outdated" (another run
+    owns the clip). Raises ClipFault when a signal that the policies require is missing.
+    """
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id, lock=True)
+        if clip.generation != generation:
+            return "outdated"
+        if clip.state is not Status.PROCESSING:
+            # This very step was done before and its answer lost: the clip itself tells it.
+            return clip.status
+        gallery = consent.gallery_version(tx)
+        analysis = read_analysis(tx, clip_id, services.detectors_hash, gallery)
+        if analysis is None:
+            return "gallery_changed"
+        run = f"{generation}.{judgement}"
+        taken = decided_in(tx, clip_id, run)
+        if taken is None:
+            facts = establish(tx, services, clip, analysis, gallery, now)
+            decision = conclude(tx, services, facts)
+            taken = write_decision(tx, services, clip, decision, facts, run=run, now=now), decision
+        return follow(tx, services, clip, *taken, now)
+
+
+def decided_in(tx: Transaction, clip_id: str, run: str) -> tuple[str, Decision] | None:
+    """The decision this very judgement already took, when the step is done a second time."""
+    row = tx.pg.execute(SQL.decision_of_run, {"clip": clip_id, "run": run}).fetchone()
+    return (row[0], Decision.from_json(json.loads(row[2]))) if row else None
+
+
+def establish(
+    tx: Transaction, services: "Services", clip: Clip, analysis: Analysis, gallery: str, now: datetime
+) -> FactRecord:
+    """Put together everything a policy may know of a clip; people concerned stay locked until the transaction ends."""
+    faces = tuple(face_fact(face) for face in analysis.faces)
+    seen = frozenset(candidate.person for face in faces for candidate in face.candidates)
+    standings = consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), creator=clip.creator)
+    return FactRecord(
+        org=clip.org_id,
+        clip=clip.clip_id,
+        judged_at=now.isoformat(),
+        duration_ms=duration_of(clip.probe),
+        phase="draft" if clip.visibility == "draft" else "public",
+        submission=submission_facts(clip),
+        signals={name: signal_fact(signal) for name, signal in analysis.signals.items()},
+        faces=faces,
+        people={
+            person: PersonFact(
+                kind=PersonKind(standing.kind),
+                consent=Consent(standing.consent),
+                declared=standing.declared,
+                version=standing.version,
+            )
+            for person, standing in standings.items()
+        },
+        manifests=Manifests(detectors=services.detectors_hash, gallery=gallery, lexicon=services.lexicon_hash),
+    )
+
+
+def submission_facts(clip: Clip) -> SubmissionFacts:
+    """What the platform said, as facts."""
+    return SubmissionFacts(
+        creator=clip.creator or "",
+        creator_age_band=clip.creator_age_band,
+        prompt=clip.prompt or "",
+        title=clip.title or "",
+        generator=clip.generator,
+        locale=clip.locale,
+        market=clip.market,
+        visibility="draft" if clip.visibility == "draft" else "public",
+        cameos=tuple(clip.cameos),
+        parents=tuple(clip.parents),
+    )
+
+
+def signal_fact(signal: dict[str, object]) -> SignalFact:
+    """One stored signal as a fact."""
+    samples = signal["samples"]
+    assert isinstance(samples, list)
+    return SignalFact(
+        state=State(str(signal["state"])),
+        model=_text(signal["model"]),
+        version=_text(signal["version"]),
+        calibration=str(signal["calibration"]),
+        samples=tuple(Sample(*sample) for sample in samples),
+        note=str(signal["note"]),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def face_fact(face: dict[str, object]) -> FaceFact:
+    """One stored face track as a fact; the boxes stay behind, no rule may read them."""
+    candidates = face["candidates"]
+    distance = face["distance"]
+    assert isinstance(candidates, list)
+    return FaceFact(
+        track=int(str(face["track"])),
+        start_ms=int(str(face["start_ms"])),
+        end_ms=int(str(face["end_ms"])),
+        state=FaceState(str(face["state"])),
+        person=_text(face["person"]),
+        distance=distance if isinstance(distance, float) else None,
+        candidates=tuple(
+            Candidate(person=c["person"], distance=c["distance"], state=FaceState(c["state"])) for c in candidates
+        ),
+    )
+
+
+def conclude(tx: Transaction, services: "Services", facts: FactRecord) -> Decision:
+    """The policies' decision, less what a person already settled. Raises ClipFault for a missing required signal."""
+    missing = required_failures(facts, services.ruleset)
+    if missing:
+        raise ClipFault("detector_unavailable", f"no answer from {', '.join(missing)}")
+    return settle(decide(facts, services.ruleset), answers_of_people(tx, facts.clip))
+
+
+def answers_of_people(tx: Transaction, clip_id: str) -> list[Decision]:
+    """What people decided of this clip, in order; `lesser` of each holds the reasons it answered."""
+    found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
+    return [Decision.from_json(json.loads(row[2])) for row in found]
+
+
+def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:
+    """Let people's answers stand: a reason they settled asks no more, one they never saw still does.
+
+    A person's block stands whatever the rules say now; an approval never loosens what the rules restrict.
+    """
+    if not answers:
+        return decision
+    latest = answers[-1]
+    settled = {reason.settles for answer in answers for reason in answer.lesser}
+    standing = (*decision.reasons, *decision.lesser)
+    asks = decision.outcome.strictness >= Outcome.REVIEW.strictness
+    if asks and latest.outcome is not Outcome.BLOCK and any(reason.settles not in settled for reason in standing):
+        return decision
+    rules = Outcome.ALLOW if asks else decision.outcome
+    return replace(
+        decision,
+        outcome=max(latest.outcome, rules, key=lambda outcome: outcome.strictness),
+        reasons=latest.reasons,
+        lesser=standing,
+        audience=decision.audience.narrowed(latest.audience),
+        decided_by=latest.decided_by,
+    )
+
+
+def write_decision(
+    tx: Transaction, services: "Services", clip: Clip, decision: Decision, facts: FactRecord, *, run: str, now: datetime
+) -> str:
+    """Store facts, policy set and decision for ever, and tell the audit log. Returns the decision's id."""
+    row = {"org": clip.org_id, "clip": clip.clip_id, "now": now}
+    tx.pg.execute(SQL.insert_facts, {**row, "hash": decision.facts_hash, "body": facts.to_bytes().decode()})
+    version = services.ruleset.version
+    tx.pg.execute(SQL.insert_policy_version, {**row, "version": version, "body": services.ruleset.to_bytes().decode()})
+    return insert_decision(tx, clip, decision, actor_kind="rule", actor=f"policy:{version[:12]}", run=run, now=now)
+
+
+def follow(
+    tx: Transaction, services: "Services", clip: Clip, decision_id: str, decision: Decision, now: datetime
+) -> str:
+    """Do what a decision asks for, short of publishing: that takes the gate."""
+    if decision.outcome is Outcome.REVIEW:
+        review.open_case(tx, services.enqueuer, clip, decision, decision_id, now)
+        return "in_review"
+    if decision.outcome is Outcome.BLOCK:
+        withhold(tx, services.enqueuer, clip, decision, now)
+        return "withheld"
+    return "publishable"

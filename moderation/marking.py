@@ -1,0 +1,106 @@
+"""Step 3b: the three marks, put on in one decode-encode pass and signed, before any person or the public sees the clip."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from moderation.clips import Clip
+from moderation.db import queries
+from moderation.db.clips import mark_of, read_clip
+from moderation.errors import Outage
+from moderation.sandbox import MarkOrder
+from moderation.stages import stage
+from watermark.credentials import SigningFailed, TimestampUnavailable, sign
+from watermark.manifest import ManifestSpec
+from watermark.payload import Payload
+from watermark.rewriting import Encoding
+from watermark.visible import VisibleSpec
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("records")
+
+
+def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
+    """Make the marked, signed rendition of a clip, once. Raises Outage when nobody's clip could be marked now."""
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id)
+        digits, key_version = mark_of(tx, clip_id)
+        if tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone():
+            return "done"
+    payload = Payload(mark_id=int(digits, 16), key_version=key_version)
+    with stage(services, org, clip_id, generation, "mark") as detail:
+        with services.store.scratch() as folder, services.store.open(services.upload_key(clip)) as source:
+            marked, signed = folder / "marked.mp4", folder / "signed.mp4"
+            report = services.sandbox.mark(source, marked, order_for(services, clip, payload))
+            report |= sign_clip(services, clip, payload, marked, signed)
+            blob = services.store.put(org, "marked", signed)
+        detail |= report | {"bytes": blob.size}
+    row = {
+        "org": org,
+        "clip": clip_id,
+        "kind": "marked",
+        "sha256": blob.sha256,
+        "blob_key": blob.key,
+        "bytes": blob.size,
+        "report": Jsonb(report),
+        "now": services.clock.now(),
+    }
+    with services.database.transaction(org) as tx:
+        # A second run's signature differs, so do its bytes: the first rendition stands.
+        tx.pg.execute(SQL.insert_rendition, row)
+    return "done"
+
+
+def order_for(services: "Services", clip: Clip, payload: Payload) -> MarkOrder:
+    """What the decoder child is told to put on a clip."""
+    marking = services.settings.marking
+    return MarkOrder(
+        payload=payload,
+        key=services.mark_keys[payload.key_version],
+        visible=visible_spec(services, clip, payload),
+        encoding=Encoding(preset=marking.preset, crf=marking.crf, threads=marking.encoder_threads),
+    )
+
+
+def visible_spec(services: "Services", clip: Clip, payload: Payload) -> VisibleSpec:
+    """The visible mark of a clip: re-derivable by the verifier from the clip's record and the mark key."""
+    return VisibleSpec(
+        platform=services.settings.marking.platform_name,
+        creator=clip.creator or "",
+        locale=clip.locale,
+        mark_id=payload.mark_id,
+        key=services.mark_keys[payload.key_version],
+    )
+
+
+def sign_clip(services: "Services", clip: Clip, payload: Payload, marked: Path, signed: Path) -> dict[str, object]:
+    """Sign the marked bytes with a C2PA manifest that names this clip. Raises Outage when the signer cannot."""
+    marking = services.settings.marking
+    spec = ManifestSpec(
+        clip_id=clip.clip_id,
+        mark_id=payload.mark_id,
+        soft_binding=marking.soft_binding,
+        provider=marking.provider,
+        system=marking.system,
+        version=services.version,
+        created_at=clip.created_at,
+    )
+    try:
+        report = sign(marked, signed, spec, services.signer)
+    except TimestampUnavailable as error:
+        raise Outage("timestamp", str(error)) from error
+    except SigningFailed as error:
+        raise Outage("signer", str(error)) from error
+    # Kept so that a copy that lost its manifest can be told what it said.
+    manifest = signed.with_name("manifest.c2pa")
+    manifest.write_bytes(report.manifest)
+    kept = services.store.put(clip.org_id, "marked", manifest)
+    return {
+        "manifest_id": report.manifest_id,
+        "manifest_sha256": report.manifest_sha256,
+        "manifest_key": kept.key,
+        "timestamp": report.timestamp,
+    }

@@ -1,0 +1,62 @@
+"""Writing decisions down, append-only and numbered per clip, and withholding what they block. Decides nothing."""
+
+from datetime import datetime
+
+from moderation import audit, outbox
+from moderation.clips import Clip, Status
+from moderation.db import Transaction, queries
+from moderation.db.clips import move
+from moderation.decisions import Decision
+from moderation.ids import new_id
+
+SQL = queries("records")
+
+
+def insert_decision(
+    tx: Transaction,
+    clip: Clip,
+    decision: Decision,
+    *,
+    actor_kind: str,
+    actor: str,
+    now: datetime,
+    run: str | None = None,
+) -> str:
+    """Append a decision of a rule, a person or the system to a locked clip."""
+    decision_id = new_id("dec")
+    tx.pg.execute(
+        SQL.insert_decision,
+        {
+            "org": clip.org_id,
+            "clip": clip.clip_id,
+            "decision": decision_id,
+            "outcome": str(decision.outcome),
+            "body": decision.to_bytes().decode(),
+            "actor_kind": actor_kind,
+            "actor": actor,
+            "facts_hash": decision.facts_hash or None,
+            "policy_version": decision.policy_version,
+            "run": run,
+            "now": now,
+        },
+    )
+    audit.record(
+        tx,
+        now,
+        actor,
+        "decision.taken",
+        clip.clip_id,
+        decision=decision_id,
+        outcome=str(decision.outcome),
+        reasons=[reason.code for reason in decision.reasons],
+        facts=decision.facts_hash,
+    )
+    return decision_id
+
+
+def withhold(tx: Transaction, enqueuer: outbox.Enqueuer, clip: Clip, decision: Decision, now: datetime) -> None:
+    """Keep a locked clip from the public for good, and tell its platform why."""
+    tx.pg.execute(SQL.withdraw_release, {"clip": clip.clip_id, "now": now})
+    move(tx, clip, Status.WITHHELD, now)
+    reasons = [reason.to_json() for reason in decision.reasons]
+    outbox.announce(tx, enqueuer, clip, "clip.withheld", now, {"status": "withheld", "reasons": reasons})

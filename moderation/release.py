@@ -1,0 +1,235 @@
+"""Step 6, the release gate, and what follows it: publishing, withdrawing, deleting. Nothing else publishes a clip.
+
+The gate re-opens the very bytes to be delivered and demands three proven marks; the release checks consent and the
+gallery once more in its own transaction, so that a revocation committed earlier always wins.
+"""
+
+import base64
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from moderation import audit, canary, consent, outbox
+from moderation.clips import Clip, Status
+from moderation.db import Transaction, queries
+from moderation.db.clips import mark_of, move, next_generation, read_clip
+from moderation.decisions import Decision, Outcome
+from moderation.errors import ClipFault, Conflict, NotFound
+from moderation.facts import FactRecord
+from moderation.holding import owns
+from moderation.marking import visible_spec
+from moderation.stages import stage
+from watermark.payload import Payload
+from watermark.reading import Expectation
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("records")
+CLIPS = queries("clips")
+CASES = queries("cases")
+PEOPLE = queries("people")
+
+
+def prove(services: "Services", org: str, clip_id: str, generation: int) -> str:
+    """Re-open the marked rendition and prove all three marks on it.
+
+    Raises ClipFault when this clip does not pass though a drawn one does, Outage when not even that passes.
+    """
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id)
+        digits, key_version = mark_of(tx, clip_id)
+        rendition = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone()
+    if rendition is None:
+        raise ClipFault("processing_failed", "the marked rendition is missing")
+    sha256, key, _, report, _ = rendition
+    payload = Payload(mark_id=int(digits, 16), key_version=key_version)
+    with stage(services, org, clip_id, generation, "prove") as detail, services.store.open(key) as path:
+        proof = services.sandbox.prove(
+            path, expectation_for(services, clip, payload, report), services.mark_keys, services.trust
+        )
+        body = proof.to_json() | {"fingerprint": _fingerprint(services, path) if proof.passed else None}
+        detail["failures"] = list(proof.failures)
+    row = {"org": org, "clip": clip_id, "sha256": sha256, "passed": proof.passed, "body": Jsonb(body)}
+    with services.database.transaction(org) as tx:
+        tx.pg.execute(SQL.insert_proof, {**row, "now": services.clock.now()})
+    if not proof.passed:
+        canary.demand_marks(services)
+        raise ClipFault("processing_failed", f"the gate found: {'; '.join(proof.failures)}")
+    return "proven"
+
+
+def _fingerprint(services: "Services", path: Path) -> str:
+    return base64.b64encode(services.sandbox.fingerprint(path).to_bytes()).decode()
+
+
+def expectation_for(services: "Services", clip: Clip, payload: Payload, report: dict[str, object]) -> Expectation:
+    """What the delivered bytes must show."""
+    return Expectation(
+        clip_id=clip.clip_id,
+        mark_id=payload.mark_id,
+        key_version=payload.key_version,
+        visible=visible_spec(services, clip, payload),
+        duration_ms=int(str(report["duration_ms"])),
+        frames=int(str(report["frames"])),
+        audio=report["audio"] != "none",
+    )
+
+
+def release(services: "Services", org: str, clip_id: str, generation: int) -> str:
+    """Publish a proven clip. Answers "released", "facts_changed" (judge again) or "outdated"."""
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id, lock=True)
+        if clip.state is Status.RELEASED and clip.generation == generation:
+            return "released"
+        if not owns(clip, generation):
+            return "outdated"
+        decision_id, decision, facts = publishable(tx, clip_id)
+        if not still_true(tx, facts):
+            return "facts_changed"
+        rendition = proven_rendition(tx, clip_id)
+        _publish(tx, services, clip, decision_id, decision, rendition, now)
+    return "released"
+
+
+def publishable(tx: Transaction, clip_id: str) -> tuple[str, Decision, FactRecord]:
+    """The decision that lets a clip out, with the facts it was taken on. Raises Conflict when there is none."""
+    row = tx.pg.execute(SQL.latest_decision, {"clip": clip_id}).fetchone()
+    decision = Decision.from_json(json.loads(row[2])) if row else None
+    if row is None or decision is None or decision.outcome not in {Outcome.ALLOW, Outcome.RESTRICT}:
+        raise Conflict(f"no decision lets the clip {clip_id} out")
+    facts = tx.pg.execute(SQL.facts, {"clip": clip_id, "hash": decision.facts_hash}).fetchone()
+    if facts is None:
+        raise Conflict(f"the facts behind the decision {row[0]} are missing")
+    return row[0], decision, FactRecord.from_json(facts[0])
+
+
+def still_true(tx: Transaction, facts: FactRecord) -> bool:
+    """Tell whether gallery and consent are what the judgement saw; both stay so until this transaction ends."""
+    if consent.gallery_version(tx, hold=True) != facts.manifests.gallery:
+        return False
+    people = sorted(set(facts.people) | set(facts.submission.cameos))
+    rows = tx.pg.execute(PEOPLE.people_shared, {"people": people}).fetchall()
+    return {row[0]: row[2] for row in rows} == {person: fact.version for person, fact in facts.people.items()}
+
+
+def proven_rendition(tx: Transaction, clip_id: str) -> tuple[str, str, dict[str, object]]:
+    """Hash, blob key and proof of the rendition that passed the gate. Raises Conflict when none did."""
+    rendition = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone()
+    if rendition is None:
+        raise Conflict(f"the clip {clip_id} has no marked rendition")
+    proof = tx.pg.execute(SQL.proof, {"clip": clip_id, "sha256": rendition[0]}).fetchone()
+    if proof is None or not proof[0]:
+        raise Conflict(f"the clip {clip_id} has not passed the release gate")
+    return rendition[0], rendition[1], proof[1]
+
+
+def _publish(
+    tx: Transaction,
+    services: "Services",
+    clip: Clip,
+    decision_id: str,
+    decision: Decision,
+    rendition: tuple[str, str, dict[str, object]],
+    now: datetime,
+) -> None:
+    sha256, key, proof = rendition
+    row = {"org": clip.org_id, "clip": clip.clip_id, "sha256": sha256, "blob_key": key, "decision": decision_id}
+    if tx.pg.execute(SQL.insert_release, {**row, "now": now}).fetchone() is None:
+        raise Conflict("another file of this clip was released before")
+    body = base64.b64decode(str(proof["fingerprint"]))
+    tx.pg.execute(SQL.insert_fingerprint, {**row, "body": body, "now": now})
+    move(tx, clip, Status.RELEASED, now)
+    audit.record(tx, now, "system", "clip.released", clip.clip_id, sha256=sha256, decision=decision_id)
+    outbox.announce(
+        tx,
+        services.enqueuer,
+        clip,
+        "clip.released",
+        now,
+        {
+            "status": "released",
+            "sha256": sha256,
+            "audience": decision.audience.to_json(),
+            "visibility": clip.visibility,
+        },
+    )
+
+
+def publish_draft(services: "Services", org: str, clip_id: str, by: str) -> None:
+    """Judge a draft again under public rules. Raises Conflict for a clip that is none, or is not settled."""
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id, lock=True)
+        if clip.visibility != "draft":
+            raise Conflict("this clip is public already")
+        tx.pg.execute(CLIPS.set_visibility, {"clip": clip_id, "visibility": "public"})
+        tx.pg.execute(SQL.withdraw_release, {"clip": clip_id, "now": now})
+        tx.pg.execute(CASES.close_cases, {"clip": clip_id, "now": now})
+        audit.record(tx, now, by, "clip.publish_asked", clip_id)
+        outbox.enqueue_clip(tx, services.enqueuer, clip, next_generation(tx, clip, now))
+
+
+def withdraw(services: "Services", org: str, clip_id: str, by: str, reason: str) -> None:
+    """Take a clip back; its media is gone for callers from here on. Withdrawing twice changes nothing."""
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id, lock=True)
+        if clip.state is Status.WITHDRAWN:
+            return
+        withdraw_locked(tx, services, clip, now, by=by, reason=reason)
+
+
+def withdraw_locked(tx: Transaction, services: "Services", clip: Clip, now: datetime, *, by: str, reason: str) -> None:
+    """Withdraw a clip whose row the caller holds. Raises Conflict for a clip that was refused."""
+    tx.pg.execute(SQL.withdraw_release, {"clip": clip.clip_id, "now": now})
+    tx.pg.execute(CASES.close_cases, {"clip": clip.clip_id, "now": now})
+    move(tx, clip, Status.WITHDRAWN, now)
+    audit.record(tx, now, by, "clip.withdrawn", clip.clip_id, reason=reason)
+    outbox.announce(tx, services.enqueuer, clip, "clip.withdrawn", now, {"status": "withdrawn", "reason": reason})
+
+
+def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
+    """Erase a clip's bytes and what tells of its content. Raises Conflict while a legal hold stands."""
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id, lock=True)
+        if tx.pg.execute(SQL.legal_hold, {"clip": clip_id}).fetchone():
+            raise Conflict("a legal hold stands on this clip; it cannot be deleted")
+        if clip.erased_at is not None:
+            return
+        if clip.state not in {Status.WITHDRAWN, Status.REFUSED}:
+            withdraw_locked(tx, services, clip, now, by=by, reason="deleted")
+        keys = [row[0] for row in tx.pg.execute(SQL.blob_keys, {"clip": clip_id}).fetchall()]
+        shared = tx.pg.execute(SQL.others_with_content, {"clip": clip_id, "sha256": clip.content_sha256}).fetchone()
+        if clip.content_sha256 and not shared:
+            keys.append(services.upload_key(clip))
+        tx.pg.execute(SQL.forget_clip, {"clip": clip_id})
+        tx.pg.execute(CLIPS.erase_clip, {"clip": clip_id, "now": now})
+        audit.record(tx, now, by, "clip.deleted", clip_id)
+    for key in keys:
+        services.store.delete(key)
+
+
+def media(services: "Services", org: str, clip_id: str) -> tuple[str, str, int]:
+    """Blob key, hash and size of the released file. Raises Conflict before release, Gone after withdrawal."""
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id)
+        row = tx.pg.execute(SQL.release, {"clip": clip_id}).fetchone()
+        rendition = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone()
+    if clip.state is Status.WITHDRAWN:
+        raise Gone
+    if clip.state is not Status.RELEASED or row is None or row[4] is not None or rendition is None:
+        raise Conflict(f"the clip is {clip.status}, not released")
+    return row[1], row[0], rendition[2]
+
+
+class Gone(NotFound):
+    """The clip was withdrawn."""
+
+    status = 410
+    code = "gone"

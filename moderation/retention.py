@@ -1,0 +1,55 @@
+"""Retention: every table and blob prefix has a class; the sweeper removes what outlived its class and is not on hold."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from moderation.db import Transaction, queries
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("retention")
+
+
+def sweep(services: "Services") -> dict[str, int]:
+    """Remove what is past its time; returns how many of each thing went. Legal holds beat every class."""
+    now = services.clock.now()
+    with services.database.system_transaction() as tx:
+        keep = {thing: interval for thing, interval in tx.pg.execute(SQL.intervals).fetchall() if interval is not None}
+        removed = _sweep_rows(tx, keep, now)
+        uploads = tx.pg.execute(SQL.old_uploads, {"before": now - keep["blob:upload"]}).fetchall()
+        veils = tx.pg.execute(SQL.old_veils, {"before": now - keep["blob:veiled"]}).fetchall()
+    for org, sha256 in uploads:
+        services.store.delete(f"{org}/upload/{sha256[:2]}/{sha256}")
+    for (key,) in veils:
+        services.store.delete(key)
+    return removed | {"blob:upload": len(uploads), "blob:veiled": len(veils), "blob:sealed": _evidence(services, now)}
+
+
+def _sweep_rows(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> dict[str, int]:
+    statements = {
+        "idempotency_keys": SQL.delete_idempotency_keys,
+        "stages": SQL.delete_stages,
+        "deliveries": SQL.delete_deliveries,
+    }
+    return {
+        table: tx.pg.execute(statement, {"before": now - keep[table]}).rowcount
+        for table, statement in statements.items()
+    }
+
+
+def _evidence(services: "Services", now: datetime) -> int:
+    """Sealed material is preserved for its year and not a day longer, unless a legal hold names its clip."""
+    with services.database.system_transaction() as tx:
+        row = tx.pg.execute(SQL.interval, {"thing": "blob:sealed"}).fetchone()
+        orgs = [org for (org,) in tx.pg.execute(SQL.organisations).fetchall()]
+        held = {sha256 for (sha256,) in tx.pg.execute(SQL.held_contents).fetchall()}
+    if row is None:
+        return 0
+    gone = 0
+    for org in orgs:
+        for key, stored_at in services.store.list(f"{org}/sealed"):
+            if stored_at < now - row[0] and key.rpartition("/")[2] not in held:
+                services.store.delete(key)
+                gone += 1
+    return gone

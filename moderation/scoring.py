@@ -1,0 +1,161 @@
+"""Step 3a: frames to signals. Decodes once in the sandbox, runs every detector, keeps the findings without templates."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from detectors.base import (
+    Detector,
+    FaceTrack,
+    Findings,
+    Frame,
+    Gallery,
+    Inspection,
+    Signal,
+    Subject,
+)
+from moderation import consent
+from moderation.canonical import canonical
+from moderation.db import Transaction, queries
+from moderation.db.clips import read_clip
+from moderation.errors import ClipFault, Outage
+from moderation.stages import stage
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("records")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """Everything the detectors said of one clip, as plain JSON-able data."""
+
+    signals: dict[str, dict[str, object]]
+    faces: list[dict[str, object]]
+    #: The instants that were looked at.
+    seen_ms: list[int]
+
+    def to_text(self) -> str:
+        """The canonical text that is stored."""
+        return canonical({"signals": self.signals, "faces": self.faces, "seen_ms": self.seen_ms}).decode()
+
+    @classmethod
+    def from_text(cls, text: str) -> "Analysis":
+        """Read what `to_text` wrote."""
+        return cls(**json.loads(text))
+
+
+def detect(services: "Services", org: str, clip_id: str, generation: int) -> str:
+    """Look at the clip with the detectors and gallery of this moment; looks once per pair of the two."""
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id)
+        gallery = consent.read_gallery(tx, services.vault, services.face_model, services.face_dimensions)
+        if read_analysis(tx, clip_id, services.detectors_hash, gallery.version) is not None:
+            return "done"
+    texts = {name: text for name, text in (("prompt", clip.prompt), ("title", clip.title)) if text}
+    with stage(services, org, clip_id, generation, "detect") as detail:
+        subject = Subject(duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery)
+        analysis = look(services, services.upload_key(clip), subject)
+        detail["frames"] = len(analysis.seen_ms)
+        detail["signals"] = len(analysis.signals)
+    keep(services, org, clip_id, gallery, analysis)
+    return "done"
+
+
+def duration_of(probe: dict[str, object] | None) -> int:
+    """The clip's length in milliseconds, as probed at the door."""
+    value = (probe or {}).get("duration_ms", 0)
+    return value if isinstance(value, int) else 0
+
+
+def look(services: "Services", key: str, subject: Subject) -> Analysis:
+    """Run every detector over the sampled frames of one stored file.
+
+    Raises Outage when a detector cannot work for anybody, ClipFault when it fails for this clip alone.
+    """
+    detectors = services.detectors
+    work = [(detector, guarded(detector, detector.open, subject)) for detector in detectors]
+    seen: list[int] = []
+    settings = services.settings
+    with services.store.open(key) as path:
+        for frames in services.sandbox.frames(path, settings.sample_fps, settings.sample_long_side):
+            seen.extend(frame.time_ms for frame in frames)
+            see(work, frames)
+    findings = [guarded(detector, inspection.finish) for detector, inspection in work]
+    return gather(findings, seen)
+
+
+def see(work: Sequence[tuple[Detector, Inspection]], frames: Sequence[Frame]) -> None:
+    """Show one batch of frames to every detector."""
+    for detector, inspection in work:
+        guarded(detector, inspection.see, frames)
+
+
+def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do one act of a detector; when it fails, its self-check tells whose fault it was."""
+    try:
+        return act(*args, **kwargs)
+    except Exception as error:
+        try:
+            detector.self_check()
+        except Exception as broken:
+            raise Outage(f"detector:{detector.name}", str(broken)) from error
+        raise ClipFault("detector_unavailable", f"{detector.name}: {error}") from error
+
+
+def gather(findings: Sequence[Findings], seen: list[int]) -> Analysis:
+    """Put what the detectors found into one analysis. Two detectors may not emit the same signal."""
+    signals: dict[str, dict[str, object]] = {}
+    for signal in (signal for found in findings for signal in found.signals):
+        if signal.name in signals:
+            raise ValueError(f"two detectors emit {signal.name}")
+        signals[signal.name] = signal_to_json(signal)
+    faces = [face_to_json(face) for found in findings for face in found.faces]
+    return Analysis(signals=signals, faces=faces, seen_ms=seen)
+
+
+def signal_to_json(signal: Signal) -> dict[str, object]:
+    """A signal as the fact record and the API write it."""
+    return {
+        "state": str(signal.state),
+        "model": signal.model.id if signal.model else None,
+        "version": signal.model.version if signal.model else None,
+        "calibration": signal.model.calibration if signal.model else "none",
+        "samples": [[sample.time_ms, sample.value, sample.track] for sample in signal.samples],
+        "note": signal.note,
+    }
+
+
+def face_to_json(face: FaceTrack) -> dict[str, object]:
+    """A face track as the fact record writes it, with the boxes for the reviewer's overlay."""
+    nearest = face.matches[0] if face.matches else None
+    return {
+        "track": face.track,
+        "start_ms": face.start_ms,
+        "end_ms": face.end_ms,
+        "state": str(face.state),
+        "person": nearest.person if nearest else None,
+        "distance": nearest.distance if nearest else None,
+        "candidates": [
+            {"person": match.person, "distance": match.distance, "state": str(match.state)} for match in face.matches
+        ],
+        "boxes": [[at, box.x, box.y, box.width, box.height] for at, box in face.boxes],
+    }
+
+
+def keep(services: "Services", org: str, clip_id: str, gallery: Gallery, analysis: Analysis) -> None:
+    """Store an analysis under the detectors and gallery that made it."""
+    row = {"org": org, "clip": clip_id, "detectors": services.detectors_hash, "gallery": gallery.version}
+    with services.database.transaction(org) as tx:
+        tx.pg.execute(SQL.insert_analysis, {**row, "body": analysis.to_text(), "now": services.clock.now()})
+
+
+def read_analysis(tx: Transaction, clip_id: str, detectors: str, gallery: str) -> Analysis | None:
+    """The stored analysis of a clip by these detectors and this gallery, None when it has not been looked at so."""
+    where = {"clip": clip_id, "detectors": detectors, "gallery": gallery}
+    row = tx.pg.execute(SQL.analysis, where).fetchone()
+    return Analysis.from_text(row[0]) if row else None

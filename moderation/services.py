@@ -1,0 +1,154 @@
+"""What the steps of a clip work with: built once per process, each part on first use. Holds no state of any clip."""
+
+from functools import cached_property
+from pathlib import Path
+
+from detectors import packs, registry
+from detectors.base import Detector, DetectorUnavailable
+from detectors.words import Lexicon, load_lexicon
+from moderation import __version__
+from moderation.clips import Clip
+from moderation.clock import Clock, SystemClock
+from moderation.db import Database
+from moderation.errors import NotFound, Outage
+from moderation.outbox import Enqueuer
+from moderation.policy.loader import Ruleset, load_ruleset
+from moderation.postgres import Server
+from moderation.sandbox import Sandbox
+from moderation.settings import Settings
+from moderation.store import Store
+from moderation.vault import Vault
+from watermark.authority import Authority, open_authority
+from watermark.credentials import Signer, Trust
+
+
+class Services:
+    """The parts, by name. Safe to share between threads once made."""
+
+    version = __version__
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        enqueuer: Enqueuer,
+        *,
+        clock: Clock | None = None,
+        sandbox_children: int = 1,
+        server: Server | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.enqueuer = enqueuer
+        self.clock = clock or SystemClock()
+        self._sandbox_children = sandbox_children
+        self._server = server
+
+    @property
+    def dsn(self) -> str:
+        """Where the database is, for the connections that must not come from the pool."""
+        if self._server is None:
+            raise Outage("database", "these services were made without a server")
+        return self._server.dsn()
+
+    def watch_database(self) -> None:
+        """Restart an embedded Postgres that died under us; nothing for an external one."""
+        if self._server is not None:
+            self._server.watch()
+
+    @cached_property
+    def store(self) -> Store:
+        """Where the files lie."""
+        return Store(self.settings.state, self.settings.blobs_url)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The deployment's secrets."""
+        return Vault(self.settings.state / "keys")
+
+    @cached_property
+    def mark_keys(self) -> dict[int, bytes]:
+        """Keys of the invisible mark by version; the highest marks, all read."""
+        return self.vault.mark_keys()
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """The decoder children."""
+        return Sandbox(
+            self.settings.limits,
+            children=self._sandbox_children,
+            folder=self.settings.state / "scratch" / "airlocks",
+            require_confinement=not self.settings.development,
+        )
+
+    @cached_property
+    def ruleset(self) -> Ruleset:
+        """The policies in force. Raises a listing of every finding when they cannot be used."""
+        return load_ruleset(self.settings.policies_dir())
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The word lists of the prompt check."""
+        return load_lexicon(self.settings.policies_dir() / "words" / "lexicon.yaml")
+
+    @property
+    def lexicon_hash(self) -> str:
+        """Which word lists were used."""
+        return self.lexicon.version
+
+    @cached_property
+    def detectors(self) -> tuple[Detector, ...]:
+        """Every detector, loaded. Raises Outage("detector:load") while weights are missing or damaged."""
+        try:
+            return registry.load_detectors(self.settings.models, self.settings.device, self.lexicon)
+        except DetectorUnavailable as error:
+            raise Outage("detector:load", str(error)) from error
+
+    @cached_property
+    def detectors_hash(self) -> str:
+        """Names weights, thresholds, word lists and sampling: what else than the clip decides the signals."""
+        try:
+            return registry.manifest_hash(
+                packs.load_manifest(self.settings.models),
+                self.lexicon,
+                {"fps": self.settings.sample_fps, "long_side": self.settings.sample_long_side},
+            )
+        except DetectorUnavailable as error:
+            raise Outage("detector:load", str(error)) from error
+
+    @cached_property
+    def authority(self) -> Authority:
+        """Who signs C2PA manifests: the development authority made on first start."""
+        return open_authority(self.settings.state / "authority", now=self.clock.now())
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The signing callback with its certificate chain."""
+        return Signer(
+            sign=self.authority.sign,
+            chain_pem=self.authority.chain_pem,
+            timestamp_url=self.settings.marking.timestamp_url or None,
+        )
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Which certificates are ours."""
+        return Trust(own_pem=self.authority.root_pem)
+
+    def upload_key(self, clip: Clip) -> str:
+        """Where a clip's bytes lie as they were uploaded."""
+        if clip.content_sha256 is None:
+            raise NotFound(f"the clip {clip.clip_id} has no bytes yet")
+        return f"{clip.org_id}/upload/{clip.content_sha256[:2]}/{clip.content_sha256}"
+
+    def scratch(self) -> Path:
+        """Where uploads are received before they are stored."""
+        folder = self.settings.state / "scratch"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def close(self) -> None:
+        """End the decoder children and the pool, if they were ever made."""
+        if "sandbox" in self.__dict__:
+            self.sandbox.close()
+        self.database.close()

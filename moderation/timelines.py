@@ -1,0 +1,73 @@
+"""Signals over time as segments: where a signal stood above its line, for the API and the reviewer. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from moderation.scoring import Analysis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """From which value on a signal is worth a segment. `above` is False where small values matter (distances)."""
+
+    label: str
+    value: float
+    above: bool = True
+
+    def crossed(self, value: float) -> bool:
+        """Tell whether a sample counts."""
+        return value >= self.value if self.above else value <= self.value
+
+
+#: The lines of the shipped policies (docs/map.md says where each comes from).
+LINES: Mapping[str, Line] = {
+    "explicit.score": Line(label="explicit", value=0.2),
+    "face.match_distance": Line(label="likeness", value=0.6, above=False),
+    "face.age": Line(label="young_looking", value=25.0, above=False),
+    "minor.score": Line(label="young_looking", value=0.2),
+    "face.unread": Line(label="unread_face", value=1.0),
+}
+
+
+def segments(analysis: Analysis) -> list[dict[str, object]]:
+    """Stretches of consecutive samples beyond their line, per signal and track; `end_ms` is exclusive."""
+    found = []
+    for name, line in LINES.items():
+        samples = analysis.signals.get(name, {}).get("samples", [])
+        assert isinstance(samples, list)
+        for track in sorted({sample[2] for sample in samples}, key=lambda track: -1 if track is None else track):
+            own = [(sample[0], sample[1]) for sample in samples if sample[2] == track]
+            found.extend(_stretches(name, line, own, track, analysis.seen_ms))
+    return found
+
+
+def _stretches(
+    name: str, line: Line, samples: Sequence[tuple[int, float]], track: int | None, seen: Sequence[int]
+) -> Iterator[dict[str, object]]:
+    run: list[tuple[int, float]] = []
+    for sample in samples:
+        if line.crossed(sample[1]):
+            run.append(sample)
+        elif run:
+            yield _segment(name, line, run, track, seen)
+            run = []
+    if run:
+        yield _segment(name, line, run, track, seen)
+
+
+def _segment(
+    name: str, line: Line, run: Sequence[tuple[int, float]], track: int | None, seen: Sequence[int]
+) -> dict[str, object]:
+    last = run[-1][0]
+    # Until the next instant that was looked at: nobody knows better where it ended.
+    end = next((instant for instant in seen if instant > last), last + 1)
+    values = [value for _, value in run]
+    segment: dict[str, object] = {
+        "signal": name,
+        "label": line.label,
+        "start_ms": run[0][0],
+        "end_ms": end,
+        "peak": max(values) if line.above else min(values),
+        "frames": len(run),
+    }
+    return segment if track is None else segment | {"track": track}

@@ -1,0 +1,81 @@
+"""The worker role: serves queues through the engine, and sweeps for what is due. One process, many clips."""
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from moderation import audit, holding, retention
+from moderation.engine import Engine
+from moderation.errors import Outage
+from moderation.pipeline import WORKFLOWS
+from moderation.services import Services
+from moderation.steps import QUEUES, STEPS
+
+log = structlog.get_logger()
+SWEEP_SECONDS = 1.0
+ROOT_SECONDS = 300.0
+RETENTION_SECONDS = 3600.0
+
+
+def make_engine(services: Services) -> Engine:
+    """The engine of this process over the pipeline's workflows and steps."""
+    return Engine(services.dsn, WORKFLOWS, STEPS, services, concurrency=QUEUES)
+
+
+def work(services: Services, queues: Sequence[str], stop: threading.Event) -> None:
+    """Serve queues until asked to stop. What is in hand at the end is done again by whoever comes next."""
+    engine = make_engine(services)
+    engine.launch(queues)
+    try:
+        sweep_until(services, engine, stop)
+    finally:
+        engine.shutdown()
+
+
+def sweep_until(services: Services, engine: Engine, stop: threading.Event) -> None:
+    """Do each periodic duty when it is due. A failing duty is logged and tried again: it never ends the worker."""
+    duties: list[tuple[float, Callable[[], object]]] = [
+        (SWEEP_SECONDS, services.watch_database),
+        (SWEEP_SECONDS, lambda: holding.resume_held(services)),
+        (SWEEP_SECONDS, lambda: holding.resume_deliveries(services)),
+        (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
+        (SWEEP_SECONDS, lambda: end_dead_runs(services, engine)),
+        (ROOT_SECONDS, lambda: sign_roots(services)),
+        (RETENTION_SECONDS, lambda: retention.sweep(services)),
+    ]
+    waited = 0.0
+    while not stop.wait(SWEEP_SECONDS):
+        waited += SWEEP_SECONDS
+        for every, duty in duties:
+            if waited % every < SWEEP_SECONDS:
+                attempt(duty)
+
+
+def attempt(duty: Callable[[], object]) -> None:
+    """Do one duty; its failure is this round's only."""
+    try:
+        duty()
+    except Exception as error:  # noqa: BLE001 (a sweep must outlive whatever one of its duties meets)
+        log.warning("sweep_failed", error=type(error).__name__, outage=isinstance(error, Outage))
+
+
+def end_dead_runs(services: Services, engine: Engine) -> None:
+    """Put clips whose runs died too often before a person."""
+    dead = [name.split(":") for name in engine.stranded() if ":clip_" in name]
+    holding.end_dead_runs(services, [(parts[0], parts[1]) for parts in dead])
+
+
+def sign_roots(services: Services) -> int:
+    """Sign where every audit chain ends now."""
+    with services.database.system_transaction() as tx:
+        return audit.sign_roots(tx, services.clock.now(), services.vault.audit_key())
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
