@@ -53,6 +53,10 @@ class Ruleset:
             required=frozenset(signal for policy in ordered for signal in policy.requires),
         )
 
+    def to_bytes(self) -> bytes:
+        """Return the text to keep beside the version; `loader.load_bundle` turns it back into a ruleset."""
+        return self.bundle.encode()
+
 
 def decide(facts: FactRecord, ruleset: Ruleset) -> Decision:
     """Judge one clip. Reads nothing but its arguments; never allows what a required signal did not look at."""
@@ -66,18 +70,17 @@ def decide(facts: FactRecord, ruleset: Ruleset) -> Decision:
 
 
 def required_failures(facts: FactRecord, ruleset: Ruleset) -> list[str]:
-    """Return the required signals that failed, are absent, or claim to be measured without having looked.
+    """Return the required signals that failed, are absent, or claim to be measured without a single frame.
 
     The pipeline then holds the clip or asks a person. A required signal that is `not_measured` (no model is
     configured) is not an outage: `decide` sends such a clip to review.
     """
     exhibits = Exhibits(facts, ruleset.vocabulary)
-    return sorted(signal for signal in ruleset.required if _failed(facts, exhibits, signal))
-
-
-def _failed(facts: FactRecord, exhibits: Exhibits, signal: str) -> bool:
-    fact = facts.signals.get(signal)
-    return (fact is None or fact.state is not State.NOT_MEASURED) and bool(exhibits.gaps(signal))
+    return sorted(
+        signal
+        for signal in ruleset.required
+        if any(gap.state in ("failed", "absent", "empty") for gap in exhibits.gaps(signal))
+    )
 
 
 def _weigh(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> Decision:
@@ -109,7 +112,7 @@ def _unjudged(facts: FactRecord, ruleset: Ruleset) -> Decision:
     return Decision(
         outcome=Outcome.REVIEW,
         reasons=(Reason(code="undetermined", params={"rule": "none"}),),
-        queue="processing",
+        queue="failures",
         policy_version=ruleset.version,
         facts_hash=facts.digest(),
     )

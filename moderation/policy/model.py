@@ -13,6 +13,7 @@ LANGUAGE = 1
 Comparator = Literal["at_least", "above", "at_most", "below", "equals"]
 FactComparator = Comparator | Literal["one_of", "known"]
 COMPARATORS: tuple[Comparator, ...] = ("at_least", "above", "at_most", "below", "equals")
+FACT_COMPARATORS: tuple[FactComparator, ...] = (*COMPARATORS, "one_of", "known")
 #: A registered person whom the submission declares or whom nothing shows: no matched, no possible face.
 ABSENT: Final = "absent"
 

@@ -70,6 +70,8 @@ SIGNALS: dict[str, SignalEntry] = {
     "words.violence": _words("texts speak of violence or gore"),
     "words.hate": _words("texts insult or threaten a protected group"),
     "words.self_harm": _words("texts speak of self-harm or suicide"),
+    "words.scam": _words("texts sound like a scam"),
+    "words.weapons": _words("texts speak of weapons"),
 }
 
 FACTS: dict[str, FactEntry] = {
@@ -96,7 +98,7 @@ QUEUES: dict[str, QueueEntry] = {
     "explicit": QueueEntry(means="nudity and sexual content"),
     "words": QueueEntry(means="prompts and titles"),
     "rights": QueueEntry(means="rights holders"),
-    "processing": QueueEntry(means="clips that the system could not look at in full"),
+    "failures": QueueEntry(means="clips that the system could not look at in full"),
 }
 
 REASONS: dict[str, str] = {
@@ -123,6 +125,7 @@ NOTES: dict[str, str] = {
     "young_looking": "somebody looks under 25; not shown to teens",
     "unread_face": "a face could not be read; not shown to teens",
     "declared_cameo_not_visible": "a declared person was not seen",
+    "weapons_in_text": "the prompt or title speaks of weapons; not shown to teens",
     "not_measured": "no detector is configured for a signal",
 }
 

@@ -16,8 +16,8 @@ MAX_DEPTH = 24
 MAX_NODES = 50_000
 MAX_SCALAR = 4_000
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})")
+_FLOAT = re.compile(r"[-+]?([0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

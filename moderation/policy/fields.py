@@ -1,0 +1,127 @@
+"""Typed access to a parsed tree. What does not fit becomes a finding with its place, never an exception."""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+
+from moderation.policy.model import Finding
+from moderation.policy.source import Mapping as MappingNode
+from moderation.policy.source import Node, Scalar, Sequence
+
+_NAMES = {str: "a word or text", float: "a number", bool: "true or false", int: "a whole number"}
+
+
+def similar(word: str, known: Collection[str]) -> str:
+    """Return " - did you mean `x`?" for the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" - did you mean `{near[0]}`?" if near else ""
+
+
+class Fields:
+    """Reads one file's tree and collects what is wrong with it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+
+    def fault(self, node: Node, code: str, message: str) -> None:
+        """Record a finding at the node's place."""
+        found = Finding(path=self.path, line=node.line, column=node.column, code=code, message=message)
+        self.findings.append(found)
+
+    def mapping(
+        self,
+        node: Node,
+        allowed: Collection[str],
+        needed: Collection[str] = (),
+        what: str = "this",
+    ) -> dict[str, Node] | None:
+        """Return the mapping's values by key; unknown and missing keys are findings."""
+        if not isinstance(node, MappingNode):
+            self.fault(node, "wrong-type", f"{what} must be a mapping of {', '.join(allowed)}")
+            return None
+        found: dict[str, Node] = {}
+        for key, value in node.entries:
+            name = str(key.value)
+            if name in allowed:
+                found[name] = value
+            else:
+                self.fault(key, "unknown-key", f"{what} has no key `{name}`{similar(name, allowed)}")
+        for name in needed:
+            if name not in found:
+                self.fault(node, "missing-key", f"{what} lacks `{name}`")
+        return found
+
+    def named(self, node: Node, what: str) -> Iterator[tuple[Scalar, Node]]:
+        """Yield key and value of a mapping whose keys are names of one's own."""
+        if isinstance(node, MappingNode):
+            yield from node.entries
+        else:
+            self.fault(node, "wrong-type", f"{what} must be a mapping")
+
+    def items(self, node: Node, what: str, *, least: int = 1) -> tuple[Node, ...]:
+        """Return the items of a list; a short one is a finding."""
+        if not isinstance(node, Sequence):
+            self.fault(node, "wrong-type", f"{what} must be a list")
+            return ()
+        if len(node.items) < least:
+            self.fault(node, "empty-list", f"{what} must have at least {least} item")
+        return node.items
+
+    def one_or_more(self, node: Node, what: str) -> tuple[Node, ...]:
+        """Return the items of a list, or the single thing that stands instead of one."""
+        return (node,) if isinstance(node, Scalar) else self.items(node, what)
+
+    def text(self, node: Node, what: str) -> str | None:
+        """Return a text that is not empty."""
+        value = self._scalar(node, str, what)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, str):
+            self.fault(node, "wrong-value", f"{what} is empty")
+        return None
+
+    def flag(self, node: Node, what: str) -> bool | None:
+        """Return true or false."""
+        value = self._scalar(node, bool, what)
+        return value if isinstance(value, bool) else None
+
+    def number(self, node: Node, what: str, low: float, high: float) -> float | None:
+        """Return a number from `low` to `high`."""
+        value = self._scalar(node, float, what)
+        if not isinstance(value, int | float):
+            return None
+        if not low <= value <= high:
+            self.fault(node, "out-of-range", f"{what} is {value:g}, outside {low:g} to {high:g}")
+            return None
+        return float(value)
+
+    def whole(self, node: Node, what: str, low: int, high: int) -> int | None:
+        """Return a whole number from `low` to `high`."""
+        value = self._scalar(node, int, what)
+        checked = None if value is None else self.number(node, what, low, high)
+        return None if checked is None else int(checked)
+
+    def word(self, node: Node, what: str, known: Collection[str], code: str = "wrong-value") -> str | None:
+        """Return a word out of a closed list."""
+        value = self.text(node, what)
+        if value is None or value in known:
+            return value
+        hint = similar(value, known) or f" - one of {', '.join(known)}" * (len(known) <= 8)
+        self.fault(node, code, f"{what} `{value}` is not known{hint}")
+        return None
+
+    def only_one(self, found: Mapping[str, Node], keys: Collection[str], at: Node, what: str) -> str | None:
+        """Return which one of `keys` is there; several are a finding at `at`."""
+        there = [key for key in keys if key in found]
+        if len(there) > 1:
+            self.fault(at, "several", f"{what}: {' and '.join(there)} cannot stand together")
+        return there[0] if there else None
+
+    def _scalar(self, node: Node, kind: type, what: str) -> str | float | bool | None:
+        value = node.value if isinstance(node, Scalar) else None
+        kinds = (int, float) if kind is float else (kind,)
+        # In Python a flag is an int; in a policy it is not.
+        if isinstance(value, kinds) and isinstance(value, bool) is (kind is bool):
+            return value
+        self.fault(node, "wrong-type", f"{what} must be {_NAMES[kind]}")
+        return None

@@ -1,0 +1,199 @@
+"""Reads conditions: `all`, `any`, `not`, and the three kinds of leaf, each checked against the vocabulary."""
+
+import re
+from collections.abc import Mapping
+
+from detectors.base import FaceState
+from moderation.facts import Consent, PersonKind, Scalar
+from moderation.policy.fields import Fields
+from moderation.policy.model import (
+    ABSENT,
+    COMPARATORS,
+    FACT_COMPARATORS,
+    All,
+    AnyOf,
+    Anywhere,
+    Comparator,
+    Condition,
+    FactLeaf,
+    Not,
+    OftenIn,
+    PersonLeaf,
+    Quantifier,
+    ShareOfClip,
+    SignalLeaf,
+    Sustained,
+)
+from moderation.policy.registry import FactEntry, Vocabulary
+from moderation.policy.source import Mapping as MappingNode
+from moderation.policy.source import Node
+
+QUANTIFIERS = ("for", "in", "anywhere", "share_of_clip")
+PERSON_KEYS = ("person", "person.kind", "person.declared", "face")
+_BRANCHES = ("all", "any", "not")
+_DURATION = re.compile(r"(\d{1,6})(?:\.(\d{1,3}))?(ms|s)")
+_OFTEN = re.compile(r"(\d{1,3}) of (\d{1,3})")
+#: Consent states a rule may ask for. "undetermined" is none of them: it makes the rule undetermined.
+_CONSENTS = tuple(str(consent) for consent in Consent if consent is not Consent.UNDETERMINED)
+_FACES = (*map(str, FaceState), ABSENT)
+
+
+def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | None:
+    """Read a condition; None when it has faults, which are then among the findings."""
+    keys = [str(key.value) for key, _ in node.entries] if isinstance(node, MappingNode) else []
+    if any(key in _BRANCHES for key in keys):
+        return _branch(fields, node, vocabulary)
+    if "signal" in keys:
+        return _signal(fields, node, vocabulary)
+    if any(key in PERSON_KEYS for key in keys):
+        return _person(fields, node)
+    if "fact" in keys:
+        return _fact(fields, node, vocabulary)
+    starts = (*_BRANCHES, "signal", "fact", *PERSON_KEYS)
+    fields.mapping(node, starts, what="a condition")
+    if not keys:
+        fields.fault(node, "wrong-type", f"a condition must have one of {', '.join(starts)}")
+    return None
+
+
+def _branch(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | None:
+    found = fields.mapping(node, _BRANCHES, what="a condition with all, any or not") or {}
+    kind = fields.only_one(found, _BRANCHES, node, "a condition")
+    if kind is None:
+        return None
+    if kind == "not":
+        part = read_condition(fields, found["not"], vocabulary)
+        return None if part is None else Not(part)
+    items = fields.items(found[kind], f"`{kind}`")
+    parts = [read_condition(fields, item, vocabulary) for item in items]
+    whole = tuple(part for part in parts if part is not None)
+    if len(whole) != len(items) or not whole:
+        return None
+    return All(whole) if kind == "all" else AnyOf(whole)
+
+
+def _signal(fields: Fields, node: Node, vocabulary: Vocabulary) -> SignalLeaf | None:
+    found = fields.mapping(node, ("signal", *COMPARATORS, *QUANTIFIERS), what="a signal condition") or {}
+    signal = fields.word(found["signal"], "signal", vocabulary.signals, "unknown-signal") if "signal" in found else None
+    comparator = fields.only_one(found, COMPARATORS, node, "a signal condition")
+    quantifier = _quantifier(fields, node, found)
+    if comparator is None:
+        fields.fault(node, "no-comparator", f"a signal needs one of {', '.join(COMPARATORS)}")
+        return None
+    if signal is None:
+        return None
+    entry = vocabulary.signals[signal]
+    threshold = fields.number(found[comparator], f"`{comparator}` of {signal}", entry.low, entry.high)
+    if threshold is None or quantifier is None:
+        return None
+    return SignalLeaf(
+        signal=signal,
+        comparator=_comparator(comparator),
+        threshold=threshold,
+        quantifier=quantifier,
+    )
+
+
+def _comparator(word: str) -> Comparator:
+    return next(comparator for comparator in COMPARATORS if comparator == word)
+
+
+def _quantifier(fields: Fields, node: Node, found: Mapping[str, Node]) -> Quantifier | None:
+    match fields.only_one(found, QUANTIFIERS, node, "a signal condition"):
+        case "for":
+            ms = read_duration(fields, found["for"], "`for`")
+            return None if ms is None else Sustained(ms)
+        case "in":
+            return _often(fields, found["in"])
+        case "share_of_clip":
+            share = fields.number(found["share_of_clip"], "`share_of_clip`", 0.001, 1)
+            return None if share is None else ShareOfClip(share)
+        case "anywhere":
+            if fields.flag(found["anywhere"], "`anywhere`") is not True:
+                fields.fault(found["anywhere"], "wrong-value", "`anywhere` can only be true: leave it out")
+                return None
+    return Anywhere()
+
+
+def read_duration(fields: Fields, node: Node, what: str) -> int | None:
+    """Read a duration such as 400ms or 1.5s as milliseconds, of at least one."""
+    text = fields.text(node, what)
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text)
+    ms = 0 if match is None else _milliseconds(*match.groups())
+    if ms < 1:
+        fields.fault(node, "wrong-value", f"{what} must be a duration such as 400ms or 1.5s, not `{text}`")
+        return None
+    return ms
+
+
+def _milliseconds(whole: str, part: str | None, unit: str) -> int:
+    if unit == "ms":
+        return int(whole) if part is None else 0
+    return int(whole) * 1000 + int((part or "0").ljust(3, "0"))
+
+
+def _often(fields: Fields, node: Node) -> OftenIn | None:
+    text = fields.text(node, "`in`")
+    match = None if text is None else _OFTEN.fullmatch(text)
+    hits, window = (0, 0) if match is None else map(int, match.groups())
+    if not 1 <= hits <= window:
+        fields.fault(node, "wrong-value", f"`in` must be such as `3 of 5`, not `{text}`")
+        return None
+    return OftenIn(hits, window)
+
+
+def _person(fields: Fields, node: Node) -> PersonLeaf | None:
+    before = len(fields.findings)
+    found = fields.mapping(node, PERSON_KEYS, what="a person condition") or {}
+    faces = _words(fields, found, "face", _FACES)
+    kinds = _words(fields, found, "person.kind", tuple(map(str, PersonKind)))
+    consents = _words(fields, found, "person", _CONSENTS)
+    declared = fields.flag(found["person.declared"], "`person.declared`") if "person.declared" in found else None
+    if len(fields.findings) > before:
+        return None
+    return PersonLeaf(
+        faces=tuple(ABSENT if face == ABSENT else FaceState(face) for face in faces),
+        kinds=tuple(map(PersonKind, kinds)),
+        consents=tuple(map(Consent, consents)),
+        declared=declared,
+    )
+
+
+def _words(fields: Fields, found: Mapping[str, Node], key: str, known: tuple[str, ...]) -> list[str]:
+    items = fields.one_or_more(found[key], f"`{key}`") if key in found else ()
+    return [word for item in items if (word := fields.word(item, f"`{key}`", known)) is not None]
+
+
+def _fact(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactLeaf | None:
+    found = fields.mapping(node, ("fact", *FACT_COMPARATORS), what="a fact condition") or {}
+    name = fields.word(found["fact"], "fact", vocabulary.facts, "unknown-fact") if "fact" in found else None
+    way = fields.only_one(found, FACT_COMPARATORS, node, "a fact condition")
+    if way is None:
+        fields.fault(node, "no-comparator", f"a fact needs one of {', '.join(FACT_COMPARATORS)}")
+    if name is None or way is None:
+        return None
+    operands = _operands(fields, found[way], way, name, vocabulary.facts[name])
+    if not operands or None in operands:
+        return None
+    comparator = next(known for known in FACT_COMPARATORS if known == way)
+    return FactLeaf(fact=name, comparator=comparator, operands=operands)
+
+
+def _operands(fields: Fields, node: Node, way: str, name: str, entry: FactEntry) -> tuple[Scalar, ...]:
+    if way == "known":
+        return (fields.flag(node, "`known`"),)
+    if way not in ("equals", "one_of") and entry.type != "number":
+        fields.fault(node, "wrong-type", f"{name} is no number: use equals, one_of or known")
+        return ()
+    items = fields.items(node, "`one_of`") if way == "one_of" else (node,)
+    return tuple(_operand(fields, item, name, entry) for item in items)
+
+
+def _operand(fields: Fields, node: Node, name: str, entry: FactEntry) -> Scalar:
+    if entry.type == "flag":
+        return fields.flag(node, name)
+    if entry.type == "number":
+        return fields.number(node, name, 0, 1e12)
+    return fields.word(node, name, entry.values) if entry.values else fields.text(node, name)

@@ -1,0 +1,94 @@
+"""`policies/vocabulary.yaml`: what policy teams may name, written from the registry and checked against it."""
+
+import json
+from collections.abc import Mapping
+
+from moderation.policy.fields import Fields, similar
+from moderation.policy.registry import VOCABULARY, FactEntry, QueueEntry, SignalEntry, Vocabulary
+from moderation.policy.source import Node, Plain, plain
+
+FILE = "vocabulary.yaml"
+_SECTIONS = ("signals", "facts", "queues", "reasons", "notes")
+_HEADER = """\
+# Everything a rule may name. Made from the registry in the code and checked against it when policies are loaded:
+# a name that stands only here, or that says something else here, is refused. Names may be taken out.
+#
+# signals: `per` frame = looked at on every frame; face = on every readable face; some = on some faces; text = on texts.
+#          `blocks: false` = not reliable enough to block a clip without a person.
+# queues:  in the order of precedence; a clip that several rules want looked at goes to the first.
+"""
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _described(entry: SignalEntry | FactEntry | QueueEntry | str) -> dict[str, Plain] | str:
+    match entry:
+        case SignalEntry():
+            bounds: list[Plain] = [_number(entry.low), _number(entry.high)]
+            return {"per": entry.per, "range": bounds, "blocks": entry.may_block, "means": entry.means}
+        case FactEntry():
+            values: dict[str, Plain] = {"values": list(entry.values)} if entry.values else {}
+            return {"type": entry.type, **values, "means": entry.means}
+        case QueueEntry():
+            return {"specialists": entry.specialists, "means": entry.means}
+        case str():
+            return entry
+
+
+def _registered(vocabulary: Vocabulary, section: str) -> Mapping[str, SignalEntry | FactEntry | QueueEntry | str]:
+    entries: Mapping[str, SignalEntry | FactEntry | QueueEntry | str] = getattr(vocabulary, section)
+    return entries
+
+
+def render(vocabulary: Vocabulary = VOCABULARY) -> str:
+    """Return the text of `vocabulary.yaml`."""
+    lines = [_HEADER + "language: 1"]
+    for section in _SECTIONS:
+        lines.append(f"\n{section}:")
+        lines += [f"  {name}: {_flow(_described(e))}" for name, e in _registered(vocabulary, section).items()]
+    return "\n".join(lines) + "\n"
+
+
+def _flow(described: dict[str, Plain] | str) -> str:
+    if isinstance(described, str):
+        return json.dumps(described)
+    return "{" + ", ".join(f"{key}: {json.dumps(value)}" for key, value in described.items()) + "}"
+
+
+def read_vocabulary(fields: Fields, node: Node) -> Vocabulary:
+    """Read the file; what it lists and the registry knows is the vocabulary, everything else is a finding."""
+    found = fields.mapping(node, ("language", *_SECTIONS), ("language", *_SECTIONS), "the vocabulary") or {}
+    if "language" in found:
+        fields.whole(found["language"], "`language`", 1, 1)
+    listed = {section: _section(fields, section, found[section]) for section in _SECTIONS if section in found}
+    kept = {
+        section: {n: e for n, e in _registered(VOCABULARY, section).items() if n in listed.get(section, ())}
+        for section in _SECTIONS
+    }
+    if "queues" in found and listed["queues"] != list(kept["queues"]):
+        fields.fault(found["queues"], "queue-order", f"the order of precedence is {', '.join(kept['queues'])}")
+    return Vocabulary(**kept)  # type: ignore[arg-type]  # each section keeps the registry's own entries
+
+
+def _section(fields: Fields, section: str, node: Node) -> list[str]:
+    registered = _registered(VOCABULARY, section)
+    names: list[str] = []
+    for key, value in fields.named(node, f"`{section}`"):
+        name = str(key.value)
+        if name not in registered:
+            message = f"the code knows no {section} `{name}`{similar(name, registered)}"
+            fields.fault(key, "not-in-registry", message)
+        elif _meaning(plain(value)) != _meaning(_described(registered[name])):
+            fields.fault(value, "vocabulary-differs", f"`{name}` is {_flow(_described(registered[name]))} in the code")
+        else:
+            names.append(name)
+    return names
+
+
+def _meaning(described: Plain) -> Plain:
+    """Leave out the words for people, which may be put better without changing what is meant."""
+    if isinstance(described, dict):
+        return {key: value for key, value in described.items() if key != "means"}
+    return None
