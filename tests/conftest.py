@@ -9,9 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from detectors.manifests import Manifest
+from detectors.packs import build
 from moderation.db import Database
 from moderation.db.migrate import migrate
 from moderation.postgres import EmbeddedPostgres
+from moderation.settings import Settings
 
 _numbers = itertools.count(1)
 
@@ -46,3 +49,9 @@ def database(dsn: str) -> Iterator[Database]:
     database = Database(dsn)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def embedded_pack() -> Manifest:
+    """The real weights, from the user's cache; built there when they are missing."""
+    return build(Settings().models, progress=print)
