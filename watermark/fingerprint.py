@@ -96,27 +96,43 @@ class ContentMatch:
         return self.verdict is Verdict.SAME
 
 
+class Hasher:
+    """Hashes the frames of one clip as they pass by, one every `step_ms`; frames in between are ignored."""
+
+    def __init__(self, step_ms: int = STORED_STEP_MS) -> None:
+        self._step_ms = step_ms
+        self._early_ms = min(EARLY_MS, step_ms // 4)
+        self._due: int | None = None
+        self._kept: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8], int]] = []
+
+    def see(self, time_ms: int, luma: NDArray[np.uint8]) -> None:
+        """Take note of one frame, uint8 [height, width]; frames come in order of time. Keeps no reference to it."""
+        if self._due is not None and time_ms < self._due - self._early_ms:
+            return
+        self._due = time_ms + self._step_ms
+        plain, mirrored, quality = _hash(luma)
+        if quality >= MIN_QUALITY:
+            self._kept.append((time_ms, plain, mirrored, quality))
+
+    def finish(self) -> Fingerprint:
+        """The fingerprint of what was seen."""
+        return Fingerprint(
+            times=np.array([time for time, *_ in self._kept], np.int32),
+            hashes=np.array([plain for _, plain, _, _ in self._kept], np.uint8).reshape(-1, 32),
+            mirrored=np.array([mirrored for _, _, mirrored, _ in self._kept], np.uint8).reshape(-1, 32),
+            quality=np.array([quality for *_, quality in self._kept], np.uint8),
+        )
+
+
 def fingerprint(frames: Iterable[tuple[int, NDArray[np.uint8]]], *, step_ms: int = STORED_STEP_MS) -> Fingerprint:
     """Hash a clip's frames, given as (time in ms, luma uint8 [height, width]) in order, one every `step_ms`.
 
     PDQ as published ("The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", 2019).
-    Frames that come faster are skipped.
     """
-    kept: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8], int]] = []
-    due: int | None = None
+    hasher = Hasher(step_ms)
     for time_ms, luma in frames:
-        if due is not None and time_ms < due - min(EARLY_MS, step_ms // 4):
-            continue
-        due = time_ms + step_ms
-        plain, mirrored, quality = _hash(luma)
-        if quality >= MIN_QUALITY:
-            kept.append((time_ms, plain, mirrored, quality))
-    return Fingerprint(
-        times=np.array([time for time, *_ in kept], np.int32),
-        hashes=np.array([plain for _, plain, _, _ in kept], np.uint8).reshape(-1, 32),
-        mirrored=np.array([mirrored for _, _, mirrored, _ in kept], np.uint8).reshape(-1, 32),
-        quality=np.array([quality for *_, quality in kept], np.uint8),
-    )
+        hasher.see(time_ms, luma)
+    return hasher.finish()
 
 
 def distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int32]:
