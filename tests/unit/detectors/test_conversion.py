@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -57,6 +56,8 @@ def test_faceapi_ages_are_faceapis_own(embedded_pack: Manifest, picture: str):
 
 
 def test_no_head_but_age_is_in_the_file(embedded_pack: Manifest):
+    import onnx
+
     graph = onnx.load(str(embedded_pack.path("age_faceapi"))).graph
     assert [output.name for output in graph.output] == ["age"]
     widths = sorted({constant.dims[-1] for constant in graph.initializer if len(constant.dims) == 2})

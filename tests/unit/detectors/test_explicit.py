@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
 from detectors.base import DetectorUnavailable, Frame, Model, State, Subject
 from detectors.explicit import ExplicitDetector
@@ -73,6 +71,9 @@ def test_self_check_passes_on_the_real_weights(detector: ExplicitDetector):
 
 
 def test_self_check_notices_a_net_that_always_says_fine(embedded_pack: Manifest, tmp_path: Path):
+    import onnx
+    from onnx import numpy_helper
+
     network = onnx.load(str(embedded_pack.path("open_nsfw")))
     for constant in network.graph.initializer:
         values = numpy_helper.to_array(constant)
