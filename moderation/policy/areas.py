@@ -115,7 +115,7 @@ def _rule(head: _Area, node: Node) -> Rule | None:
     if timid and then.outcome is Outcome.BLOCK:
         fields.fault(found["then"], "uncalibrated-block", f"{', '.join(timid)} cannot block without a person: review")
         return None
-    return Rule(name=name, when=when, then=then, on_undetermined=on_undetermined)
+    return Rule(name=name, when=when, then=then, on_undetermined=on_undetermined, line=node.line, column=node.column)
 
 
 def _name(fields: Fields, found: Mapping[str, Node]) -> str | None:

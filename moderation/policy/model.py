@@ -152,6 +152,9 @@ class Rule:
     when: Condition
     then: Action
     on_undetermined: Outcome = Outcome.REVIEW
+    #: Where it stands in its file; says nothing of what it means.
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,207 @@
+"""Turns the `given` of a case into a fact record: what is not said is an adult world in which nothing is wrong."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from detectors.base import FaceState, State
+from moderation.facts import (
+    Candidate,
+    Consent,
+    FaceFact,
+    FactRecord,
+    PersonFact,
+    PersonKind,
+    Phase,
+    Sample,
+    SignalFact,
+    SubmissionFacts,
+)
+from moderation.facts import Scalar as Fact
+from moderation.policy.fields import Fields
+from moderation.policy.grammar import read_duration
+from moderation.policy.registry import SignalEntry, Vocabulary
+from moderation.policy.source import Mapping as MappingNode
+from moderation.policy.source import Node, Scalar, plain
+
+GIVEN = ("every", "signals", "faces", "people", "submission", "phase", "known_illegal", "lineage", "account")
+_SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "visibility")
+_FACE = ("state", "person", "distance", "signals", "unaged")
+_PERSON = ("kind", "consent", "declared")
+_TOKEN = re.compile(r"(\d{1,3}(?:\.\d{1,4})?|_)(?:x(\d{1,4}))?")
+MAX_INSTANTS = 10_000
+_USUAL_EVERY_MS = 250
+_USUAL_INSTANTS = 8
+#: What a readable face says of itself unless the case says otherwise: an adult, clearly seen, nobody registered.
+_ADULT = {"face.detection": 0.99, "face.age": 40.0, "minor.score": 0.01}
+_DISTANCES = {FaceState.MATCHED: 0.4, FaceState.POSSIBLE: 0.55}
+
+Timeline = list[float | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stage:
+    fields: Fields
+    vocabulary: Vocabulary
+    every: int = _USUAL_EVERY_MS
+    states: dict[str, State] = field(default_factory=dict)
+    #: Signal and track to values; None is an instant without a sample.
+    timelines: dict[tuple[str, int | None], Timeline] = field(default_factory=dict)
+    faces: list[tuple[FaceState, str | None, float | None]] = field(default_factory=list)
+
+
+def parse_timeline(text: str) -> Timeline | None:
+    """Read the compact notation: `0.1x8 0.95 _x2` is eight samples, one sample, two instants without.
+
+    None when it is faulty or runs over `MAX_INSTANTS`.
+    """
+    values: Timeline = []
+    for token in text.split():
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            return None
+        value = None if match[1] == "_" else float(match[1])
+        values += [value] * int(match[2] or 1)
+        if len(values) > MAX_INSTANTS:
+            return None
+    return values or None
+
+
+def stage_facts(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactRecord:
+    """Read a `given` mapping into facts; faults become findings and are left out of the record."""
+    found = fields.mapping(node, GIVEN, what="`given`") or {}
+    stage = _Stage(fields=fields, vocabulary=vocabulary)
+    if "every" in found:
+        stage.every = read_duration(fields, found["every"], "`every`") or _USUAL_EVERY_MS
+    people = _people(fields, found["people"]) if "people" in found else {}
+    if "signals" in found:
+        _signals(stage, found["signals"], None)
+    for track, item in enumerate(fields.items(found["faces"], "`faces`") if "faces" in found else ()):
+        _face(stage, item, track, people)
+    count = max([_USUAL_INSTANTS, *(len(values) for (name, _), values in stage.timelines.items() if _long(name))])
+    return FactRecord(
+        org="default",
+        clip="clip_case",
+        judged_at="2026-01-01T00:00:00+00:00",
+        duration_ms=count * stage.every,
+        phase=_phase(fields, found, "phase"),
+        submission=_submission(fields, found),
+        signals=_as_facts(stage, count),
+        faces=tuple(_face_fact(track, *face, count * stage.every) for track, face in enumerate(stage.faces)),
+        people=people,
+        lineage=_flat(stage, found, "lineage"),
+        account=_flat(stage, found, "account"),
+        known_illegal=bool("known_illegal" in found and fields.flag(found["known_illegal"], "`known_illegal`")),
+    )
+
+
+def _long(signal: str) -> bool:
+    return not signal.startswith("words.")
+
+
+def _signals(stage: _Stage, node: Node, track: int | None) -> None:
+    for key, value in stage.fields.named(node, "`signals`"):
+        name = stage.fields.word(key, "signal", stage.vocabulary.signals, "unknown-signal")
+        text = str(value.value) if isinstance(value, Scalar) else ""
+        if name is None:
+            continue
+        if text in (State.FAILED, State.NOT_MEASURED) and track is None:
+            stage.states[name] = State(text)
+        elif (values := parse_timeline(text)) is not None:
+            stage.timelines[name, track] = values
+        else:
+            stage.fields.fault(value, "wrong-value", f"`{text}` is no timeline such as `0.1x8 0.95x3`")
+
+
+def _face(stage: _Stage, node: Node, track: int, people: Mapping[str, PersonFact]) -> None:
+    fields = stage.fields
+    found = fields.mapping(node, _FACE, ("state",), "a face") or {}
+    state = fields.word(found["state"], "state", tuple(map(str, FaceState))) if "state" in found else None
+    person = fields.word(found["person"], "person", people, "unknown-person") if "person" in found else None
+    distance = fields.number(found["distance"], "`distance`", 0, 4) if "distance" in found else None
+    if state is None:
+        return
+    face = FaceState(state)
+    stage.faces.append((face, person, distance if distance is not None else _DISTANCES.get(face)))
+    if "signals" in found:
+        _signals(stage, found["signals"], track)
+    unaged = "unaged" in found and fields.flag(found["unaged"], "`unaged`")
+    if face is FaceState.UNREAD:
+        stage.timelines.setdefault(("face.unread", track), [1.0] * _USUAL_INSTANTS)
+    elif not unaged:
+        for name, value in _ADULT.items():
+            stage.timelines.setdefault((name, track), [value] * _USUAL_INSTANTS)
+
+
+def _people(fields: Fields, node: Node) -> dict[str, PersonFact]:
+    people: dict[str, PersonFact] = {}
+    for key, value in fields.named(node, "`people`"):
+        found = fields.mapping(value, _PERSON, ("kind", "consent"), "a person") or {}
+        kind = fields.word(found["kind"], "kind", tuple(map(str, PersonKind))) if "kind" in found else None
+        consent = fields.word(found["consent"], "consent", tuple(map(str, Consent))) if "consent" in found else None
+        declared = "declared" in found and fields.flag(found["declared"], "`declared`")
+        if kind and consent:
+            fact = PersonFact(kind=PersonKind(kind), consent=Consent(consent), declared=bool(declared))
+            people[str(key.value)] = fact
+    return people
+
+
+def _submission(fields: Fields, found: Mapping[str, Node]) -> SubmissionFacts:
+    empty = MappingNode(entries=(), line=1, column=1)
+    parts = fields.mapping(found.get("submission", empty), _SUBMISSION, what="`submission`") or {}
+    said = {name: fields.text(node, f"`{name}`") for name, node in parts.items() if name != "visibility"}
+    return SubmissionFacts(
+        creator=said.get("creator") or "somebody",
+        creator_age_band=said.get("creator_age_band"),
+        prompt=said.get("prompt") or "",
+        title=said.get("title") or "",
+        generator=said.get("generator"),
+        locale=said.get("locale"),
+        market=said.get("market"),
+        visibility=_phase(fields, parts, "visibility"),
+    )
+
+
+def _phase(fields: Fields, found: Mapping[str, Node], key: str) -> Phase:
+    word = fields.word(found[key], key, ("public", "draft")) if key in found else "public"
+    return "draft" if word == "draft" else "public"
+
+
+def _flat(stage: _Stage, found: Mapping[str, Node], group: str) -> dict[str, Fact]:
+    known = [name.partition(".")[2] for name in stage.vocabulary.facts if name.startswith(f"{group}.")]
+    parts = (stage.fields.mapping(found[group], known, what=f"`{group}`") or {}) if group in found else {}
+    plains = {name: plain(node) for name, node in parts.items()}
+    return {name: value for name, value in plains.items() if not isinstance(value, list | dict)}
+
+
+def _as_facts(stage: _Stage, count: int) -> dict[str, SignalFact]:
+    return {name: _signal_fact(stage, name, entry, count) for name, entry in stage.vocabulary.signals.items()}
+
+
+def _signal_fact(stage: _Stage, name: str, entry: SignalEntry, count: int) -> SignalFact:
+    state = stage.states.get(name, State.MEASURED)
+    if state is not State.MEASURED:
+        return SignalFact(state=state, note="as the case says")
+    timelines = {track: values for (signal, track), values in stage.timelines.items() if signal == name}
+    if entry.per == "frame" and not timelines:
+        timelines = {None: [0.0] * count}
+    samples = [
+        Sample(0 if entry.per == "text" else index * stage.every, value, track)
+        for track, values in timelines.items()
+        for index, value in enumerate(values)
+        if value is not None
+    ]
+    return SignalFact(state=state, model="case", version="1", samples=tuple(samples))
+
+
+def _face_fact(track: int, state: FaceState, person: str | None, distance: float | None, end_ms: int) -> FaceFact:
+    near = person is not None and distance is not None
+    return FaceFact(
+        track=track,
+        start_ms=0,
+        end_ms=end_ms,
+        state=state,
+        person=person,
+        distance=distance if near else None,
+        candidates=(Candidate(person=person, distance=distance, state=state),) if person and distance else (),
+    )
