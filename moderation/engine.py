@@ -1,15 +1,292 @@
-"""The adapter to DBOS Transact: durable workflows and queues in Postgres. The only module that imports dbos."""
+"""The adapter to DBOS Transact: durable workflows and queues in Postgres. The only module that imports dbos.
 
+Workflow bodies and step functions are plain and know nothing of it (moderation/pipeline.py, moderation/steps.py).
+Values in its tables are JSON, never pickles; the application version is constant, so that an upgrade strands nothing.
+"""
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from typing import Any, Protocol
 
 import psycopg
-from dbos import run_dbos_database_migrations
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    EnqueueOptions,
+    error,
+    run_dbos_database_migrations,
+)
 
-from moderation.db import libpq_url, sqlalchemy_url
+from moderation.db import Transaction, libpq_url, sqlalchemy_url
+from moderation.errors import ClipFault
+from moderation.guard import Guard
+from moderation.outcomes import carry_out, value_of
+from moderation.pipeline import Json
+
+APPLICATION = "countersign"
+VERSION = "1"
+#: The workflow that carries one step started as a child.
+STEP = "step"
+POLL_SECONDS = 0.2
+#: A step that kills its worker so many times is not tried again.
+STEP_CRASHES = 3
+#: A workflow outlives the deaths of its own steps, and its neighbours'.
+WORKFLOW_CRASHES = 12
+FINISHED = ["SUCCESS"]
+FAILED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+BATCH = 500
+HOOK_PAUSE_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Step(Protocol):
+    """A step's function over the services and plain arguments, and the queue that serves it as a child."""
+
+    @property
+    def function(self) -> Callable[..., Json]: ...
+
+    @property
+    def queue(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A workflow that ended without reaching its end: it failed, or killed its workers too often."""
+
+    workflow_id: str
+    workflow: str
+    args: tuple[Json, ...]
+    status: str
+    error: str
+
+
+class Enqueuer:
+    """Puts workflows on queues inside the caller's transaction; works in processes that run none, like the API."""
+
+    def __init__(self, dsn: str) -> None:
+        _quieten()
+        self._client = DBOSClient(
+            system_database_url=sqlalchemy_url(dsn),
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            lazy=True,
+        )
+
+    def enqueue(
+        self, tx: Transaction, workflow: str, workflow_id: str, queue: str, args: Sequence[object], priority: int
+    ) -> None:
+        """Enqueue a workflow when `tx` commits. A workflow id that is known already changes nothing.
+
+        Lower `priority` goes first (from 1); the workflow's own steps inherit it. `args` are JSON values.
+        """
+        options: EnqueueOptions = {
+            "workflow_name": workflow,
+            "workflow_id": workflow_id,
+            "queue_name": queue,
+            "priority": priority,
+            "app_version": VERSION,
+        }
+        self._client.enqueue_in_transaction(tx.sa, options, priority, *args)
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.destroy()
+
+
+class Engine:
+    """Runs workflows and steps in this process; one per process.
+
+    `guard=False` leaves the work of dead processes where it is: only for the test that shows what the guard is for.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        workflows: Mapping[str, Callable[..., None]],
+        steps: Mapping[str, Step],
+        services: object,
+        *,
+        executor_id: str | None = None,
+        guard: bool = True,
+        on_dead_letter: Callable[[DeadLetter], None] | None = None,
+    ) -> None:
+        self.executor_id = executor_id or uuid.uuid4().hex
+        self._dsn = dsn
+        self._workflows = workflows
+        self._steps = steps
+        self._services = services
+        self._on_dead_letter = on_dead_letter
+        self._waiting_letters: dict[str, float] = {}
+        self._stopping = threading.Event()
+        self._guard = self._make_guard() if guard else None
+
+    def launch(self, queues: Mapping[str, int]) -> None:
+        """Begin to serve these queues: name -> how many workflows of it this process takes on at a time.
+
+        The number is kept in the database: processes that serve the same queue share the latest one. Raises Outage
+        when the database is not reachable directly.
+        """
+        if self._guard is not None:
+            self._guard.take()
+        _quieten()
+        DBOS(config=self._config())
+        for name, body in self._workflows.items():
+            DBOS.workflow(name=name, max_recovery_attempts=WORKFLOW_CRASHES - 1)(self._durable(body))
+        DBOS.workflow(name=STEP, max_recovery_attempts=STEP_CRASHES - 1)(self._step())
+        DBOS.listen_queues(list(queues))
+        DBOS.launch()
+        for queue, at_once in queues.items():
+            DBOS.register_queue(
+                queue, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
+            )
+        if self._guard is not None:
+            self._guard.start()
+
+    def shutdown(self, *, seconds: int = 0) -> None:
+        """Take on nothing more, give running workflows so many seconds to end, and leave the rest to others.
+
+        Steps that still run keep their threads: a process that wants to end at once must call `os._exit` after this.
+        """
+        self._stopping.set()
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
+        if self._guard is not None:
+            self._guard.stop()
+
+    def stranded(self) -> list[DeadLetter]:
+        """List workflows that ended without reaching their end, oldest first; their clips are nobody's care yet."""
+        failed = DBOS.list_workflows(
+            name=list(self._workflows), status=FAILED, has_parent=False, limit=BATCH, load_output=True
+        )
+        return [
+            DeadLetter(
+                workflow_id=each.workflow_id,
+                workflow=each.name,
+                args=tuple(each.input["args"][1:]) if each.input else (),
+                status=each.status,
+                error=str(each.error or ""),
+            )
+            for each in failed
+        ]
+
+    def delete_finished(self, older_than: timedelta) -> int:
+        """Delete the records of workflows that ended well longer ago than that, steps included; returns how many."""
+        before = (datetime.now(UTC) - older_than).isoformat()
+        deleted = 0
+        while True:
+            finished = DBOS.list_workflows(
+                status=FINISHED,
+                has_parent=False,
+                completed_before=before,
+                limit=BATCH,
+                load_input=False,
+                load_output=False,
+            )
+            if not finished:
+                return deleted
+            DBOS.delete_workflows([each.workflow_id for each in finished], delete_children=True)
+            deleted += len(finished)
+
+    def _config(self) -> DBOSConfig:
+        return {
+            "name": APPLICATION,
+            "system_database_url": sqlalchemy_url(self._dsn),
+            "application_version": VERSION,
+            "executor_id": self.executor_id,
+            "serializer": DBOSPortableJSONSerializer(),
+            "run_migrations": False,
+            "sys_db_pool_size": 10,
+            "log_level": "WARNING",
+        }
+
+    def _durable(self, body: Callable[..., None]) -> Callable[..., None]:
+        def workflow(priority: int, *args: Json) -> None:
+            body(DurableSteps(self._steps, self._services, self._stopping, priority), *args)
+
+        return workflow
+
+    def _step(self) -> Callable[..., Json]:
+        def step(name: str, *args: Json) -> Json:
+            return carry_out(self._steps[name].function, self._services, args, self._stopping)
+
+        return step
+
+    def _make_guard(self) -> Guard:
+        return Guard(
+            self._dsn,
+            self.executor_id,
+            VERSION,
+            recover=_recover,
+            each_look=self._read_dead_letters,
+            on_usurped=_leave,
+        )
+
+    def _read_dead_letters(self) -> None:
+        """Hand each dead letter to the hook once; one whose hook fails is tried again a minute later."""
+        if self._on_dead_letter is None:
+            return
+        for letter in self.stranded():
+            if self._waiting_letters.get(letter.workflow_id, 0.0) > time.monotonic():
+                continue
+            log.error("workflow %s ended as %s: %s", letter.workflow_id, letter.status, letter.error)
+            try:
+                self._on_dead_letter(letter)
+            except Exception:
+                log.exception("the dead letter %s could not be dealt with", letter.workflow_id)
+                self._waiting_letters[letter.workflow_id] = time.monotonic() + HOOK_PAUSE_SECONDS
+            else:
+                DBOS.delete_workflow(letter.workflow_id, delete_children=True)
+
+
+class DurableSteps:
+    """The steps of one workflow, each kept in the database when it is done (the `Steps` of moderation/pipeline.py)."""
+
+    def __init__(self, steps: Mapping[str, Step], services: object, stopping: threading.Event, priority: int) -> None:
+        self._steps = steps
+        self._services = services
+        self._stopping = stopping
+        self._priority = priority
+
+    def run(self, step: str, *args: Json) -> Json:
+        """Do one step here and now; a finished step is never done again."""
+        function = self._steps[step].function
+        return value_of(DBOS.run_step({"name": step}, carry_out, function, self._services, args, self._stopping))
+
+    def start(self, step: str, *args: Json) -> Callable[[], Json]:
+        """Begin a step where its queue is served; calling the answer waits for it."""
+        queue = self._steps[step].queue
+        assert queue is not None, f"no queue serves the step {step}"
+        options: EnqueueOptions = {
+            "workflow_name": STEP,
+            "queue_name": queue,
+            "priority": self._priority,
+            "app_version": VERSION,
+        }
+        handle = DBOS.enqueue_workflow_with_options(options, step, *args)
+
+        def wait() -> Json:
+            try:
+                return value_of(handle.get_result(polling_interval_sec=POLL_SECONDS))
+            except error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as dead:
+                raise ClipFault("processing_failed", f"{step} killed its worker {STEP_CRASHES} times") from dead
+            except error.DBOSAwaitedWorkflowCancelledError as cancelled:
+                raise ClipFault("processing_failed", f"{step} was cancelled") from cancelled
+
+        return wait
 
 
 def migrate(dsn: str) -> None:
     """Create or upgrade the engine's own tables (schema `dbos`) and note which version of it made them."""
+    _quieten()
     if not migrated(dsn):
         run_dbos_database_migrations(sqlalchemy_url(dsn))
         with psycopg.connect(libpq_url(dsn), autocommit=True) as connection:
@@ -23,7 +300,7 @@ def migrated(dsn: str) -> bool:
     return found == (f"dbos {version('dbos')}",)
 
 
-def grant_enqueue(connection: psycopg.Connection[tuple[object, ...]], role: str) -> None:
+def grant_enqueue(connection: psycopg.Connection[Any], role: str) -> None:
     """Let a role enqueue work in its own transactions, and nothing else."""
     for statement in (
         f"GRANT USAGE ON SCHEMA dbos TO {role}",
@@ -31,3 +308,21 @@ def grant_enqueue(connection: psycopg.Connection[tuple[object, ...]], role: str)
         f"GRANT SELECT, INSERT ON dbos.workflow_input TO {role}",
     ):
         connection.execute(statement.encode())
+
+
+def _recover(executor: str) -> None:
+    # The one internal call: 3.x has no public one that keeps the count of attempts (hence the pin below 3.5).
+    DBOS._recover_pending_workflows([executor])  # noqa: SLF001
+
+
+def _leave() -> None:
+    log.critical("another process has taken this worker's id; leaving, so that a supervisor starts it afresh")
+    os._exit(1)
+
+
+def _quieten() -> None:
+    """Keep dbos from adding its own handler and its advertisement to our log; its warnings go where ours go."""
+    logger = logging.getLogger("dbos")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.setLevel(logging.WARNING)
