@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from moderation.policy.cases import Report, run_folder
-from moderation.policy.lint import lint as lint_folder
+from moderation.policy.lint import lint
 from moderation.policy.loader import UnusablePolicies
 from moderation.policy.model import Finding
 from moderation.settings import Settings
@@ -18,10 +18,10 @@ Folder = Annotated[Path | None, typer.Argument(help="The policy folder; without 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@app.command()
-def lint(directory: Folder = None, *, as_json: AsJson = False) -> None:
+@app.command("lint")
+def find_faults(directory: Folder = None, *, as_json: AsJson = False) -> None:
     """Find faults in the policies: PATH:LINE:COL CODE message. Exits 1 when there are any."""
-    findings = lint_folder(_chosen(directory))
+    findings = lint(_chosen(directory))
     if as_json:
         print(json.dumps({"findings": [finding.to_json() for finding in findings]}, indent=2))
     else:
@@ -29,8 +29,8 @@ def lint(directory: Folder = None, *, as_json: AsJson = False) -> None:
     raise typer.Exit(1 if findings else 0)
 
 
-@app.command()
-def test(directory: Folder = None, *, as_json: AsJson = False) -> None:
+@app.command("test")
+def run_cases(directory: Folder = None, *, as_json: AsJson = False) -> None:
     """Run the cases beside each policy, failures first. Exits 1 when a case fails or the policies cannot be used."""
     try:
         report = run_folder(_chosen(directory))

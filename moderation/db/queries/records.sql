@@ -134,3 +134,8 @@ union select report ->> 'manifest_key' from moderation.renditions
 -- name: others_with_content
 select 1 from moderation.clips
 where content_sha256 = %(sha256)s and clip_id <> %(clip)s and erased_at is null limit 1;
+
+-- name: answers_before
+select body from moderation.decisions
+where clip_id = %(clip)s and actor_kind = 'person'
+  and seq < (select seq from moderation.decisions where decision_id = %(decision)s) order by seq;

@@ -1,0 +1,166 @@
+"""Commands about one clip: `check` runs the pipeline here, `submit` goes through HTTP, `verify` reads any copy's marks."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from moderation.assembly import open_services
+from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.clips import Submission
+from moderation.errors import ModerationError, RefusedAtTheDoor, TooLarge, Unprocessable
+from moderation.settings import Settings
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+Creator = Annotated[str | None, typer.Option(help="Your platform's id of who made it.")]
+Prompt = Annotated[str | None, typer.Option(help="The prompt the clip was generated from.")]
+Cameo = Annotated[list[str] | None, typer.Option("--cameo", help="A person declared to appear; may be repeated.")]
+Out = Annotated[Path | None, typer.Option(help="Write the released file here.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(check)
+    app.command()(submit)
+    app.command()(verify)
+
+
+def check(
+    file: File,
+    *,
+    out: Out = None,
+    creator: Creator = None,
+    prompt: Prompt = None,
+    cameo: Cameo = None,
+    policies: Annotated[Path | None, typer.Option(help="Judge by the policies of this folder.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Take one clip through the whole pipeline in this process. Exit 0 released, 1 not released, 3 refused."""
+    from moderation.checking import check_file  # noqa: PLC0415 (pulls in the whole pipeline)
+    from moderation.verdicts import read_verdict  # noqa: PLC0415
+
+    settings = with_models(local_settings())
+    if policies is not None:
+        settings = settings.model_copy(update={"policies": policies.resolve()})
+    submission = Submission(creator=creator, prompt=prompt, cameos=tuple(cameo or ()))
+    with open_services(settings) as services:
+        try:
+            clip = check_file(services, "default", "cli", file, submission)
+        except (RefusedAtTheDoor, TooLarge) as refusal:
+            tell_refusal(refusal, as_json=as_json)
+        verdict = read_verdict(services, "default", clip.clip_id)
+        released = verdict["status"] == "released"
+        if released and out is not None:
+            copy_released(services, clip.clip_id, out)
+    tell_verdict(verdict, as_json=as_json)
+    raise typer.Exit(0 if released else 1)
+
+
+def with_models(settings: Settings) -> Settings:
+    """Build the embedded pack when it is missing; a command that needs weights gets them."""
+    from detectors import packs  # noqa: PLC0415 (only commands that look at clips need it)
+
+    packs.build(settings.models, progress=lambda line: sys.stderr.write(f"{line}\n"))
+    return settings
+
+
+def copy_released(services: object, clip_id: str, out: Path) -> None:
+    """Write the released bytes to a file."""
+    from moderation import release  # noqa: PLC0415
+    from moderation.services import Services  # noqa: PLC0415
+
+    assert isinstance(services, Services)
+    key, _, size = release.media(services, "default", clip_id)
+    with out.open("wb") as target:
+        for chunk in services.store.stream(key, 0, size):
+            target.write(chunk)
+
+
+def tell_refusal(refusal: ModerationError, *, as_json: bool) -> None:
+    """Print the problem document of a file refused at the door, and end with exit code 3."""
+    document = {
+        "type": f"/problems/{refusal.code}",
+        "title": type(refusal).__doc__ or refusal.code,
+        "status": refusal.status,
+        "detail": refusal.message,
+        **refusal.params,
+    }
+    print_json(document) if as_json else typer.echo(f"refused: {refusal.message} ({refusal.code})", err=True)
+    raise typer.Exit(3)
+
+
+def tell_verdict(verdict: dict[str, object], *, as_json: bool) -> None:
+    """Print a verdict, whole or in a few lines."""
+    if as_json:
+        print_json(verdict)
+        return
+    typer.echo(f"{verdict['id']}  {verdict['status']}")
+    decision = verdict["decision"]
+    if isinstance(decision, dict):
+        for reason in decision["reasons"]:
+            typer.echo(f"  {reason['code']}  {reason.get('params') or ''}")
+
+
+def submit(
+    file: File,
+    *,
+    creator: Creator = None,
+    prompt: Prompt = None,
+    cameo: Cameo = None,
+    parent: Annotated[list[str] | None, typer.Option("--parent", help="A clip it was made from.")] = None,
+    wait: Annotated[int, typer.Option(help="Wait up to this many seconds for the verdict.")] = 0,
+    out: Out = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Hand one clip to a running service over HTTP."""
+    url, key = where_to_submit(Settings())
+    said = {"creator": creator, "prompt": prompt, "cameos": cameo or [], "parents": parent or []}
+    metadata = {name: value for name, value in said.items() if value}
+    headers = {"Authorization": f"Bearer {key}"} | ({"Prefer": f"wait={wait}"} if wait else {})
+    with httpx.Client(base_url=url, headers=headers, timeout=wait + 120) as client, file.open("rb") as content:
+        files = {
+            "metadata": (None, json.dumps(metadata), "application/json"),
+            "file": (file.name, content, "video/mp4"),
+        }
+        answer = client.post("/v1/clips", files=files)
+        document = answer.json()
+        if answer.is_error:
+            print_json(document) if as_json else typer.echo(document.get("detail", answer.text), err=True)
+            raise typer.Exit(3)
+        if out is not None and document["status"] == "released":
+            out.write_bytes(client.get(f"/v1/clips/{document['id']}/media").raise_for_status().content)
+    tell_verdict({"decision": None, **document}, as_json=as_json)
+    raise typer.Exit(0 if document["status"] in {"released", "received", "processing"} else 1)
+
+
+def where_to_submit(settings: Settings) -> tuple[str, str]:
+    """URL and key of the service: from the environment, else from `dev.json` of the state. Raises Unprocessable."""
+    development = settings.state / "dev.json"
+    known = json.loads(development.read_text()) if development.is_file() else {}
+    url = settings.url or known.get("url")
+    key = settings.api_key.get_secret_value() if settings.api_key else known.get("api_key")
+    if not url or not key:
+        raise Unprocessable(
+            "no service is running here: start one with `moderation up`, or set MODERATION_URL and _API_KEY"
+        )
+    return url, key
+
+
+def verify(file: File, *, as_json: bool = JSON_OPTION) -> None:
+    """Tell where any copy of a clip came from. Exit 0 when it is ours, 1 when not or unknown."""
+    from moderation.verification import verify_file  # noqa: PLC0415
+
+    with open_services(local_settings()) as services:
+        answer = verify_file(services, file, staff=True)
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"{answer['origin']}  {answer.get('clip_id') or ''}")
+        layers = answer["layers"]
+        assert isinstance(layers, dict)
+        for name, layer in layers.items():
+            typer.echo(f"  {name}: {layer['state']}")
+    raise typer.Exit(0 if answer["origin"] == "ours" else 1)

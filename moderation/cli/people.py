@@ -1,0 +1,91 @@
+"""`moderation people`: register a person from pictures, write down grants and revocations, list."""
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from moderation import consent, outbox
+from moderation.assembly import open_services
+from moderation.cli.checks import with_models
+from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.clips import Status
+from moderation.db.clips import next_generation, read_clip
+from moderation.enrolment import register_person
+
+app = typer.Typer(no_args_is_help=True)
+BY = "operator"
+Person = Annotated[str, typer.Argument(help="A person's id, per_…")]
+
+
+@app.command()
+def add(
+    *,
+    name: Annotated[str, typer.Option(help="What the person is called.")],
+    kind: Annotated[str, typer.Option(help="cameo, public_figure, rights_holder or protected_person")],
+    image: Annotated[list[Path], typer.Option("--image", exists=True, help="A picture with exactly one face.")],
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Register a person on your word; every clip judged afterwards is compared with them."""
+    if kind not in {"cameo", "public_figure", "rights_holder", "protected_person"}:
+        raise typer.BadParameter("cameo, public_figure, rights_holder or protected_person", param_hint="--kind")
+    with open_services(with_models(local_settings())) as services:
+        person = register_person(services, "default", name=name, kind=cast("consent.Kind", kind), images=image, by=BY)
+    document = {"id": person, "kind": kind, "verification": "operator", "images": len(image)}
+    print_json(document) if as_json else typer.echo(person)
+
+
+@app.command()
+def grant(
+    person: Person,
+    *,
+    to: Annotated[str, typer.Option(help="A creator's id, or `everyone`.")],
+    scope: Annotated[str, typer.Option(help="face, voice or both")] = "face",
+    mode: Annotated[str, typer.Option(help="standing or ask_me")] = "standing",
+    purpose: Annotated[list[str] | None, typer.Option("--purpose")] = None,
+    expires: Annotated[datetime | None, typer.Option(help="UTC time at which the grant ends.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Write down that a person consents."""
+    if scope not in {"face", "voice", "both"} or mode not in {"standing", "ask_me"}:
+        raise typer.BadParameter("scope is face, voice or both; mode is standing or ask_me")
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        grant_id = consent.grant(
+            tx,
+            services.clock.now(),
+            person,
+            grantee=None if to == "everyone" else to,
+            scope=cast("consent.Scope", scope),
+            mode=mode,
+            purposes=tuple(purpose or ()),
+            expires_at=expires,
+            by=BY,
+        )
+    print_json({"grant_id": grant_id, "person": person}) if as_json else typer.echo(grant_id)
+
+
+@app.command()
+def revoke(person: Person, *, as_json: bool = JSON_OPTION) -> None:
+    """Take back every grant of a person; clips that show them are judged again."""
+    with open_services(local_settings()) as services:
+        now = services.clock.now()
+        with services.database.transaction("default") as tx:
+            answer = consent.revoke(tx, now, person, by=BY)
+            for clip_id in cast("list[str]", answer.pop("clips")):
+                clip = read_clip(tx, clip_id, lock=True)
+                if clip.state is Status.RELEASED:
+                    outbox.enqueue_clip(tx, services.enqueuer, clip, next_generation(tx, clip, now))
+    print_json(answer) if as_json else typer.echo(answer["revocation_id"])
+
+
+@app.command("list")
+def list_(*, as_json: bool = JSON_OPTION) -> None:
+    """List everybody registered."""
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        found = consent.list_people(tx, services.vault)
+    if as_json:
+        print_json([asdict(person) for person in found])
+    for person in () if as_json else found:
+        typer.echo(f"{person.person_id}  {person.kind:16}  {person.name}")

@@ -1,0 +1,157 @@
+"""What `doctor` looks at: each check one sentence, and for what is wrong the fix. Changes nothing and starts no service
+beyond the embedded Postgres it looks into."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+from pydantic import SecretStr
+
+from detectors import packs
+from detectors.base import DetectorUnavailable
+from detectors.runtime import check_device
+from moderation import __version__
+from moderation.db.migrate import migrate, migrations_current
+from moderation.errors import ModerationError
+from moderation.policy.loader import load_ruleset
+from moderation.postgres import server_for
+from moderation.sandbox import Sandbox
+from moderation.settings import Settings
+from watermark.lettering import CannotDraw, render
+
+OURS = ("moderation", "detectors", "watermark", "review_ui")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing looked at."""
+
+    name: str
+    fine: bool
+    says: str
+    fix: str = ""
+    #: Fine for now, yet worth knowing.
+    warning: bool = False
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at everything; a check that breaks is itself a finding."""
+    checks: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
+        ("settings", resolved),
+        ("versions", versions),
+        ("packages", owners),
+        ("device", device),
+        ("models", models),
+        ("policies", policies),
+        ("database", database),
+        ("decoder", decoder),
+        ("languages", languages),
+    ]
+    findings: list[Finding] = []
+    for name, check in checks:
+        try:
+            findings.extend(check(settings))
+        except (ModerationError, OSError, ValueError, RuntimeError) as error:
+            findings.append(Finding(name=name, fine=False, says=str(error), fix="see the message"))
+    return findings
+
+
+def resolved(settings: Settings) -> Iterator[Finding]:
+    """The settings as this process sees them, secrets masked."""
+    for name, value in settings.model_dump().items():
+        shown = "set, not shown" if isinstance(value, SecretStr) else value
+        yield Finding(name=f"setting {name}", fine=True, says=str(shown))
+
+
+def versions(_: Settings) -> Iterator[Finding]:
+    """What runs here."""
+    yield Finding(
+        name="python", fine=sys.version_info >= (3, 11), says=sys.version.split()[0], fix="Python 3.11 or newer"
+    )
+    yield Finding(name="countersign", fine=True, says=__version__)
+    for package in ("av", "c2pa-python", "dbos", "fastapi", "numpy", "opencv-python-headless", "psycopg"):
+        yield Finding(name=package, fine=True, says=metadata.version(package))
+
+
+def owners(_: Settings) -> Iterator[Finding]:
+    """Each of our import names must belong to us alone: another package's file may have replaced ours in silence."""
+    distributions = metadata.packages_distributions()
+    for name in OURS:
+        others = sorted(set(distributions.get(name, [])) - {"countersign-moderation"})
+        yield Finding(
+            name=f"package {name}",
+            fine=not others,
+            says=f"also owned by {', '.join(others)}" if others else "ours alone",
+            fix=f"pip uninstall {' '.join(others)}, then install Countersign again",
+        )
+
+
+def device(settings: Settings) -> Iterator[Finding]:
+    """The inference device that was asked for must be there."""
+    try:
+        says = check_device(settings.device)
+    except DetectorUnavailable as error:
+        yield Finding(
+            name="device", fine=False, says=str(error), fix="install the extra that fits, or set MODERATION_DEVICE=cpu"
+        )
+        return
+    yield Finding(name="device", fine=True, says=says)
+
+
+def models(settings: Settings) -> Iterator[Finding]:
+    """Every weight must be what the manifest names."""
+    problems = packs.verify(settings.models)
+    for problem in problems:
+        yield Finding(
+            name=f"model {problem.model or 'pack'}", fine=False, says=problem.message, fix="moderation models build"
+        )
+    if not problems:
+        yield Finding(name="models", fine=True, says=f"every file in {settings.models} is as pinned")
+
+
+def policies(settings: Settings) -> Iterator[Finding]:
+    """The policies must load whole."""
+    ruleset = load_ruleset(settings.policies_dir())
+    yield Finding(name="policies", fine=True, says=f"{len(ruleset.judges)} rules, version {ruleset.version[:12]}")
+
+
+def database(settings: Settings) -> Iterator[Finding]:
+    """The database must answer and its schema be current; the embedded one is started for the look."""
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with server_for(settings) as server:
+        if settings.database_url is None:
+            migrate(server.dsn())
+        current = migrations_current(server.dsn())
+        where = "external" if settings.database_url else "embedded"
+        yield Finding(
+            name="database",
+            fine=current,
+            says=f"{where}, schema {'current' if current else 'not current'}",
+            fix="moderation migrate",
+        )
+
+
+def decoder(settings: Settings) -> Iterator[Finding]:
+    """The decoder child must start; whether the kernel lets it be confined matters in production."""
+    with Sandbox(settings.limits, require_confinement=False) as sandbox:
+        confinement = sandbox.confinement()
+    fine = confinement.complete or settings.development
+    yield Finding(
+        name="decoder",
+        fine=fine,
+        warning=not confinement.complete,
+        says=str(confinement),
+        fix="run on a kernel with seccomp filters",
+    )
+
+
+def languages(settings: Settings) -> Iterator[Finding]:
+    """The visible mark must be drawable in every configured language."""
+    for language in settings.languages:
+        try:
+            render("Countersign", 24, language)
+        except CannotDraw as error:
+            yield Finding(name=f"language {language}", fine=False, says=str(error), fix="install the packaged fonts")
+        else:
+            yield Finding(name=f"language {language}", fine=True, says="can be drawn")

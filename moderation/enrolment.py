@@ -1,0 +1,73 @@
+"""Registering a person from pictures on an operator's word. Keeps vectors only: the pictures stay where they were."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.base import DetectorError
+from detectors.faces import EMBEDDER_MODEL, FaceTemplate, Faces
+from moderation import consent
+from moderation.errors import Outage, Unprocessable
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+
+def register_person(
+    services: "Services",
+    org: str,
+    *,
+    name: str,
+    kind: consent.Kind,
+    images: list[Path],
+    by: str,
+    sources: list[str] | None = None,
+) -> str:
+    """Register a person from pictures that each show exactly one readable face; returns the person's id.
+
+    `sources` says of each picture where it came from and under which licence. Raises Unprocessable for a picture
+    that does not serve, Outage when faces cannot be read at all.
+    """
+    reader = face_reader(services)
+    templates = [read_face(reader, image) for image in images]
+    with services.database.transaction(org) as tx:
+        return consent.add_person(
+            tx,
+            services.vault,
+            services.clock.now(),
+            name=name,
+            kind=kind,
+            model=EMBEDDER_MODEL,
+            by=by,
+            vectors=np.stack([template.vector for template in templates]).astype(np.float32),
+            sources=sources or [f"operator's file {image.name}" for image in images],
+        )
+
+
+def face_reader(services: "Services") -> Faces:
+    """The faces detector among those loaded. Raises Outage when there is none."""
+    for detector in services.detectors:
+        if isinstance(detector, Faces):
+            return detector
+    raise Outage("detector:faces", "no detector of faces is loaded")
+
+
+def read_face(reader: Faces, image: Path) -> FaceTemplate:
+    """The one readable face of a picture. Raises Unprocessable when there is none, or more than one."""
+    found = _templates(reader, image)
+    if len(found) != 1:
+        raise Unprocessable(f"{image.name} shows {len(found)} readable faces; exactly one is needed")
+    return found[0]
+
+
+def _templates(reader: Faces, image: Path) -> list[FaceTemplate]:
+    pixels = cv2.imdecode(np.frombuffer(image.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise Unprocessable(f"{image.name} is not a picture")
+    try:
+        return reader.face_templates(cast("NDArray[np.uint8]", pixels))
+    except DetectorError as error:
+        raise Outage("detector:faces", str(error)) from error
