@@ -121,6 +121,14 @@ REASONS: dict[str, str] = {
     "undetermined": "a rule could not be told either way",
 }
 
+#: What only a person may give as a reason; no rule can.
+REASONS_OF_PEOPLE: dict[str, str] = {
+    "no_violation": "nothing against the rules",
+    "false_match": "the resemblance is a mistake",
+    "consented": "the person has allowed it",
+    "context_allowed": "the context makes it acceptable",
+}
+
 NOTES: dict[str, str] = {
     "young_looking": "somebody looks under 25; not shown to teens",
     "unread_face": "a face could not be read; not shown to teens",
