@@ -1,0 +1,233 @@
+"""Find every mark in a file, and prove the marks a delivered file must carry. Decides nothing: it says what is there.
+
+Opens untrusted files with native decoders: runs in the confined child, and its answers cross as plain JSON.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Base64Bytes, JsonValue, TypeAdapter
+
+from watermark import credentials, invisible
+from watermark.credentials import CredentialsReading, CredentialsState, Trust
+from watermark.fingerprint import QUERY_STEP_MS, Fingerprint, Hasher, Verdict, same_content
+from watermark.invisible import InvisibleReading
+from watermark.limits import VideoLimits, VideoRefused
+from watermark.reader import luma
+
+#: Frames are shrunk to this before marks are looked for.
+LONG_SIDE = 960
+#: Failure codes that speak of the signer's certificate, not of the bytes.
+CERTIFICATE_ONLY = frozenset({"signingCredential.untrusted", "signingCredential.expired"})
+
+
+class LayerState(StrEnum):
+    """What became of one mark. `NOT_CHECKED`: nobody could look, which is never "not there"."""
+
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    DAMAGED = "damaged"
+    TRANSPLANTED = "transplanted"
+    NOT_CHECKED = "not_checked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One mark's state, why it could not be looked for, and what is to be said of it."""
+
+    state: LayerState
+    error: str | None = None
+    details: dict[str, JsonValue] = field(default_factory=dict)
+
+
+def written(value: object) -> dict[str, JsonValue]:
+    """Write a dataclass of this module as plain JSON data."""
+    plain: dict[str, JsonValue] = TypeAdapter(type(value)).dump_python(value, mode="json")
+    return plain
+
+
+UNCHECKED = Layer(state=LayerState.NOT_CHECKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMark:
+    """A decoded payload. `confidence` is the probability that it is not chance."""
+
+    mark_id: int
+    key_version: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarksReading:
+    """Everything found in one file. `fingerprint` is `Fingerprint.to_bytes` of the file, four hashes a second and more.
+
+    `layers` has `c2pa`, `invisible`, `fingerprint` and `visible`. A mark found is a claim until the content was
+    compared with the clip it names (`settle`). `refusal` is a VideoRefused code when the pictures could not be read,
+    or not to their end.
+    """
+
+    layers: dict[str, Layer]
+    credentials: CredentialsReading | None = None
+    mark: FoundMark | None = None
+    fingerprint: Base64Bytes | None = None
+    refusal: str | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Write as plain JSON data."""
+        return written(self)
+
+    @classmethod
+    def from_json(cls, content: object) -> Self:
+        """Read what `to_json` wrote. Raises pydantic.ValidationError (a ValueError) for anything else."""
+        return TypeAdapter(cls).validate_python(content)
+
+
+def read_marks(path: Path, *, keys: Mapping[int, bytes], trust: Trust, limits: VideoLimits) -> MarksReading:
+    """Look for every mark in a file nobody knows, decoding it once. `keys` by key version.
+
+    Raises for no content of the file: what could not be looked for is `not_checked`, with the reason.
+    The visible mark stays `not_checked`: it can only be looked for once the clip is known (`check_visible`).
+    """
+    c2pa, found = _read_credentials(path, trust)
+    look = _look(path, keys, limits, QUERY_STEP_MS)
+    return MarksReading(
+        layers={
+            "c2pa": c2pa,
+            "invisible": look.layer(),
+            "fingerprint": Layer(state=LayerState.NOT_CHECKED, error=look.error, details={"frames": len(look.print_)}),
+            "visible": UNCHECKED,
+        },
+        credentials=found,
+        mark=look.mark(),
+        fingerprint=look.print_.to_bytes() if len(look.print_) else None,
+        refusal=look.refusal,
+    )
+
+
+def settle(reading: MarksReading, stored: Fingerprint) -> MarksReading:
+    """Compare a file's content with the clip that its mark or its manifest names, and say what that makes of both.
+
+    Other content under a mark is a transplanted mark. Where nothing can be compared the mark stays a claim and the
+    fingerprint `not_checked`.
+    """
+    query = Fingerprint.from_bytes(reading.fingerprint) if reading.fingerprint else None
+    if query is None:
+        return reading
+    match = same_content(query, stored)
+    states = {
+        Verdict.SAME: LayerState.FOUND,
+        Verdict.DIFFERENT: LayerState.NOT_FOUND,
+        Verdict.INCOMPARABLE: LayerState.NOT_CHECKED,
+    }
+    details: dict[str, JsonValue] = {
+        "share": match.share,
+        "frames": match.frames,
+        "offset_ms": match.offset_ms,
+        "mirrored": match.mirrored,
+    }
+    layers = reading.layers | {"fingerprint": Layer(state=states[match.verdict], details=details)}
+    invisible_layer = reading.layers["invisible"]
+    if match.verdict is Verdict.DIFFERENT and invisible_layer.state is LayerState.FOUND:
+        layers["invisible"] = replace(invisible_layer, state=LayerState.TRANSPLANTED)
+    return replace(reading, layers=layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What one decode of a file showed."""
+
+    reading: InvisibleReading | None
+    print_: Fingerprint
+    error: str | None
+    refusal: str | None
+
+    def mark(self) -> FoundMark | None:
+        payload = self.reading.payload if self.reading else None
+        if self.reading is None or payload is None:
+            return None
+        return FoundMark(mark_id=payload.mark_id, key_version=payload.key_version, confidence=self.reading.confidence)
+
+    def layer(self) -> Layer:
+        if self.reading is None:
+            return Layer(state=LayerState.NOT_CHECKED, error=self.error)
+        state = LayerState(self.reading.state)
+        mark = self.mark()
+        details: dict[str, JsonValue] = {"geometry": self.reading.geometry}
+        if mark is not None:
+            details |= {"payload": f"{mark.mark_id:012x}", "key_version": mark.key_version}
+        # A file that broke off showed no mark in what could be seen of it: that is no "not found".
+        if state is LayerState.NOT_FOUND and self.error is not None:
+            state = LayerState.NOT_CHECKED
+        return Layer(state=state, error=self.error, details=details)
+
+
+class _Onlooker:
+    """Passes a file's frames on and hashes them on the way; a file that breaks off ends there, with the reason kept."""
+
+    def __init__(self, path: Path, limits: VideoLimits, step_ms: int) -> None:
+        self._path, self._limits = path, limits
+        self.hasher = Hasher(step_ms)
+        self.error: str | None = None
+        self.refusal: str | None = None
+
+    def frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        try:
+            for time_ms, plane in luma(self._path, limits=self._limits, long_side=LONG_SIDE):
+                self.hasher.see(time_ms, plane)
+                yield time_ms, plane
+        except VideoRefused as refused:
+            self.error, self.refusal = refused.message, refused.code
+
+
+def _look(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, step_ms: int) -> _Look:
+    onlooker = _Onlooker(path, limits, step_ms)
+    frames, seen, error = onlooker.frames(), None, None
+    try:
+        seen = invisible.read(frames, keys)
+        for _ in frames:
+            """The reader stops once it is sure; the fingerprint is of the whole file."""
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+        error = _said(fault)
+    print_ = onlooker.hasher.finish()
+    return _Look(reading=seen, print_=print_, error=error or onlooker.error, refusal=onlooker.refusal)
+
+
+def _read_credentials(path: Path, trust: Trust) -> tuple[Layer, CredentialsReading | None]:
+    try:
+        found = credentials.read(path, trust)
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+        return Layer(state=LayerState.NOT_CHECKED, error=_said(fault)), None
+    return Layer(state=_credentials_state(found), error=found.error, details=_credentials_details(found)), found
+
+
+def _credentials_state(found: CredentialsReading) -> LayerState:
+    if found.state is CredentialsState.ABSENT:
+        return LayerState.NOT_FOUND if found.error is None else LayerState.NOT_CHECKED
+    if found.state is CredentialsState.INVALID and not (found.intact and CERTIFICATE_ONLY.issuperset(found.failures)):
+        return LayerState.DAMAGED
+    return LayerState.FOUND
+
+
+def _credentials_details(found: CredentialsReading) -> dict[str, JsonValue]:
+    if found.state is CredentialsState.ABSENT:
+        return {}
+    return {
+        "validation": found.state.value,
+        "ours": found.ours,
+        "clip_id": found.clip_id,
+        "generator": found.generator,
+        "issuer": found.issuer,
+        "created_at": found.created_at,
+        "timestamp": found.timestamp,
+        "failures": list(found.failures),
+    }
+
+
+def _said(fault: Exception) -> str:
+    return f"{type(fault).__name__}: {fault}"
