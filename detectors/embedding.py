@@ -57,7 +57,7 @@ class Embedder:
     def _run(self, chips: NDArray[np.uint8]) -> Floats:
         rgb = chips[..., ::-1].astype(np.float32).transpose(0, 3, 1, 2)
         both = np.ascontiguousarray(np.concatenate([rgb, rgb[..., ::-1]]))
-        vectors = self._network.run({"rgb": both})["embedding"]
+        vectors = self._network.run(both)["embedding"]
         return ((vectors[: len(chips)] + vectors[len(chips) :]) / 2).astype(np.float32)
 
     def _chip(self, pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:

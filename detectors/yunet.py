@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Box
+from detectors.base import Box, Model
 
 #: Side of the square the network sees; this export is fixed at it, with a batch of one.
 INPUT_SIDE: Final = 640
@@ -27,9 +27,12 @@ Floats = NDArray[np.float32]
 
 
 class Network(Protocol):
-    """What this package needs of a model session: named arrays in, named arrays out."""
+    """What is needed of a model session here (`runtime.Session` is one): one batch in, named arrays out."""
 
-    def run(self, feeds: Mapping[str, NDArray[np.float32]]) -> Mapping[str, NDArray[np.float32]]: ...
+    @property
+    def model(self) -> Model: ...
+
+    def run(self, batch: Floats) -> Mapping[str, Floats]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +72,7 @@ class FaceFinder:
 
     def _look(self, pixels: NDArray[np.uint8], border: float) -> tuple[Detection, ...]:
         canvas, scale, shift = _letter_box(pixels, border)
-        edges, points, scores = _decode(self._network.run({"input": canvas}), self._min_score)
+        edges, points, scores = _decode(self._network.run(canvas), self._min_score)
         return tuple(
             Detection(edges=(edges[i] - shift) / scale, points=(points[i] - shift) / scale, score=float(scores[i]))
             for i in _without_overlaps(edges, scores)

@@ -20,7 +20,7 @@ def seen(x, y, height=100, vector=None, quality=0.5):
     return Sighting(found=found, box=BOX, reading=None if vector is None else Reading(vector=vector, quality=quality))
 
 
-def follow(*frames):
+def follow(*frames: list[Sighting]) -> list[list[int]]:
     """The track numbers of each frame's sightings."""
     tracker = Tracker()
     return [[track.number for track in tracker.link(tuple(frame), 333 * i)] for i, frame in enumerate(frames)]
@@ -95,7 +95,7 @@ def test_an_unread_track_has_no_mean():
 
 
 def test_overlap_of_boxes():
-    def edges(*values):
+    def edges(*values: float):
         return np.array(values, np.float32)
 
     assert overlap(edges(0, 0, 10, 10), edges(0, 0, 10, 10)) == 1
