@@ -1,0 +1,54 @@
+"""Whether a typed answer of a child is also a possible one: sizes and times within the limits it was given."""
+
+import base64
+import binascii
+
+from moderation.sandbox.channel import Broken
+from moderation.sandbox.wire import answer
+from moderation.settings import Limits
+from watermark.fingerprint import Fingerprint
+from watermark.probing import AudioTrack, Probe
+
+_NAME_CHARACTERS = 64
+#: Sample aspect ratios up to 8 stretch one side that much.
+_STRETCH = 8
+_FPS = 100_000
+
+
+def probe(content: object, limits: Limits) -> Probe:
+    """A description of a file that could have passed `limits`. Raises Broken."""
+    found = answer(Probe, content)
+    names = (found.container, found.video_codec, found.pix_fmt, found.audio.codec if found.audio else "")
+    _require(all(len(name) <= _NAME_CHARACTERS and name.isprintable() for name in names))
+    _require(min(found.coded_width, found.coded_height) > 0)
+    _require(found.coded_width * found.coded_height <= limits.max_pixels)
+    for width, height in ((found.plane_width, found.plane_height), (found.width, found.height)):
+        _require(min(width, height) > 0 and width * height <= 2 * _STRETCH * limits.max_pixels)
+    _require(limits.min_frames <= found.frames <= limits.max_frames)
+    _require(0 <= found.duration_ms <= limits.max_duration_ms and 0 < found.fps <= _FPS)
+    _require(0 < found.tracks <= limits.max_tracks and 0 < found.bit_depth <= 64)
+    _require(found.sar > 0 and found.time_base > 0 and found.start_ms >= 0)
+    _require(found.audio is None or _possible(found.audio, limits))
+    return found
+
+
+def fingerprint(content: object) -> Fingerprint:
+    """A fingerprint from base64. Raises Broken."""
+    try:
+        return Fingerprint.from_bytes(base64.b64decode(answer(str, content), validate=True))
+    except (ValueError, binascii.Error) as fault:
+        raise Broken("the answer is no fingerprint") from fault
+
+
+def _possible(audio: AudioTrack, limits: Limits) -> bool:
+    return (
+        0 < audio.channels <= 1024
+        and 0 < audio.rate <= 10_000_000
+        and 0 <= audio.duration_ms <= limits.max_duration_ms
+        and abs(audio.start_ms) <= limits.max_duration_ms
+    )
+
+
+def _require(condition: bool) -> None:  # noqa: FBT001  reads as prose
+    if not condition:
+        raise Broken("the answer is outside the limits")

@@ -1,0 +1,171 @@
+"""The sandbox as the service sees it: questions about untrusted files in, checked answers out. Decodes nothing here."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from detectors.base import Frame
+from moderation.errors import ClipFault, ModerationError, Outage
+from moderation.sandbox import answers, shared
+from moderation.sandbox.channel import Allowance, Broken, Overrun, Refused
+from moderation.sandbox.confinement import Confinement
+from moderation.sandbox.pool import Pool
+from moderation.sandbox.process import DecoderChild, Launch
+from moderation.sandbox.refusals import CODES, refusal
+from moderation.sandbox.wire import answer, plain
+from moderation.settings import Limits
+from watermark.credentials import Trust
+from watermark.fingerprint import Fingerprint
+from watermark.limits import VideoLimits
+from watermark.probing import Probe
+from watermark.reading import MarksReading
+
+T = TypeVar("T")
+
+#: A caller waits for the 202 meanwhile.
+PROBE_SECONDS: Final = 60.0
+
+
+class Sandbox:
+    """Opens untrusted files in confined child processes, one job at a time each. Thread-safe; `close` it when done.
+
+    Every method raises ClipFault when the child failed, died or overran on the file, and Outage("decoder") when no
+    child can be started or confined. Only `probe` and `read_marks`, which meet files nobody has looked at, raise a
+    refusal (415, 413) when the file itself is the reason; to the others that is a ClipFault.
+
+    What a child says is checked for shape and size, not for truth: a file that takes its child over can lie about
+    itself, and about later files of the same child, but reaches neither this process nor the network nor other files.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        children: int = 1,
+        folder: Path | None = None,
+        require_confinement: bool = True,
+        confine: bool = True,
+        jobs: str = "moderation.sandbox.jobs",
+        search_path: Sequence[Path] = (),
+    ) -> None:
+        """Start `children` warm. `folder` holds their airlocks: best on the file system the clips lie on.
+
+        `require_confinement=False` is for development on a kernel that refuses it; `confine`, `jobs` and `search_path`
+        are for tests.
+        """
+        #: What a clip may be.
+        self.limits = limits
+        names = VideoLimits.__dataclass_fields__
+        self._bounds = {"limits": limits.model_dump(include=set(names))}
+        launch = Launch(
+            memory_bytes=limits.decode_memory_bytes,
+            file_bytes=_largest_product(limits),
+            folder=folder or Path(tempfile.gettempdir()) / "countersign",
+            require_confinement=require_confinement,
+            confine=confine,
+            jobs=jobs,
+            search_path=tuple(search_path),
+        )
+        self._pool = Pool(launch, children, wait_seconds=limits.decode_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every child."""
+        self._pool.close()
+
+    def confinement(self) -> Confinement:
+        """What was proven in a child of this machine, for `doctor` and the log."""
+        with self._pool.lend() as child:
+            return child.greet()
+
+    def probe(self, path: Path) -> Probe:
+        """Describe a file nobody has looked at. Raises a refusal that names what is wrong and the limit it met."""
+        read = partial(answers.probe, limits=self.limits)
+        return self.ask("probe", path, self._bounds, read, seconds=PROBE_SECONDS, door=True)
+
+    def frames(self, path: Path, fps: float, long_side: int) -> Iterator[list[Frame]]:
+        """Sample `path` at `fps`, scaled so that the longer side is at most `long_side` pixels.
+
+        Yields batches of read-only BGR frames that lie in shared memory: valid until the next batch is asked for.
+        """
+        if not 0 < long_side <= shared.largest_side():
+            raise ValueError(f"long_side must be 1 to {shared.largest_side()}")
+        arguments = {"fps": fps, "long_side": long_side, **self._bounds}
+        with self._at_work("sample", path, arguments) as (child, allowance):
+            for batch in child.batches(long_side, allowance):
+                yield [Frame(index=at.index, time_ms=at.time_ms, pixels=pixels) for at, pixels in batch]
+
+    def fingerprint(self, path: Path) -> Fingerprint:
+        """PDQ hashes of the clip's frames, two a second."""
+        return self.ask("fingerprint", path, self._bounds, answers.fingerprint)
+
+    def read_marks(self, path: Path, keys: Mapping[int, bytes], trust: Trust) -> MarksReading:
+        """Look for every mark in a file nobody knows; `keys` by key version."""
+        arguments = {"keys": plain(keys), "trust": plain(trust), **self._bounds}
+        return self.ask("read_marks", path, arguments, partial(answer, MarksReading), door=True)
+
+    def ask(
+        self,
+        job: str,
+        source: Path,
+        arguments: Mapping[str, Any],
+        read: Callable[[object], T],
+        *,
+        seconds: float | None = None,
+        target: Path | None = None,
+        door: bool = False,
+    ) -> T:
+        """Run one job of the table on `source` and `read` its answer, which raises Broken when it is not one.
+
+        With `target` the job writes one file, which appears there whole once the answer has been read.
+        """
+        with self._at_work(job, source, arguments, seconds=seconds, door=door) as (child, allowance):
+            said = read(child.finish(allowance))
+            if target is not None:
+                child.airlock.collect(target, _largest_product(self.limits))
+            return said
+
+    @contextlib.contextmanager
+    def _at_work(
+        self,
+        job: str,
+        source: Path,
+        arguments: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        door: bool = False,
+    ) -> Iterator[tuple[DecoderChild, Allowance]]:
+        with self._pool.lend() as child:
+            limit = self.limits.decode_seconds
+            allowance = Allowance(min(seconds or limit, limit), limit, child.cpu_seconds)
+            places = child.airlock.open_for(source)
+            try:
+                child.begin(job, {**arguments, **places}, allowance)
+            except (Broken, Overrun) as fault:
+                raise Outage("decoder", f"the decoder went away: {fault}") from fault
+            try:
+                yield child, allowance
+            except Refused as refused:
+                raise self._error(refused.code, door=door) from refused
+            except Broken as fault:
+                child.distrust()
+                raise ClipFault("processing_failed", f"the decoder's answer is unusable: {fault}") from fault
+
+    def _error(self, code: str, *, door: bool) -> ModerationError:
+        if code not in CODES:
+            return ClipFault("processing_failed", "the decoder refused the file for no reason it has")
+        error = refusal(code, self.limits)
+        return error if door else ClipFault("processing_failed", error.message)
+
+
+def _largest_product(limits: Limits) -> int:
+    """A marked clip may be larger than its source, not without bound."""
+    return 4 * limits.max_bytes

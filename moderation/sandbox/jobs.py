@@ -1,0 +1,73 @@
+"""The table of jobs a decoder child serves: each a function of `watermark` on the one file of its airlock.
+
+Runs in the child. A refusal of the file becomes Refused; all else a file provokes is for the child to report.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from moderation.sandbox.channel import Refused
+from moderation.sandbox.shared import FrameWriter
+from moderation.sandbox.wire import order, plain
+from watermark import probing, reader, reading
+from watermark.credentials import Trust
+from watermark.fingerprint import fingerprint
+from watermark.limits import VideoLimits, VideoRefused
+
+Arguments = Mapping[str, Any]
+Job = Callable[[Arguments, FrameWriter], object]
+
+#: Luma is shrunk to this before it is fingerprinted, as when marks are looked for: the two must agree.
+_FINGERPRINT_SIDE = reading.LONG_SIDE
+
+
+def _refusing(job: Job) -> Job:
+    @wraps(job)
+    def guarded(arguments: Arguments, writer: FrameWriter) -> object:
+        try:
+            return job(arguments, writer)
+        except VideoRefused as refused:
+            raise Refused(refused.code) from refused
+
+    return guarded
+
+
+def _source(arguments: Arguments) -> Path:
+    return Path(arguments["source"])
+
+
+def _limits(arguments: Arguments) -> VideoLimits:
+    return order(VideoLimits, arguments["limits"])
+
+
+def _probe(arguments: Arguments, _: FrameWriter) -> object:
+    return plain(probing.probe(_source(arguments), _limits(arguments)))
+
+
+def _sample(arguments: Arguments, writer: FrameWriter) -> object:
+    fps, long_side = arguments["fps"], arguments["long_side"]
+    for frame in reader.sample(_source(arguments), fps=fps, long_side=long_side, limits=_limits(arguments)):
+        writer.write(frame.index, frame.time_ms, frame.pixels)
+    writer.finish()
+    return None
+
+
+def _fingerprint(arguments: Arguments, _: FrameWriter) -> object:
+    frames = reader.luma(_source(arguments), limits=_limits(arguments), long_side=_FINGERPRINT_SIDE)
+    return base64.b64encode(fingerprint(frames).to_bytes()).decode()
+
+
+def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
+    keys, trust = order(dict[int, bytes], arguments["keys"]), order(Trust, arguments["trust"])
+    return reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments)).to_json()
+
+
+TABLE: Mapping[str, Job] = {
+    "fingerprint": _refusing(_fingerprint),
+    "probe": _refusing(_probe),
+    "read_marks": _refusing(_read_marks),
+    "sample": _refusing(_sample),
+}

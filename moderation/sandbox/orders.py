@@ -1,0 +1,20 @@
+"""What a child is told to make, beyond the file it works on. Written by the parent, trusted by the child."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from watermark.payload import Payload
+from watermark.writing import Encoding
+
+if TYPE_CHECKING:
+    from watermark.visible import VisibleSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkOrder:
+    """The marks to put on one clip and how to encode it. The key is in the child's memory while the job runs."""
+
+    payload: Payload
+    key: bytes = field(repr=False)
+    visible: "VisibleSpec"
+    encoding: Encoding

@@ -1,0 +1,149 @@
+"""Sampled frames through shared memory: the child writes batches into slots, the parent looks at them in place.
+
+The parent sealed the memory's size and maps it read-only; every offset the child names is checked before it is used.
+"""
+
+import fcntl
+import mmap
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.sandbox.channel import Broken, Message
+
+#: Two: the child fills one while the parent looks at the other.
+SLOTS: Final = 2
+SLOT_BYTES: Final = 32 * 1024 * 1024
+BATCH_FRAMES: Final = 8
+CHANNELS: Final = 3
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where one frame lies: `offset` bytes into its slot, [height, width, 3] uint8."""
+
+    index: int
+    time_ms: int
+    height: int
+    width: int
+    offset: int
+
+    @property
+    def size(self) -> int:
+        return self.height * self.width * CHANNELS
+
+
+def largest_side() -> int:
+    """The longest side whose square frame still fits a slot."""
+    return int((SLOT_BYTES // CHANNELS) ** 0.5)
+
+
+def create() -> int:
+    """Anonymous memory for all slots, of a size nobody can change (a shrunk mapping would kill its reader)."""
+    fd = os.memfd_create("frames", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.ftruncate(fd, SLOTS * SLOT_BYTES)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return fd
+
+
+class Gone(Exception):
+    """The parent no longer wants the frames."""
+
+
+class FrameWriter:
+    """The child's side. Waits for a free slot, so memory stays constant however slow the parent is."""
+
+    def __init__(self, fd: int, send: Callable[[Message], None], receive: Callable[[], Message | None]) -> None:
+        self._memory = mmap.mmap(fd, SLOTS * SLOT_BYTES)
+        self._send = send
+        self._receive = receive
+        self._free = list(range(SLOTS))
+        self._placed: list[Placed] = []
+        self._end = 0
+
+    def write(self, index: int, time_ms: int, pixels: Pixels) -> None:
+        """Copy one frame, uint8 [height, width, 3], into the open slot; hands the slot over when it is full."""
+        height, width, _ = pixels.shape
+        if self._placed and (len(self._placed) == BATCH_FRAMES or self._end + pixels.nbytes > SLOT_BYTES):
+            self.flush()
+        self._await_slot()
+        placed = Placed(index=index, time_ms=time_ms, height=height, width=width, offset=self._end)
+        start = self._free[0] * SLOT_BYTES + placed.offset
+        room = np.frombuffer(self._memory, np.uint8, placed.size, start)
+        room.reshape(height, width, CHANNELS)[...] = pixels
+        self._placed.append(placed)
+        self._end += placed.size
+
+    def flush(self) -> None:
+        """Hand over what is written, if anything."""
+        if not self._placed:
+            return
+        rows = [[p.index, p.time_ms, p.height, p.width, p.offset] for p in self._placed]
+        self._send({"batch": self._free.pop(0), "frames": rows})
+        self._placed, self._end = [], 0
+
+    def finish(self) -> None:
+        """Hand over the rest and wait until every slot is back."""
+        self.flush()
+        while len(self._free) < SLOTS:
+            self._take_back()
+
+    def _await_slot(self) -> None:
+        while not self._free:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        message = self._receive()
+        slot = None if message is None else message.get("free")
+        if not isinstance(slot, int):
+            raise Gone
+        self._free.append(slot)
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise Broken("not a whole number")
+    return value
+
+
+class FrameReader:
+    """The parent's side: checked, read-only views of what the child handed over."""
+
+    def __init__(self, fd: int) -> None:
+        self._memory = mmap.mmap(fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ)
+
+    def slot(self, message: Message) -> int:
+        """The slot a batch message names. Raises Broken."""
+        slot = _whole(message.get("batch"))
+        if not 0 <= slot < SLOTS:
+            raise Broken("no such slot")
+        return slot
+
+    def placed(self, message: Message, long_side: int) -> list[Placed]:
+        """The frames a batch message names, none larger than asked for, each inside its slot. Raises Broken."""
+        rows = message.get("frames")
+        if not isinstance(rows, list) or not 0 < len(rows) <= BATCH_FRAMES:
+            raise Broken("not a batch")
+        return [self._place(row, long_side) for row in rows]
+
+    def pixels(self, slot: int, placed: Placed) -> Pixels:
+        """A view of one frame, uint8 [height, width, 3], valid until its slot is given back."""
+        flat = np.frombuffer(self._memory, np.uint8, placed.size, slot * SLOT_BYTES + placed.offset)
+        return flat.reshape(placed.height, placed.width, CHANNELS)
+
+    def _place(self, row: object, long_side: int) -> Placed:
+        if not isinstance(row, list) or len(row) != 5:
+            raise Broken("not a frame")
+        index, time_ms, height, width, offset = (_whole(value) for value in row)
+        placed = Placed(index=index, time_ms=time_ms, height=height, width=width, offset=offset)
+        if index < 0 or time_ms < 0 or not (0 < height <= long_side and 0 < width <= long_side):
+            raise Broken("a frame out of bounds")
+        if offset < 0 or offset + placed.size > SLOT_BYTES:
+            raise Broken("a frame outside its slot")
+        return placed
