@@ -28,11 +28,12 @@ def open_services(
             migrate(dsn)
         elif not migrations_current(dsn):
             raise Outage("database", "the schema is not current; run `moderation migrate`")
-        database = Database(dsn)
+        enqueuer = Enqueuer(dsn)
         services = Services(
-            settings, database, Enqueuer(), clock=clock, sandbox_children=sandbox_children, server=server
+            settings, Database(dsn), enqueuer, clock=clock, sandbox_children=sandbox_children, server=server
         )
         try:
             yield services
         finally:
             services.close()
+            enqueuer.close()

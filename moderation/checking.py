@@ -46,6 +46,5 @@ def check_file(services: Services, org: str, principal: str, path: Path, submiss
     clip = intake.accept_file(services, org, principal, path, submission, runner="check")
     with psycopg.connect(libpq_url(services.dsn), autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (check_lock(clip.clip_id),))
-        attempts = services.settings.retrying.clip_attempts
-        process_clip(InlineSteps(services), org, clip.clip_id, clip.generation, attempts)
+        process_clip(InlineSteps(services), org, clip.clip_id, clip.generation)
     return clip

@@ -109,13 +109,12 @@ def resume_deliveries(services: "Services") -> int:
     return len(due)
 
 
-def end_dead_runs(services: "Services", clips: list[tuple[str, str]]) -> None:
-    """Clips whose run killed its worker again and again: a person decides, no worker tries them any more."""
-    for org, clip_id in clips:
-        with services.database.transaction(org) as tx:
-            clip = read_clip(tx, clip_id, lock=True)
-            if clip.state in {Status.RECEIVED, Status.PROCESSING}:
-                open_failed(tx, services, clip, "processing_failed", "every worker that tried this clip died of it")
+def end_dead_run(services: "Services", org: str, clip_id: str, generation: int) -> None:
+    """A clip whose run killed its worker again and again: a person decides, no worker tries it any more."""
+    with services.database.transaction(org) as tx:
+        clip = read_clip(tx, clip_id, lock=True)
+        if owns(clip, generation):
+            open_failed(tx, services, clip, "processing_failed", "every worker that tried this clip died of it")
 
 
 def end_abandoned_checks(services: "Services") -> int:

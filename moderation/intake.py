@@ -15,7 +15,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import Busy, Conflict, Outage, Unprocessable
 from moderation.ids import new_id, new_mark_id
-from moderation.media import Probe, examine
+from moderation.media import Probe, describe, examine
 from moderation.store import Blob
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _accept(
         "now": now,
         "content_sha256": blob.sha256 if blob else None,
         "content_bytes": blob.size if blob else None,
-        "probe": Jsonb(probe.to_json()) if probe else None,
+        "probe": Jsonb(describe(probe)) if probe else None,
     }
     with services.database.transaction(org) as tx:
         tx.pg.execute(SQL.insert_clip, row)

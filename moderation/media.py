@@ -5,9 +5,10 @@ from pathlib import Path
 from moderation.errors import ClipFault
 from moderation.sandbox import Sandbox
 from moderation.sandbox.refusals import refusal
+from moderation.sandbox.wire import plain
 from watermark.probing import Probe
 
-__all__ = ["Probe", "examine"]
+__all__ = ["Probe", "describe", "examine"]
 
 
 def examine(sandbox: Sandbox, path: Path) -> Probe:
@@ -20,3 +21,9 @@ def examine(sandbox: Sandbox, path: Path) -> Probe:
         return sandbox.probe(path)
     except ClipFault as fault:
         raise refusal("decode_failed", sandbox.limits) from fault
+
+
+def describe(probe: Probe) -> dict[str, object]:
+    """Write a probe as plain JSON data, to be stored with its clip."""
+    described: dict[str, object] = plain(probe)
+    return described

@@ -13,6 +13,8 @@ Json = Mapping[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 #: How often consent, the gallery or a hash may change under a clip before it is held for a quieter moment.
 JUDGEMENTS = 5
+#: A clip that fails alone so often goes before a person.
+ATTEMPTS = 3
 
 
 class Steps(Protocol):
@@ -30,16 +32,16 @@ class Steps(Protocol):
         ...
 
 
-def process_clip(steps: Steps, org: str, clip: str, generation: int, attempts: int = 3) -> None:
+def process_clip(steps: Steps, org: str, clip: str, generation: int) -> None:
     """Take one accepted clip to its end: released, before a person, withheld, refused, or held for a better time."""
-    for attempt in range(1, attempts + 1):
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             _look_mark_and_judge(steps, org, clip, generation, attempt)
         except Outage as outage:
             # Nobody's clip is at fault: hold it, ask nobody, and try again when the system is well.
             steps.run("hold", org, clip, generation, outage.cause)
         except ClipFault as fault:
-            if attempt < attempts:
+            if attempt < ATTEMPTS:
                 continue
             # The system is well and the clip still fails: a person decides.
             steps.run("ask_a_person", org, clip, generation, fault.reason, str(fault))

@@ -7,7 +7,6 @@ gallery once more in its own transaction, so that a revocation committed earlier
 import base64
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
@@ -51,19 +50,14 @@ def prove(services: "Services", org: str, clip_id: str, generation: int) -> str:
         proof = services.sandbox.prove(
             path, expectation_for(services, clip, payload, report), services.mark_keys, services.trust
         )
-        body = proof.to_json() | {"fingerprint": _fingerprint(services, path) if proof.passed else None}
         detail["failures"] = list(proof.failures)
-    row = {"org": org, "clip": clip_id, "sha256": sha256, "passed": proof.passed, "body": Jsonb(body)}
+    row = {"org": org, "clip": clip_id, "sha256": sha256, "passed": proof.passed, "body": Jsonb(proof.to_json())}
     with services.database.transaction(org) as tx:
         tx.pg.execute(SQL.insert_proof, {**row, "now": services.clock.now()})
     if not proof.passed:
         canary.demand_marks(services)
         raise ClipFault("processing_failed", f"the gate found: {'; '.join(proof.failures)}")
     return "proven"
-
-
-def _fingerprint(services: "Services", path: Path) -> str:
-    return base64.b64encode(services.sandbox.fingerprint(path).to_bytes()).decode()
 
 
 def expectation_for(services: "Services", clip: Clip, payload: Payload, report: dict[str, object]) -> Expectation:

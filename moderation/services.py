@@ -5,6 +5,8 @@ from pathlib import Path
 
 from detectors import packs, registry
 from detectors.base import Detector, DetectorUnavailable
+from detectors.embedding import DIMENSION
+from detectors.faces import EMBEDDER_MODEL
 from detectors.words import Lexicon, load_lexicon
 from moderation import __version__
 from moderation.clips import Clip
@@ -12,7 +14,8 @@ from moderation.clock import Clock, SystemClock
 from moderation.db import Database
 from moderation.errors import NotFound, Outage
 from moderation.outbox import Enqueuer
-from moderation.policy.loader import Ruleset, load_ruleset
+from moderation.policy.engine import Ruleset
+from moderation.policy.loader import load_ruleset
 from moderation.postgres import Server
 from moderation.sandbox import Sandbox
 from moderation.settings import Settings
@@ -95,6 +98,10 @@ class Services:
     def lexicon_hash(self) -> str:
         """Which word lists were used."""
         return self.lexicon.version
+
+    #: Which embedding the gallery is made with, and how long its vectors are.
+    face_model = EMBEDDER_MODEL
+    face_dimensions = DIMENSION
 
     @cached_property
     def detectors(self) -> tuple[Detector, ...]:

@@ -54,7 +54,6 @@ class Retrying(BaseModel):
 
     held_first_seconds: float = 5.0
     held_max_seconds: float = 60.0
-    clip_attempts: int = 3
 
 
 class Webhooks(BaseModel):

@@ -31,7 +31,7 @@ LINES: Mapping[str, Line] = {
 
 def segments(analysis: Analysis) -> list[dict[str, object]]:
     """Stretches of consecutive samples beyond their line, per signal and track; `end_ms` is exclusive."""
-    found = []
+    found: list[dict[str, object]] = []
     for name, line in LINES.items():
         samples = analysis.signals.get(name, {}).get("samples", [])
         assert isinstance(samples, list)

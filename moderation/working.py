@@ -3,11 +3,12 @@
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import structlog
 
 from moderation import audit, holding, retention
-from moderation.engine import Engine
+from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.pipeline import WORKFLOWS
 from moderation.services import Services
@@ -17,17 +18,33 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 ROOT_SECONDS = 300.0
 RETENTION_SECONDS = 3600.0
+#: How long the engine's records of finished runs are kept.
+FINISHED_KEPT = timedelta(days=7)
 
 
-def make_engine(services: Services) -> Engine:
+def make_engine(services: Services, *, guard: bool = True) -> Engine:
     """The engine of this process over the pipeline's workflows and steps."""
-    return Engine(services.dsn, WORKFLOWS, STEPS, services, concurrency=QUEUES)
+
+    def bury(letter: DeadLetter) -> None:
+        end_dead_run(services, letter)
+
+    return Engine(services.dsn, WORKFLOWS, STEPS, services, guard=guard, on_dead_letter=bury)
+
+
+def end_dead_run(services: Services, letter: DeadLetter) -> None:
+    """Put the clip of a run that died too often before a person; a delivery is due again by its own row."""
+    if letter.workflow == "process_clip":
+        org, clip_id, generation = letter.args[0], letter.args[1], letter.args[2]
+        assert isinstance(org, str)
+        assert isinstance(clip_id, str)
+        assert isinstance(generation, int)
+        holding.end_dead_run(services, org, clip_id, generation)
 
 
 def work(services: Services, queues: Sequence[str], stop: threading.Event) -> None:
     """Serve queues until asked to stop. What is in hand at the end is done again by whoever comes next."""
     engine = make_engine(services)
-    engine.launch(queues)
+    engine.launch({name: QUEUES[name] for name in queues})
     try:
         sweep_until(services, engine, stop)
     finally:
@@ -41,9 +58,9 @@ def sweep_until(services: Services, engine: Engine, stop: threading.Event) -> No
         (SWEEP_SECONDS, lambda: holding.resume_held(services)),
         (SWEEP_SECONDS, lambda: holding.resume_deliveries(services)),
         (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
-        (SWEEP_SECONDS, lambda: end_dead_runs(services, engine)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
+        (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
     ]
     waited = 0.0
     while not stop.wait(SWEEP_SECONDS):
@@ -59,12 +76,6 @@ def attempt(duty: Callable[[], object]) -> None:
         duty()
     except Exception as error:  # noqa: BLE001 (a sweep must outlive whatever one of its duties meets)
         log.warning("sweep_failed", error=type(error).__name__, outage=isinstance(error, Outage))
-
-
-def end_dead_runs(services: Services, engine: Engine) -> None:
-    """Put clips whose runs died too often before a person."""
-    dead = [name.split(":") for name in engine.stranded() if ":clip_" in name]
-    holding.end_dead_runs(services, [(parts[0], parts[1]) for parts in dead])
 
 
 def sign_roots(services: Services) -> int:

@@ -63,8 +63,13 @@ def with_models(settings: Settings) -> Settings:
     """Build the embedded pack when it is missing; a command that needs weights gets them."""
     from detectors import packs  # noqa: PLC0415 (only commands that look at clips need it)
 
-    packs.build(settings.models, progress=lambda line: sys.stderr.write(f"{line}\n"))
+    packs.build(settings.models, progress=tell_progress)
     return settings
+
+
+def tell_progress(line: str) -> None:
+    """Show how building goes; stdout stays for answers."""
+    sys.stderr.write(f"{line}\n")
 
 
 def copy_released(services: object, clip_id: str, out: Path) -> None:

@@ -139,3 +139,6 @@ where content_sha256 = %(sha256)s and clip_id <> %(clip)s and erased_at is null 
 select body from moderation.decisions
 where clip_id = %(clip)s and actor_kind = 'person'
   and seq < (select seq from moderation.decisions where decision_id = %(decision)s) order by seq;
+
+-- name: latest_facts
+select body from moderation.facts where clip_id = %(clip)s order by judged_at desc limit 1;

@@ -1,0 +1,178 @@
+"""Where did this copy come from? Reads every mark of an unknown file and believes none that the content contradicts.
+
+"ours" is said only for a valid manifest of ours, or for a mark whose content matches the clip it names. A fingerprint
+alone proves nothing: it gives candidates, to staff.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moderation import consent
+from moderation.db import Transaction, queries
+from moderation.db.clips import mark_of, read_clip
+from moderation.errors import NotFound
+from moderation.facts import FactRecord
+from moderation.marking import visible_spec
+from watermark.credentials import CredentialsState
+from watermark.fingerprint import Fingerprint, same_content
+from watermark.payload import Payload
+from watermark.reading import Layer, LayerState, MarksReading, settle
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+CLIPS = queries("clips")
+RECORDS = queries("records")
+#: How many released clips a markless copy is compared with.
+CANDIDATES = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A clip of ours that a mark or a manifest names."""
+
+    org: str
+    clip_id: str
+    fingerprint: Fingerprint | None
+
+
+def verify_file(services: "Services", path: Path, *, staff: bool = False) -> dict[str, object]:
+    """Say where a file came from, layer by layer (contract, section 4). Raises a refusal for what is no video."""
+    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust)
+    named = name_clip(services, reading)
+    if named is not None and named.fingerprint is not None:
+        reading = settle(reading, named.fingerprint)
+    origin = judge_origin(reading, named)
+    if named is not None and origin == "ours":
+        reading = with_visible(services, path, reading, named)
+    answer: dict[str, object] = {
+        "origin": origin,
+        "clip_id": named.clip_id if named is not None and origin == "ours" else None,
+        "confidence": confidence(reading, origin),
+        "layers": {name: layer_document(layer) for name, layer in reading.layers.items()},
+    }
+    if named is not None and origin == "ours":
+        answer["consent_state"] = consent_state(services, named)
+    if staff and origin == "unknown":
+        answer["candidates"] = candidates(services, reading)
+    return answer
+
+
+def name_clip(services: "Services", reading: MarksReading) -> Named | None:
+    """The clip that the manifest, or else the invisible mark, names; None when neither names one of ours."""
+    digits = None
+    credentials = reading.credentials
+    if credentials is not None and credentials.ours and credentials.mark_id is not None:
+        digits = f"{credentials.mark_id:012x}"
+    elif reading.mark is not None:
+        digits = f"{reading.mark.mark_id:012x}"
+    if digits is None:
+        return None
+    with services.database.system_transaction() as tx:
+        row = tx.pg.execute(CLIPS.clip_of_payload, {"payload": digits}).fetchone()
+        if row is None:
+            return None
+        stored = tx.pg.execute(RECORDS.fingerprint, {"clip": row[1]}).fetchone()
+    print_ = Fingerprint.from_bytes(bytes(stored[0])) if stored else None
+    return Named(org=row[0], clip_id=row[1], fingerprint=print_)
+
+
+def judge_origin(reading: MarksReading, named: Named | None) -> str:
+    """`ours`, `other` (somebody else's valid manifest) or `unknown`."""
+    credentials = reading.credentials
+    if credentials is not None and credentials.state is CredentialsState.TRUSTED and credentials.ours:
+        return "ours" if named is not None and named.clip_id == credentials.clip_id else "unknown"
+    marked = reading.layers["invisible"].state is LayerState.FOUND
+    if marked and named is not None and reading.layers["fingerprint"].state is LayerState.FOUND:
+        return "ours"
+    if credentials is not None and credentials.state in {CredentialsState.TRUSTED, CredentialsState.VALID}:
+        return "unknown" if credentials.ours else "other"
+    return "unknown"
+
+
+def confidence(reading: MarksReading, origin: str) -> float:
+    """How sure the answer is: 1 for a valid manifest of ours, the mark's own figure otherwise, 0 for unknown."""
+    credentials = reading.credentials
+    if origin == "unknown":
+        return 0.0
+    if credentials is not None and credentials.state is CredentialsState.TRUSTED:
+        return 1.0
+    return reading.mark.confidence if origin == "ours" and reading.mark is not None else 0.5
+
+
+def with_visible(services: "Services", path: Path, reading: MarksReading, named: Named) -> MarksReading:
+    """Look for the visible mark where it must be, now that the clip is known."""
+    with services.database.transaction(named.org) as tx:
+        clip = read_clip(tx, named.clip_id)
+        digits, key_version = mark_of(tx, named.clip_id)
+    payload = Payload(mark_id=int(digits, 16), key_version=key_version)
+    layer = services.sandbox.check_visible(path, visible_spec(services, clip, payload))
+    return MarksReading(
+        layers=reading.layers | {"visible": layer},
+        credentials=reading.credentials,
+        mark=reading.mark,
+        fingerprint=reading.fingerprint,
+    )
+
+
+def layer_document(layer: Layer) -> dict[str, object]:
+    """One layer as the answer writes it; no scores that would help to wear a mark down."""
+    document: dict[str, object] = {"state": str(layer.state), **layer.details}
+    return document | {"error": layer.error} if layer.error else document
+
+
+def consent_state(services: "Services", named: Named) -> str | None:
+    """`revoked` when somebody shown took consent back, `in_force` when all stand, None when nobody known is shown."""
+    now = services.clock.now()
+    with services.database.transaction(named.org) as tx:
+        facts = latest_facts(tx, named.clip_id)
+        if facts is None or not facts.people:
+            return None
+        seen = frozenset(facts.people)
+        standings = consent.stand(tx, now, seen=seen, declared=frozenset(), creator=facts.submission.creator)
+    given = {standing.consent for standing in standings.values()}
+    if "revoked" in given:
+        return "revoked"
+    return "in_force" if given == {"consented"} else "not_given"
+
+
+def latest_facts(tx: Transaction, clip_id: str) -> FactRecord | None:
+    """The facts of the latest judgement, None when the clip was never judged or is erased."""
+    row = tx.pg.execute(RECORDS.latest_facts, {"clip": clip_id}).fetchone()
+    return FactRecord.from_json(row[0]) if row else None
+
+
+def candidates(services: "Services", reading: MarksReading) -> list[dict[str, object]]:
+    """Released clips whose content looks the same; for staff, and no proof of anything."""
+    if reading.fingerprint is None:
+        return []
+    query = Fingerprint.from_bytes(reading.fingerprint)
+    with services.database.system_transaction() as tx:
+        stored = tx.pg.execute(RECORDS.all_fingerprints, {"limit": CANDIDATES}).fetchall()
+    matches = ((clip_id, same_content(query, Fingerprint.from_bytes(bytes(body)))) for clip_id, body in stored)
+    return [{"clip_id": clip_id, "share": match.share} for clip_id, match in matches if match.agreed]
+
+
+def resolve_mark(services: "Services", payload: str) -> dict[str, object]:
+    """What a payload of 12 hex digits stands for, without personal data. Raises NotFound."""
+    with services.database.system_transaction() as tx:
+        row = tx.pg.execute(CLIPS.clip_of_payload, {"payload": payload}).fetchone()
+        if row is None:
+            raise NotFound(f"no clip of ours carries the mark {payload}")
+        clip = read_clip(tx, row[1])
+        rendition = tx.pg.execute(RECORDS.rendition, {"clip": row[1], "kind": "marked"}).fetchone()
+    marking = services.settings.marking
+    report = rendition[3] if rendition else {}
+    return {
+        "payload": payload,
+        "clip_id": clip.clip_id,
+        "provider": marking.provider,
+        "system": marking.system,
+        "version": services.version,
+        "created_at": clip.created_at.isoformat(),
+        "status": clip.status,
+        "soft_binding": marking.soft_binding,
+        "manifest_id": report.get("manifest_id"),
+        "manifest_sha256": report.get("manifest_sha256"),
+    }
