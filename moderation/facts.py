@@ -94,13 +94,16 @@ class Candidate:
     distance: float
     state: FaceState
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "distance", quantise(self.distance))
+
     def to_json(self) -> dict[str, object]:
-        return {"person": self.person, "distance": quantise(self.distance), "state": str(self.state)}
+        return {"person": self.person, "distance": self.distance, "state": str(self.state)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceFact:
-    """One tracked face; `end_ms` is exclusive. Candidates stand nearest first."""
+    """One tracked face; `end_ms` is exclusive. Candidates are put nearest first on construction."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
@@ -112,6 +115,11 @@ class FaceFact:
     distance: float | None = None
     candidates: tuple[Candidate, ...] = ()
 
+    def __post_init__(self) -> None:
+        nearest_first = sorted(self.candidates, key=lambda candidate: (candidate.distance, candidate.person))
+        object.__setattr__(self, "candidates", tuple(nearest_first))
+        object.__setattr__(self, "distance", None if self.distance is None else quantise(self.distance))
+
     def to_json(self) -> dict[str, object]:
         return {
             "track": self.track,
@@ -119,7 +127,7 @@ class FaceFact:
             "end_ms": self.end_ms,
             "state": str(self.state),
             "person": self.person,
-            "distance": None if self.distance is None else quantise(self.distance),
+            "distance": self.distance,
             "candidates": [candidate.to_json() for candidate in self.candidates],
         }
 
