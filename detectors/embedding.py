@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alignment import align_face
+from detectors.base import DetectorError
 from detectors.yunet import Detection, Floats, Network
 
 CHIP_SIDE: Final = 150
@@ -43,7 +44,10 @@ class Embedder:
         self._min_height = min_height
 
     def read(self, pixels: NDArray[np.uint8], found: tuple[Detection, ...]) -> tuple[Reading | None, ...]:
-        """Read each face found in `pixels` (uint8 [height, width, 3], BGR); None where it cannot be read."""
+        """Read each face found in `pixels` (uint8 [height, width, 3], BGR); None where it cannot be read.
+
+        Raises DetectorError when the network fails or its answer is no vector.
+        """
         trusted = [self._chip(pixels, face) for face in found]
         chips = [chip for chip, quality in trusted if quality > 0]
         vectors = iter(self.vectors(np.stack(chips)) if chips else ())
@@ -58,6 +62,8 @@ class Embedder:
         rgb = chips[..., ::-1].astype(np.float32).transpose(0, 3, 1, 2)
         both = np.ascontiguousarray(np.concatenate([rgb, rgb[..., ::-1]]))
         vectors = self._network.run(both)["embedding"]
+        if vectors.shape != (len(both), DIMENSION) or not np.isfinite(vectors).all():
+            raise DetectorError("the face embedder gave no vectors")
         return ((vectors[: len(chips)] + vectors[len(chips) :]) / 2).astype(np.float32)
 
     def _chip(self, pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:

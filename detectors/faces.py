@@ -63,7 +63,7 @@ class Faces:
     """
 
     name = "faces"
-    signals = ("face.detection", "face.match_distance", "face.age", "minor.score", "face.unread")
+    signals: tuple[str, ...] = ("face.detection", "face.match_distance", "face.age", "minor.score", "face.unread")
 
     def __init__(
         self, finder: Network, embedder: Network, ages: AgeReader, *, lines: Lines, min_score: float, min_height: float

@@ -111,15 +111,15 @@ class Comparison:
         return next(iter(distances.values()), None)
 
     def conclude(self, mean: Floats) -> tuple[PersonMatch, ...]:
-        """Return who the track may be, nearest first, given its mean vector (float32 [dim], raw).
+        """Return who the track may be, the matched before the possible, nearest first, given its mean vector.
 
         Matched: the mean is below the match line, or enough single faces are. Possible: the mean is below the
         outer line, or any single face is below the match line. The distance is the mean's; where single faces
-        decided, that of the nearest of them.
+        decided, that of the nearest of them. `mean` is float32 [dim], raw.
         """
         means = {p: d for p, d in self._likeness.distances(mean).items() if d < self._lines.possible}
         matches = [self._match(person, means.get(person, math.inf)) for person in {**means, **self._nearest}]
-        return tuple(sorted(matches, key=lambda match: (match.distance, match.person)))
+        return tuple(sorted(matches, key=lambda m: (m.state is not FaceState.MATCHED, m.distance, m.person)))
 
     def _match(self, person: str, mean: float) -> PersonMatch:
         matched = mean < self._lines.match or self._faces.get(person, 0) >= self._lines.faces

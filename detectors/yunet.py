@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Box, Model
+from detectors.base import Box, DetectorError, Model
 
 #: Side of the square the network sees; this export is fixed at it, with a batch of one.
 INPUT_SIDE: Final = 640
@@ -67,7 +67,10 @@ class FaceFinder:
         self._min_score = min_score
 
     def find(self, pixels: NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Return the faces of one picture (uint8 [height, width, 3], BGR), best score first."""
+        """Return the faces of one picture (uint8 [height, width, 3], BGR), best score first.
+
+        Raises DetectorError when the network fails or its answer is no number.
+        """
         return self._look(pixels, 0.0) or self._look(pixels, BORDER)
 
     def _look(self, pixels: NDArray[np.uint8], border: float) -> tuple[Detection, ...]:
@@ -102,6 +105,9 @@ def _decode(answers: Mapping[str, Floats], min_score: float) -> tuple[Floats, Fl
 
     Score is sqrt(class x object); centre is (cell + shift) x stride; size is exp(value) x stride.
     """
+    if not all(np.isfinite(answer).all() for answer in answers.values()):
+        # Nothing compares as larger than not-a-number: the frame would pass for empty.
+        raise DetectorError("the face finder gave no numbers")
     parts = [_decode_stride(answers, stride, min_score) for stride in _STRIDES]
     edges, points, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(-scores, kind="stable")[:_MAX_CANDIDATES]

@@ -1,0 +1,121 @@
+"""Which detectors run: the shipped ones by name, and installed plug-ins. A detector that cannot run stops the start."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Final
+
+from detectors import embedding, tracking, yunet
+from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
+from detectors.explicit import ExplicitDetector
+from detectors.faces import Faces
+from detectors.likeness import Lines
+from detectors.manifests import Manifest, Presence
+from detectors.packs import load_manifest
+from detectors.runtime import Device
+from detectors.words import Lexicon, Words
+
+#: Entry points of this group are plug-ins: each names a `Factory`.
+PLUGIN_GROUP: Final = "countersign.detectors"
+#: Raised by hand with every change of this package's code that can change a number it emits.
+SCORING: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a factory may build its detector from."""
+
+    manifest: Manifest
+    device: Device
+    lexicon: Lexicon
+
+
+Factory = Callable[[Equipment], Detector]
+
+DETECTORS: Final[Mapping[str, Factory]] = {
+    "explicit": lambda equipment: ExplicitDetector.load(equipment.manifest, device=equipment.device),
+    "faces": lambda equipment: Faces.load(equipment.manifest, device=equipment.device),
+    "words": lambda equipment: Words(equipment.lexicon),
+}
+
+
+def load_detectors(root: Path, device: Device, lexicon: Lexicon) -> tuple[Detector, ...]:
+    """Load every shipped detector and every plug-in, each past its self-check, the shipped ones first.
+
+    `root` is where the packs of weights are. Raises DetectorUnavailable, naming the detector, when one cannot be
+    imported, loaded or checked, or when two claim the same name or signal.
+    """
+    equipment = Equipment(manifest=load_manifest(root), device=device, lexicon=lexicon)
+    factories = {**DETECTORS, **plugins()}
+    loaded = tuple(_load(name, factory, equipment) for name, factory in factories.items())
+    _refuse_double_signals(loaded)
+    return loaded
+
+
+def plugins() -> dict[str, Factory]:
+    """Import every installed plug-in. Raises DetectorUnavailable, naming the one that fails or takes a taken name."""
+    found: dict[str, Factory] = {}
+    for point in _entry_points():
+        if point.name in DETECTORS or point.name in found:
+            raise DetectorUnavailable(f"the detector plug-in {point.name} ({point.value}) has a name that is taken")
+        try:
+            found[point.name] = point.load()
+        except Exception as problem:
+            raise DetectorUnavailable(
+                f"the detector plug-in {point.name} ({point.value}) cannot be imported: {problem!r}; "
+                "repair it or uninstall it"
+            ) from problem
+    return found
+
+
+def manifest_hash(manifest: Manifest, lexicon: Lexicon, sampling: Mapping[str, float]) -> str:
+    """Return the SHA-256 (hex) of all that decides signals besides the clip and the gallery.
+
+    The models with their bytes and lines, the word lists, how frames are sampled, the constants and version of this
+    package's own steps, and the plug-ins with the version of what brings them.
+    """
+    record = {
+        "scoring": SCORING,
+        "pack": manifest.digest,
+        "thresholds": {
+            entry.id: dict(entry.thresholds) for entry in manifest.models if entry.state is Presence.PRESENT
+        },
+        "lexicon": lexicon.version,
+        "sampling": dict(sampling),
+        "steps": {
+            "score_step": SCORE_STEP,
+            "border": yunet.BORDER,
+            "min_sharpness": embedding.MIN_SHARPNESS,
+            "max_missed": tracking.MAX_MISSED,
+            "faces_for_a_match": Lines().faces,
+        },
+        "plugins": [[point.name, point.value, point.dist.version if point.dist else ""] for point in _entry_points()],
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _entry_points() -> list[EntryPoint]:
+    return sorted(entry_points(group=PLUGIN_GROUP), key=lambda point: (point.name, point.value))
+
+
+def _load(name: str, factory: Factory, equipment: Equipment) -> Detector:
+    try:
+        detector = factory(equipment)
+        detector.self_check()
+    except DetectorUnavailable as problem:
+        raise DetectorUnavailable(f"detector {name}: {problem}") from problem
+    except Exception as problem:
+        raise DetectorUnavailable(f"detector {name} cannot be loaded: {problem!r}") from problem
+    return detector
+
+
+def _refuse_double_signals(detectors: tuple[Detector, ...]) -> None:
+    owner: dict[str, str] = {}
+    for detector in detectors:
+        for signal in detector.signals:
+            if signal in owner:
+                raise DetectorUnavailable(f"detectors {owner[signal]} and {detector.name} both emit {signal}")
+            owner[signal] = detector.name

@@ -1,0 +1,73 @@
+"""Stand-ins without weights, for tests of what happens around a detector. Their every signal says `rehearsal`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from detectors.base import (
+    DetectorError,
+    DetectorUnavailable,
+    FaceTrack,
+    Findings,
+    Frame,
+    Model,
+    Sample,
+    Signal,
+    State,
+    Subject,
+)
+
+REHEARSAL: Final = Model(id="rehearsal", version="1")
+
+
+@dataclass(slots=True, kw_only=True)
+class RehearsalDetector:
+    """Says what it was told to say: one sample per frame and signal, the same for every clip.
+
+    `values` maps a signal to its value, or to the state it is silent in. `broken` fails every clip and the
+    self-check, as a lost model does; `choking` fails clips alone, as one hostile clip does.
+    """
+
+    name: str
+    values: Mapping[str, float | State]
+    faces: tuple[FaceTrack, ...] = ()
+    #: May be switched while the detector is in use, to play an outage and its end.
+    broken: bool = False
+    choking: bool = False
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals it was told to emit."""
+        return tuple(self.values)
+
+    def open(self, subject: Subject) -> "Rehearsal":  # noqa: ARG002 (the protocol's; the script decides)
+        if self.broken:
+            raise DetectorUnavailable(f"{self.name} was told to be broken")
+        return Rehearsal(self)
+
+    def self_check(self) -> None:
+        if self.broken:
+            raise DetectorUnavailable(f"{self.name} was told to be broken")
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """One clip's worth of the script."""
+
+    detector: RehearsalDetector
+    times: list[int] = field(default_factory=list)
+
+    def see(self, frames: Sequence[Frame]) -> None:
+        if self.detector.broken or self.detector.choking:
+            raise DetectorError(f"{self.detector.name} was told to fail")
+        self.times += [frame.time_ms for frame in frames]
+
+    def finish(self) -> Findings:
+        signals = tuple(self._signal(name, value) for name, value in self.detector.values.items())
+        return Findings(signals=signals, faces=self.detector.faces)
+
+    def _signal(self, name: str, value: float | State) -> Signal:
+        if isinstance(value, State):
+            return Signal(name=name, state=value, model=REHEARSAL, note="as rehearsed")
+        samples = tuple(Sample(time_ms=time_ms, value=value) for time_ms in self.times)
+        return Signal(name=name, state=State.MEASURED, model=REHEARSAL, samples=samples)
