@@ -16,8 +16,10 @@ STORED_STEP_MS, QUERY_STEP_MS, EARLY_MS = 500, 125, 20
 #: PDQ reduces to 64 x 64 by box filters; area averaging straight to it is as near to PDQ of the full picture
 #: (6-22 bits of 256, as from a 256 x 256 thumbnail) at a tenth of the cost, and mirrors exactly.
 SIDE = 64
-#: Below this PDQ's own quality a frame is too flat to tell one picture from another (PDQ: "discard below 50").
-MIN_QUALITY = 50
+#: A frame counts when its hash moves by no more than this under noise of one grey level. Flat pictures and plain
+#: gradients move by 60-130 bits and do not survive a re-encode (86-130); drawn shapes and titles move by 0-14 and
+#: survive within 20. PDQ's own quality cannot tell them apart: gradients reach 63 of 100, drawn shapes only 11.
+STEADY = 30
 #: Bits of 256. Unrelated frames are 96 and more apart; 31 is what PDQ calls the same picture.
 NEAR, SAME_PICTURE = 60, 31
 #: How far the time offsets of agreeing frames may differ: query and stored frames fall between one another.
@@ -26,6 +28,7 @@ OFFSET_SPREAD_MS = 300
 MIN_FRAMES, MIN_SHARE = 3, 0.5
 
 MAGIC = b"PDQ1"
+_NOISE = np.random.default_rng(64).normal(0, 1, (SIDE, SIDE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +36,7 @@ class Fingerprint:
     """PDQ hashes of the frames that can be told apart; flat frames are left out.
 
     `times` int32 [n] in ms from the first displayed frame; `hashes` and `mirrored` (the same frames, left and right
-    exchanged) uint8 [n, 32]; `quality` uint8 [n], 0-100.
+    exchanged) uint8 [n, 32]; `quality` uint8 [n], PDQ's own, 0-100: lists of single pictures want 50 and more.
     """
 
     times: NDArray[np.int32]
@@ -110,9 +113,11 @@ class Hasher:
         if self._due is not None and time_ms < self._due - self._early_ms:
             return
         self._due = time_ms + self._step_ms
-        plain, mirrored, quality = _hash(luma)
-        if quality >= MIN_QUALITY:
-            self._kept.append((time_ms, plain, mirrored, quality))
+        square = np.asarray(cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+        plain, quality = _pdq(square)
+        if _steady(square, plain):
+            # PDQ's own "dihedral" hashes are half a pixel off, 38 bits: the mirror image is hashed instead.
+            self._kept.append((time_ms, plain, _pdq(square[:, ::-1])[0], quality))
 
     def finish(self) -> Fingerprint:
         """The fingerprint of what was seen."""
@@ -165,12 +170,9 @@ def _phases(times: NDArray[np.int32]) -> list[NDArray[np.intp]]:
     return [phase for phase in phases if 2 * len(phase) > fullest]
 
 
-def _hash(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
-    """Hash one frame and its mirror image: uint8 [32] each, with PDQ's quality."""
-    small = np.asarray(cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-    # PDQ's own "dihedral" hashes are half a pixel off, 38 bits on a smooth picture: the mirror image is hashed instead.
-    (plain, quality), (mirrored, _) = _pdq(small), _pdq(small[:, ::-1])
-    return plain, mirrored, quality
+def _steady(square: NDArray[np.uint8], plain: NDArray[np.uint8]) -> bool:
+    noisy = np.clip(np.rint(square + _NOISE), 0, 255).astype(np.uint8)
+    return int(distance(plain, _pdq(noisy)[0])) <= STEADY
 
 
 def _pdq(square: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
