@@ -61,11 +61,13 @@ class Airlock:
             fd = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as fault:
             raise Broken("the child made no such file") from fault
-        with os.fdopen(fd, "rb") as reading:
+        try:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode) or not 0 < facts.st_size <= max_bytes:
                 raise Broken("the child made something else than a file")
-            _copy(reading.fileno(), target, facts.st_size)
+            _copy(fd, target, facts.st_size)
+        finally:
+            os.close(fd)
 
     def empty(self) -> None:
         """Remove everything of the last job."""

@@ -122,7 +122,7 @@ def sleep(arguments: Arguments, _: FrameWriter) -> object:
 
 def allocate(arguments: Arguments, _: FrameWriter) -> object:
     """Take more memory than any limit; what the kernel or libc answers decides how this ends."""
-    return len([np.ones(64 * 1024 * 1024, np.uint8) for _ in range(arguments["pieces"])])
+    return len([np.zeros(64 * 1024 * 1024, np.uint8) for _ in range(arguments["pieces"])])
 
 
 def crash(arguments: Arguments, _: FrameWriter) -> object:
