@@ -42,6 +42,8 @@ class AudioTrack:
     rate: int
     start_ms: int
     duration_ms: int
+    #: When the first sample is heard, in seconds of the file's own clock.
+    origin: Fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,9 @@ class Probe:
     duration_ms: int
     #: How long after the earliest track the first frame is displayed.
     start_ms: int
+    #: When the earliest track starts, in seconds of the file's own clock.
+    origin: Fraction
+    #: Seconds in one tick of the video track's clock.
     time_base: Fraction
     audio: AudioTrack | None
     tracks: int
@@ -178,6 +183,7 @@ def _describe(source: Source, count: _Count, picture: av.VideoFrame) -> Probe:
         frames=len(times),
         duration_ms=round(duration * 1000),
         start_ms=max(0, -audio.start_ms) if audio else 0,
+        origin=min(times[0] * base, audio.origin) if audio else times[0] * base,
         time_base=base,
         audio=audio,
         tracks=len(source.handle.streams),
@@ -201,6 +207,7 @@ def _describe_audio(source: Source, count: _Count, first_frame: Fraction) -> Aud
         rate=context.sample_rate,
         start_ms=round((start * base - first_frame) * 1000),
         duration_ms=round((count.audio_end - start) * base * 1000),
+        origin=start * base,
     )
 
 
