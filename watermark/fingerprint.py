@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import cv2
@@ -27,7 +27,11 @@ OFFSET_SPREAD_MS = 300
 #: This many frames must agree, and this share of all that the query has to show.
 MIN_FRAMES, MIN_SHARE = 3, 0.5
 
+#: Pictures whose shapes differ by more have been cropped or got bars.
+ASPECT_SPREAD = 0.03
+
 MAGIC = b"PDQ1"
+_HEAD = struct.Struct("<Id")
 _NOISE = np.random.default_rng(64).normal(0, 1, (SIDE, SIDE))
 
 
@@ -39,6 +43,8 @@ class Fingerprint:
     exchanged) uint8 [n, 32]; `quality` uint8 [n], PDQ's own, 0-100: lists of single pictures want 50 and more.
     """
 
+    #: Width over height of the frames.
+    aspect: float
     times: NDArray[np.int32]
     hashes: NDArray[np.uint8]
     mirrored: NDArray[np.uint8]
@@ -48,22 +54,26 @@ class Fingerprint:
         return len(self.times)
 
     def to_bytes(self) -> bytes:
-        """Serialise: magic, count, times, qualities, hashes, mirrored hashes; little-endian."""
-        head = MAGIC + struct.pack("<I", len(self))
+        """Serialise: magic, count, aspect, times, qualities, hashes, mirrored hashes; little-endian."""
+        head = MAGIC + _HEAD.pack(len(self), self.aspect)
         arrays = (self.times.astype("<i4"), self.quality, self.hashes, self.mirrored)
         return head + b"".join(array.tobytes() for array in arrays)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Fingerprint":
         """Read what `to_bytes` wrote. Raises ValueError for anything else."""
-        if content[:4] != MAGIC or len(content) < 8:
+        start = len(MAGIC) + _HEAD.size
+        if not content.startswith(MAGIC) or len(content) < start:
             raise ValueError("this is not a fingerprint")
-        (count,) = struct.unpack("<I", content[4:8])
-        if len(content) != 8 + count * (4 + 1 + 32 + 32):
+        count, aspect = _HEAD.unpack(content[len(MAGIC) : start])
+        if len(content) != start + count * (4 + 1 + 32 + 32):
             raise ValueError("a fingerprint's length does not fit its count")
-        rest = np.frombuffer(content, np.uint8, offset=8)
+        if count and not 0 < aspect < float("inf"):
+            raise ValueError("a fingerprint's aspect is no shape of a picture")
+        rest = np.frombuffer(content, np.uint8, offset=start)
         times, quality, hashes, mirrored = np.split(rest, np.cumsum([4, 1, 32]) * count)
         return cls(
+            aspect=aspect,
             times=times.view("<i4").astype(np.int32),
             quality=quality,
             hashes=hashes.reshape(count, 32),
@@ -72,7 +82,11 @@ class Fingerprint:
 
 
 class Verdict(StrEnum):
-    """Whether two fingerprints show the same content. `INCOMPARABLE`: one of them has nothing to compare."""
+    """Whether two fingerprints show the same content.
+
+    `INCOMPARABLE`: one has nothing to compare, or they differ and so does the shape of the picture: PDQ does not
+    follow a crop or added bars, so that nothing can be said.
+    """
 
     SAME = "same"
     DIFFERENT = "different"
@@ -106,6 +120,7 @@ class Hasher:
         self._step_ms = step_ms
         self._early_ms = min(EARLY_MS, step_ms // 4)
         self._due: int | None = None
+        self._aspect = 0.0
         self._kept: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8], int]] = []
 
     def see(self, time_ms: int, luma: NDArray[np.uint8]) -> None:
@@ -113,6 +128,7 @@ class Hasher:
         if self._due is not None and time_ms < self._due - self._early_ms:
             return
         self._due = time_ms + self._step_ms
+        self._aspect = luma.shape[1] / luma.shape[0]
         square = np.asarray(cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
         plain, quality = _pdq(square)
         if _steady(square, plain):
@@ -122,6 +138,7 @@ class Hasher:
     def finish(self) -> Fingerprint:
         """The fingerprint of what was seen."""
         return Fingerprint(
+            aspect=self._aspect,
             times=np.array([time for time, *_ in self._kept], np.int32),
             hashes=np.array([plain for _, plain, _, _ in self._kept], np.uint8).reshape(-1, 32),
             mirrored=np.array([mirrored for _, _, mirrored, _ in self._kept], np.uint8).reshape(-1, 32),
@@ -158,7 +175,9 @@ def same_content(query: Fingerprint, stored: Fingerprint) -> ContentMatch:
         for phase in _phases(query.times)
         for mirrored, hashes in ((False, query.hashes), (True, query.mirrored))
     ]
-    return max(matches, key=lambda match: (match.agreed, match.share, -(match.nearest or 0)))
+    best = max(matches, key=lambda match: (match.agreed, match.share, -(match.nearest or 0)))
+    reshaped = not 1 - ASPECT_SPREAD < query.aspect / stored.aspect < 1 + ASPECT_SPREAD
+    return replace(best, verdict=Verdict.INCOMPARABLE) if reshaped and not best.agreed else best
 
 
 def _phases(times: NDArray[np.int32]) -> list[NDArray[np.intp]]:
