@@ -9,7 +9,8 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -22,24 +23,27 @@ from dbos import (
     DBOSConfig,
     DBOSPortableJSONSerializer,
     EnqueueOptions,
-    error,
     run_dbos_database_migrations,
 )
+from dbos import (
+    error as dbos_error,
+)
 
-from moderation.db import Transaction, libpq_url, sqlalchemy_url
+from moderation.db import CONNECT_SECONDS, Transaction, libpq_url, sqlalchemy_url
 from moderation.errors import ClipFault
 from moderation.guard import Guard
 from moderation.outcomes import carry_out, value_of
 from moderation.pipeline import Json
+from moderation.solitude import Solitude
 
 APPLICATION = "countersign"
 VERSION = "1"
 #: The workflow that carries one step started as a child.
 STEP = "step"
 POLL_SECONDS = 0.2
-#: A step that kills its worker so many times is not tried again.
-STEP_CRASHES = 3
-#: A workflow outlives the deaths of its own steps, and its neighbours'.
+#: A step whose worker died under it is tried so many times more, alone; then it is the clip's fault.
+TRIES_ALONE = 2
+#: A workflow outlives the deaths of its own steps, and its neighbours'; so many and it is a dead letter.
 WORKFLOW_CRASHES = 12
 FINISHED = ["SUCCESS"]
 FAILED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -128,6 +132,9 @@ class Engine:
         self._on_dead_letter = on_dead_letter
         self._waiting_letters: dict[str, float] = {}
         self._stopping = threading.Event()
+        self._solitude = Solitude(self._stopping)
+        #: Workflow and thread: an old run and its successor may meet in one process.
+        self._running: set[tuple[str, int]] = set()
         self._guard = self._make_guard() if guard else None
 
     def launch(self, queues: Mapping[str, int]) -> None:
@@ -142,7 +149,7 @@ class Engine:
         DBOS(config=self._config())
         for name, body in self._workflows.items():
             DBOS.workflow(name=name, max_recovery_attempts=WORKFLOW_CRASHES - 1)(self._durable(body))
-        DBOS.workflow(name=STEP, max_recovery_attempts=STEP_CRASHES - 1)(self._step())
+        DBOS.workflow(name=STEP, max_recovery_attempts=WORKFLOW_CRASHES - 1)(self._step())
         DBOS.listen_queues(list(queues))
         DBOS.launch()
         for queue, at_once in queues.items():
@@ -205,20 +212,59 @@ class Engine:
             "serializer": DBOSPortableJSONSerializer(),
             "run_migrations": False,
             "sys_db_pool_size": 10,
+            "db_engine_kwargs": {"creator": self._connect},
             "log_level": "WARNING",
         }
 
+    def _connect(self) -> psycopg.Connection[Any]:
+        """Connect for dbos, which waits out a failed connection only when the message begins like this.
+
+        A refused unix socket reads "connection is bad" in psycopg; unchanged it would end workflows where they stand.
+        """
+        try:
+            return psycopg.connect(
+                libpq_url(self._dsn), connect_timeout=CONNECT_SECONDS, application_name=f"engine {self.executor_id}"
+            )
+        except psycopg.OperationalError as error:
+            raise psycopg.OperationalError(f"connection failed: {error}") from error
+
     def _durable(self, body: Callable[..., None]) -> Callable[..., None]:
         def workflow(priority: int, *args: Json) -> None:
-            body(DurableSteps(self._steps, self._services, self._stopping, priority), *args)
+            with self._at_work():
+                body(DurableSteps(self._steps, self._services, self._stopping, priority), *args)
 
         return workflow
 
     def _step(self) -> Callable[..., Json]:
         def step(name: str, *args: Json) -> Json:
-            return carry_out(self._steps[name].function, self._services, args, self._stopping)
+            with self._at_work():
+                return self._with_care(name, args)
 
         return step
+
+    def _with_care(self, name: str, args: Sequence[Json]) -> Json:
+        """Do a step among others; alone when its worker died under it before; not at all when it did so alone."""
+        function = self._steps[name].function
+        with self._solitude.together():
+            if _first_time("begun"):
+                return carry_out(function, self._services, args, self._stopping)
+        with self._solitude.alone():
+            if any(_first_time(f"alone {n}") for n in range(TRIES_ALONE)):
+                return carry_out(function, self._services, args, self._stopping)
+        return {"fault": "processing_failed", "message": f"{name} killed its worker {TRIES_ALONE + 1} times"}
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Note that this process really runs a workflow, for the guard to compare with what is booked on it."""
+        run = (str(DBOS.workflow_id), threading.get_ident())
+        self._running.add(run)
+        try:
+            yield
+        finally:
+            self._running.discard(run)
+
+    def _is_running(self, workflow: str) -> bool:
+        return any(workflow == each for each, _ in self._running.copy())
 
     def _make_guard(self) -> Guard:
         return Guard(
@@ -226,6 +272,7 @@ class Engine:
             self.executor_id,
             VERSION,
             recover=_recover,
+            is_running=self._is_running,
             each_look=self._read_dead_letters,
             on_usurped=_leave,
         )
@@ -276,9 +323,9 @@ class DurableSteps:
         def wait() -> Json:
             try:
                 return value_of(handle.get_result(polling_interval_sec=POLL_SECONDS))
-            except error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as dead:
-                raise ClipFault("processing_failed", f"{step} killed its worker {STEP_CRASHES} times") from dead
-            except error.DBOSAwaitedWorkflowCancelledError as cancelled:
+            except dbos_error.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded as dead:
+                raise ClipFault("processing_failed", f"the workers of {step} died again and again") from dead
+            except dbos_error.DBOSAwaitedWorkflowCancelledError as cancelled:
                 raise ClipFault("processing_failed", f"{step} was cancelled") from cancelled
 
         return wait
@@ -308,6 +355,13 @@ def grant_enqueue(connection: psycopg.Connection[Any], role: str) -> None:
         f"GRANT SELECT, INSERT ON dbos.workflow_input TO {role}",
     ):
         connection.execute(statement.encode())
+
+
+def _first_time(mark: str) -> bool:
+    """Tell whether this workflow never passed this mark before, in whatever process."""
+    passed: list[str] = []
+    DBOS.run_step({"name": mark}, passed.append, mark)
+    return bool(passed)
 
 
 def _recover(executor: str) -> None:

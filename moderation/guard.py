@@ -21,6 +21,8 @@ from moderation.errors import Outage
 LOOK_SECONDS = 1.0
 #: A lock must be found free at so many looks in a row: a worker whose connection broke gets time to take it back.
 LOOKS = 3
+#: Work booked on this process that it does not do, at so many looks in a row, was lost in an outage of the database.
+LOST_LOOKS = 30
 RETURN_SECONDS = 0.25
 #: How long somebody else may hold our own lock before this process must go.
 USURPED_SECONDS = 60.0
@@ -39,6 +41,16 @@ WHERE status = 'PENDING' AND executor_id <> %s AND application_version = %s
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 
+OWN = """
+SELECT workflow_uuid FROM dbos.workflow_status
+WHERE status = 'PENDING' AND executor_id = %s AND application_version = %s
+"""
+# What the engine's own recovery does, for one workflow; a late writer is refused for want of its token.
+GIVE_BACK = """
+UPDATE dbos.workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL
+WHERE workflow_uuid = %s AND status = 'PENDING' AND executor_id = %s AND queue_name IS NOT NULL
+"""
+
 Connection = psycopg.Connection[TupleRow]
 
 
@@ -56,6 +68,7 @@ class Guard:
         version: str,
         *,
         recover: Callable[[str], None],
+        is_running: Callable[[str], bool],
         each_look: Callable[[], None],
         on_usurped: Callable[[], None],
     ) -> None:
@@ -63,10 +76,12 @@ class Guard:
         self._executor = executor
         self._version = version
         self._recover = recover
+        self._is_running = is_running
         self._each_look = each_look
         self._on_usurped = on_usurped
         self._connection: Connection | None = None
         self._free_looks: Counter[str] = Counter()
+        self._idle_looks: Counter[str] = Counter()
         self._lost_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
@@ -114,7 +129,14 @@ class Guard:
                 log.exception("the guard failed at one look")
 
     def _look(self, connection: Connection) -> None:
-        """Look once: recover those whose lock stayed free, forget those who came back."""
+        self._look_at_others(connection)
+        self._look_at_own(connection)
+        with locked(connection, "dead letters") as alone:
+            if alone:
+                self._each_look()
+
+    def _look_at_others(self, connection: Connection) -> None:
+        """Recover those whose lock stayed free, forget those who came back."""
         booked = {row[0] for row in connection.execute(BOOKED, [self._executor, self._version])}
         for executor in set(self._free_looks) - booked:
             del self._free_looks[executor]
@@ -124,9 +146,16 @@ class Guard:
                 if self._free_looks[executor] >= LOOKS:
                     log.warning("worker %s is gone; its work returns to the queues", executor)
                     self._recover(executor)
-        with locked(connection, "dead letters") as alone:
-            if alone:
-                self._each_look()
+
+    def _look_at_own(self, connection: Connection) -> None:
+        """Give back what is booked on this process and not being done: the answer to a claim can be lost on its way."""
+        booked = {row[0] for row in connection.execute(OWN, [self._executor, self._version])}
+        idle = {workflow for workflow in booked if not self._is_running(workflow)}
+        self._idle_looks = Counter({workflow: self._idle_looks[workflow] + 1 for workflow in idle})
+        for workflow, looks in self._idle_looks.items():
+            if looks >= LOST_LOOKS:
+                log.warning("workflow %s is booked here but not running; it returns to its queue", workflow)
+                connection.execute(GIVE_BACK, [workflow, self._executor])
 
     def _return(self) -> None:
         """Take our lock back after the connection broke; give up when somebody else has it for good."""
@@ -146,6 +175,7 @@ class Guard:
         self._lost_at = time.monotonic()
         # After an outage of the database everybody needs a moment to come back.
         self._free_looks.clear()
+        self._idle_looks.clear()
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(

@@ -42,7 +42,8 @@ def carry_out(function: Callable[..., Json], services: object, args: Sequence[Js
                 # What nobody foresaw is held against the clip, never for it.
                 log.exception("a step failed in an unforeseen way: %s", function.__qualname__)
                 return {"fault": "processing_failed", "message": f"{type(error).__name__}: {error}"}
-            log.warning("a step waits for the database: %s: %s", function.__qualname__, error)
+            if pause == FIRST_PAUSE_SECONDS:
+                log.warning("a step waits for the database: %s: %s", function.__qualname__, error)
         if stopping.wait(pause):
             raise Leaving
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

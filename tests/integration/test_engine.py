@@ -278,6 +278,22 @@ def test_old_records_are_deleted_with_their_steps(dsn: str, run_engine: Callable
         assert scalar(dsn, f"select count(*) from dbos.{table}") == 0
 
 
+def claim_and_forget(dsn: str, executor: str) -> None:
+    """Leave the database as it is when the answer to a claim was lost: booked on a process that knows nothing of it."""
+    enqueue(dsn, "short", "x")
+    update = "update dbos.workflow_status set status = 'PENDING', executor_id = %s, owner_xid = 'lost' returning 1"
+    assert scalar(dsn, update, executor) == 1
+
+
+def test_work_whose_claim_was_lost_is_given_back(dsn: str, run_engine, monkeypatch: pytest.MonkeyPatch):
+    claim_and_forget(dsn, "w1")
+    monkeypatch.setattr(guard, "LOST_LOOKS", 2)
+    # Not what starting under the same name recovers: that happens once, before this.
+    monkeypatch.setattr("dbos._dbos.startup_recovery_thread", lambda *_: None)
+    run_engine({"short": lambda steps, item: None}, {}, executor_id="w1")
+    until(lambda: states(dsn) == {"SUCCESS"})
+
+
 def test_a_second_process_of_the_same_name_is_refused(dsn: str, run_engine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(guard, "CONNECT_SECONDS", 1)
     run_engine({}, {}, executor_id="w1")
@@ -391,8 +407,9 @@ def test_a_step_that_kills_its_worker_is_given_up_and_the_rest_goes_on(workers: 
 def test_a_workflow_that_kills_its_workers_becomes_a_dead_letter(workers: Workers, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORKER_CRASHES", "2")
     enqueue(workers.dsn, "suicidal", "poison")
-    for n in range(2):
-        until(lambda worker=workers.start(f"w{n}"): worker.poll() is not None)
+    for name in ("w0", "w1"):
+        workers.start(name)
+        until(lambda: workers.processes[-1].poll() is not None)
     workers.start("last")
     until(lambda: effects(workers.dsn)["poison", "buried: suicidal MAX_RECOVERY_ATTEMPTS_EXCEEDED"], 60)
     assert effects(workers.dsn)["poison", "deadly"] == 2
