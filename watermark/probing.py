@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 import av
+from av.stream import Discard
 
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.orientation import UPRIGHT, Orientation
@@ -122,7 +123,7 @@ def _packets(source: Source) -> Any:
     chosen = [stream for stream in (source.video, source.audio) if stream is not None]
     for stream in source.handle.streams:
         if stream not in chosen:
-            stream.discard = "all"
+            stream.discard = Discard.all
     packets = source.handle.demux(*chosen)
     while True:
         with refusing():
