@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from detectors.base import (
     Detector,
+    DetectorUnavailable,
     FaceTrack,
     Findings,
     Frame,
@@ -99,6 +100,8 @@ def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.
     """Do one act of a detector; when it fails, its self-check tells whose fault it was."""
     try:
         return act(*args, **kwargs)
+    except DetectorUnavailable as broken:
+        raise Outage(f"detector:{detector.name}", str(broken)) from broken
     except Exception as error:
         try:
             detector.self_check()
