@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 FONT_PACKAGES: Final = ("fontpkg_noto_sans", "fontpkg_noto_sans_arabic")
 WEIGHT: Final = 600
 #: Line height over font size, from the lowest descender to the highest mark of the two fonts.
-ASCENT: Final = 1.36
-DESCENT: Final = 0.44
+ASCENT: Final = 1.3
+DESCENT: Final = 0.5
 #: Positions and outlines are counted in 64ths of a pixel.
 UNITS: Final = 64
 RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
