@@ -15,7 +15,7 @@ __all__ = ["Confinement", "MarkOrder", "Sandbox"]
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from moderation.sandbox import border  # noqa: PLC0415  a child must not load the parent's side
+        from moderation.sandbox import border, orders  # noqa: PLC0415  a child must not load the parent's side
 
-        return getattr(border, name)
+        return getattr(orders if name == "MarkOrder" else border, name)
     raise AttributeError(name)

@@ -51,6 +51,12 @@ def _silence() -> None:
 
 
 def _serve(request: Message, jobs: Mapping[str, Job], writer: FrameWriter) -> Message:
+    answer = _work(request, jobs, writer)
+    writer.settle()
+    return answer
+
+
+def _work(request: Message, jobs: Mapping[str, Job], writer: FrameWriter) -> Message:
     try:
         arguments = request["arguments"]
         assert isinstance(arguments, dict)

@@ -51,7 +51,7 @@ def _sample(arguments: Arguments, writer: FrameWriter) -> object:
     fps, long_side = arguments["fps"], arguments["long_side"]
     for frame in reader.sample(_source(arguments), fps=fps, long_side=long_side, limits=_limits(arguments)):
         writer.write(frame.index, frame.time_ms, frame.pixels)
-    writer.finish()
+    writer.flush()
     return None
 
 

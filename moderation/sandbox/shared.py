@@ -88,9 +88,9 @@ class FrameWriter:
         self._send({"batch": self._free.pop(0), "frames": rows})
         self._placed, self._end = [], 0
 
-    def finish(self) -> None:
-        """Hand over the rest and wait until every slot is back."""
-        self.flush()
+    def settle(self) -> None:
+        """Drop what was not handed over and wait until every slot is back, so that the next job starts afresh."""
+        self._placed, self._end = [], 0
         while len(self._free) < SLOTS:
             self._take_back()
 

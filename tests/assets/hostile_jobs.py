@@ -162,11 +162,13 @@ def sample(arguments: Arguments, writer: FrameWriter) -> object:
     for index in range(count):
         if fault == "die" and index == count // 2:
             os._exit(1)
+        if fault == "refuse" and index == count // 2:
+            raise Refused("decode_failed")
         if fault == "hang" and index == count // 2:
             time.sleep(3600)
         pixels = np.full((height, width, 3), index % 251, np.uint8)
         writer.write(index, index * 40, pixels)
-    writer.finish()
+    writer.flush()
     return None
 
 

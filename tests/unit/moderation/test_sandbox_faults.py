@@ -143,7 +143,7 @@ def test_leaving_the_frames_early_frees_the_child(sandbox, clip):
     assert_well(sandbox, clip)
 
 
-@pytest.mark.parametrize("fault", ["die", "hang"])
+@pytest.mark.parametrize("fault", ["die", "hang", "refuse"])
 def test_frames_that_stop_coming_are_a_fault_after_those_that_came(sandbox, folder, fault):
     clip = folder / fault
     clip.write_text(f"40 90 160 {fault}")

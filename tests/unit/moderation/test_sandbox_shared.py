@@ -39,7 +39,8 @@ def test_frames_arrive_as_they_were_written(memory):
     frames = [np.random.default_rng(n).integers(0, 256, (30 + n, 20, 3), np.uint8) for n in range(5)]
     for number, frame in enumerate(frames):
         writer.write(number * 10, number * 333, frame[:, ::-1])
-    writer.finish()
+    writer.flush()
+    writer.settle()
     (message,) = wire.sent
     slot, placed = reader.slot(message), reader.placed(message, 64)
     assert [(at.index, at.time_ms) for at in placed] == [(0, 0), (10, 333), (20, 666), (30, 999), (40, 1332)]
@@ -52,11 +53,13 @@ def test_batches_are_split_by_count_and_by_room(memory):
     writer = FrameWriter(memory, wire.send, wire.receive)
     for number in range(BATCH_FRAMES + 1):
         writer.write(number, number, np.zeros((4, 4, 3), np.uint8))
-    writer.finish()
+    writer.flush()
+    writer.settle()
     side = shared.largest_side()
     for number in range(3):
         writer.write(number, number, np.zeros((side, side, 3), np.uint8))
-    writer.finish()
+    writer.flush()
+    writer.settle()
     assert [len(message["frames"]) for message in wire.sent] == [BATCH_FRAMES, 1, 1, 1, 1]
 
 
