@@ -130,6 +130,8 @@ class Leaf:
     says: str
     truth: str
     spans: tuple[Span, ...] = ()
+    #: Shorter stretches that held too and are not listed.
+    left_out: int = 0
     #: Of an undetermined leaf: what was not known.
     causes: tuple[Cause, ...] = ()
 
@@ -138,6 +140,7 @@ class Leaf:
             "says": self.says,
             "truth": self.truth,
             "spans": [span.to_json() for span in self.spans],
+            "left_out": self.left_out,
             "causes": [cause.to_json() for cause in self.causes],
         }
 

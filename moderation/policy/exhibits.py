@@ -6,7 +6,7 @@ from typing import Literal
 from detectors.base import FaceState, State
 from moderation.decisions import Cause
 from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar
-from moderation.policy.model import ABSENT
+from moderation.policy.model import ABSENT, SignalLeaf
 from moderation.policy.registry import SignalEntry, Vocabulary
 from moderation.policy.timeline import Series, series_of
 from moderation.policy.truth import FALSE, UNDETERMINED, Truth
@@ -35,6 +35,8 @@ class Exhibits:
     def __init__(self, facts: FactRecord, vocabulary: Vocabulary) -> None:
         self.facts = facts
         self.clip_ms = facts.duration_ms
+        #: Which series meet a leaf, by leaf: rules ask the same things, and evidence asks again.
+        self.held: dict[SignalLeaf, list[Series]] = {}
         self._entries = vocabulary.signals
         self._ends = {face.track: face.end_ms for face in facts.faces}
         self._read = frozenset(face.track for face in facts.faces if face.state in _READ)

@@ -1,6 +1,7 @@
 """The three kinds of leaf compiled: a signal over time, a person or face, a single fact."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import assert_never
 
 from detectors.base import FaceState
@@ -18,7 +19,7 @@ from moderation.policy.model import (
     SignalLeaf,
     Sustained,
 )
-from moderation.policy.timeline import COMPARE, holds, spans
+from moderation.policy.timeline import COMPARE, Series, holds, spans
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, both, either
 
 Ask = Callable[[Exhibits], Truth]
@@ -34,28 +35,33 @@ def compile_signal(leaf: SignalLeaf) -> tuple[Ask, Describe]:
 
     That is sound for a failed signal with some samples: every quantifier is met for good once it is met.
     """
-    signal, comparator, threshold, quantifier = leaf.signal, leaf.comparator, leaf.threshold, leaf.quantifier
+    comparator, threshold, quantifier = leaf.comparator, leaf.threshold, leaf.quantifier
 
     def ask(exhibits: Exhibits) -> Truth:
-        for series in exhibits.series(signal):
-            if holds(series, comparator, threshold, quantifier, exhibits.clip_ms):
-                return TRUE
-        return exhibits.silence(signal)
+        return TRUE if _held(leaf, exhibits) else exhibits.silence(leaf.signal)
 
-    says = f"{signal} {comparator} {threshold:g}{_says_how(quantifier)}"
+    says = f"{leaf.signal} {comparator} {threshold:g}{_says_how(quantifier)}"
 
     def describe(exhibits: Exhibits, truth: Truth) -> Leaf:
         if truth is not TRUE:
-            return Leaf(says=says, truth=truth.word, causes=exhibits.gaps(signal))
-        held = [
-            span
-            for series in exhibits.series(signal)
-            if holds(series, comparator, threshold, quantifier, exhibits.clip_ms)
-            for span in spans(series, comparator, threshold, quantifier)
-        ]
-        return Leaf(says=says, truth=truth.word, spans=tuple(held))
+            return Leaf(says=says, truth=truth.word, causes=exhibits.gaps(leaf.signal))
+        stretches = [spans(series, comparator, threshold, quantifier) for series in _held(leaf, exhibits)]
+        kept = tuple(chain.from_iterable(found for found, _ in stretches))
+        return Leaf(says=says, truth=truth.word, spans=kept, left_out=sum(more for _, more in stretches))
 
     return ask, describe
+
+
+def _held(leaf: SignalLeaf, exhibits: Exhibits) -> list[Series]:
+    """Return the series on which the leaf holds."""
+    found = exhibits.held.get(leaf)
+    if found is None:
+        found = exhibits.held[leaf] = [
+            series
+            for series in exhibits.series(leaf.signal)
+            if holds(series, leaf.comparator, leaf.threshold, leaf.quantifier, exhibits.clip_ms)
+        ]
+    return found
 
 
 def _says_how(quantifier: Quantifier) -> str:

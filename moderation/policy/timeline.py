@@ -1,12 +1,15 @@
 """One signal's numbers over time, and where a comparison holds on them. Knows nothing of rules or people."""
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from moderation.decisions import Span
 from moderation.facts import Sample
 from moderation.policy.model import Anywhere, Comparator, OftenIn, Quantifier, ShareOfClip, Sustained
+
+#: Stretches that the trace keeps of one leaf on one face.
+MAX_SPANS = 24
 
 Compare = Callable[[float, float], bool]
 COMPARE: dict[Comparator, Compare] = {
@@ -15,6 +18,14 @@ COMPARE: dict[Comparator, Compare] = {
     "at_most": operator.le,
     "below": operator.lt,
     "equals": operator.eq,
+}
+#: One comprehension for each, because a call for each sample costs more than the comparison.
+_FLAGS: dict[Comparator, Callable[[Sequence[float], float], list[bool]]] = {
+    "at_least": lambda values, line: [value >= line for value in values],
+    "above": lambda values, line: [value > line for value in values],
+    "at_most": lambda values, line: [value <= line for value in values],
+    "below": lambda values, line: [value < line for value in values],
+    "equals": lambda values, line: [value == line for value in values],
 }
 #: Comparators that a low value meets: among several samples of one instant the lowest speaks for it.
 _DOWNWARD = frozenset({"at_most", "below"})
@@ -81,8 +92,9 @@ def holds(series: Series, comparator: Comparator, threshold: float, quantifier: 
     """Tell whether the comparison holds on this series for as long, or as often, as the quantifier asks."""
     if not series.could_hold(comparator, threshold):
         return False
-    compare = COMPARE[comparator]
-    flags = [compare(value, threshold) for value in series.values(comparator)]
+    if isinstance(quantifier, Anywhere) and comparator != "equals":
+        return True
+    flags = _FLAGS[comparator](series.values(comparator), threshold)
     match quantifier:
         case Anywhere():
             return any(flags)
@@ -95,35 +107,41 @@ def holds(series: Series, comparator: Comparator, threshold: float, quantifier: 
             return held >= share * max(clip_ms, 1)
 
 
-def spans(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier) -> list[Span]:
-    """Return the stretches on which the comparison holds; under `for` only those that last long enough."""
+def spans(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier) -> tuple[list[Span], int]:
+    """Return the stretches on which the comparison holds, in order; under `for` only those that last long enough.
+
+    A score that flutters has hundreds: the `MAX_SPANS` longest are kept, and how many were left out is told.
+    """
     values = series.values(comparator)
-    compare = COMPARE[comparator]
     worst = min if comparator in _DOWNWARD else max
     least = quantifier.ms if isinstance(quantifier, Sustained) else 0
-    return [
-        Span(
-            start_ms=series.times[first],
-            end_ms=series.until(last),
-            peak=worst(values[first : last + 1]),
-            track=series.track,
-        )
-        for first, last in _runs(compare(value, threshold) for value in values)
-        if series.until(last) - series.times[first] >= least
+    stretches = [
+        (series.times[first], series.until(last), first, last)
+        for first, last in _runs(_FLAGS[comparator](values, threshold))
     ]
+    lasting = [stretch for stretch in stretches if stretch[1] - stretch[0] >= least]
+    kept = sorted(lasting, key=lambda stretch: (stretch[0] - stretch[1], stretch[0]))[:MAX_SPANS]
+    found = [
+        Span(start_ms=start, end_ms=end, peak=worst(values[first : last + 1]), track=series.track)
+        for start, end, first, last in sorted(kept)
+    ]
+    return found, len(lasting) - len(found)
 
 
-def _runs(flags: Iterable[bool]) -> list[tuple[int, int]]:
+def _runs(flags: list[bool]) -> list[tuple[int, int]]:
     """Return first and last index of every run of true flags."""
     runs: list[tuple[int, int]] = []
-    for index, flag in enumerate(flags):
-        if not flag:
-            continue
-        if runs and runs[-1][1] == index - 1:
-            runs[-1] = (runs[-1][0], index)
-        else:
-            runs.append((index, index))
-    return runs
+    start = 0
+    while True:
+        try:
+            first = flags.index(True, start)
+        except ValueError:
+            return runs
+        try:
+            start = flags.index(False, first)
+        except ValueError:
+            start = len(flags)
+        runs.append((first, start - 1))
 
 
 def _often(flags: list[bool], hits: int, window: int) -> bool:

@@ -35,7 +35,9 @@ def test_seconds_and_known_words_are_said_in_the_language():
     assert say_reason(reason, "fr") == (
         "La consigne ou le titre contient des mots à examiner (haine). De 0:07.3 à 1:05.0."
     )
-    assert say_reason(Note(code="not_measured", params={"signal": "face.age"}), "en") == "Not measured here: apparent age."
+    assert (
+        say_reason(Note(code="not_measured", params={"signal": "face.age"}), "en") == "Not measured here: apparent age."
+    )
 
 
 def test_a_parameter_is_only_itself():

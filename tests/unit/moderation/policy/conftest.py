@@ -1,6 +1,7 @@
 """Policies and facts from text, as policy teams write them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from moderation.policy import source
 from moderation.policy.engine import Ruleset
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.fields import Fields
+from moderation.policy.lint import LANGUAGES
 from moderation.policy.loader import Folder, UnusablePolicies, compile_folder
 from moderation.policy.registry import VOCABULARY
 from moderation.policy.staging import stage_facts
@@ -61,3 +63,38 @@ def truths(stage, rules) -> Callable[[str, str], str]:
         return ruleset.judges[0].condition.ask(Exhibits(stage(given), VOCABULARY)).word
 
     return ask
+
+
+POLICY = """\
+language: 1
+owner: somebody
+description: for a test
+queue: explicit
+requires: [explicit.score]
+rules:
+  - rule: any_frame
+    when: {signal: explicit.score, at_least: 0.3}
+    then: {outcome: review, reasons: [explicit_content]}
+"""
+CASES = """\
+cases:
+  - case: one frame
+    given: {signals: {explicit.score: "0x7 0.3"}}
+    must_fire: [any_frame]
+  - case: no frame
+    given: {signals: {explicit.score: "0.2999x8"}}
+    must_not_fire: [any_frame]
+    expect: {outcome: allow}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    area = tmp_path / "area"
+    area.mkdir()
+    (tmp_path / "vocabulary.yaml").write_text(render())
+    (area / "policy.yaml").write_text(POLICY)
+    (area / "cases.yaml").write_text(CASES)
+    for language in LANGUAGES:
+        (area / f"guidance.{language}.md").write_text("text")
+    return tmp_path

@@ -102,7 +102,11 @@ def given_person(kind: str = "cameo", consent: str = "not_consented", face: str 
         ("{person.kind: cameo}", "faces: [{state: unmatched}, {state: unread}]", "false"),
         ("{face: unread}", "faces: [{state: unread}]", "true"),
         ("{face: unread}", given_person(), "false"),
-        ("{person.declared: true, face: absent}", "people: {a: {kind: cameo, consent: consented, declared: true}}", "true"),
+        (
+            "{person.declared: true, face: absent}",
+            "people: {a: {kind: cameo, consent: consented, declared: true}}",
+            "true",
+        ),
         ("{person.declared: true, face: absent}", given_person(more=", declared: true"), "false"),
         ("{person.declared: true}", given_person(more=", declared: true"), "true"),
     ],
@@ -175,3 +179,15 @@ def test_what_held_inside_a_not_is_no_evidence(rules, stage):
     )
     decision = decide(stage("signals: {explicit.score: '0.6x8'}"), ruleset)
     assert [held.says for held in decision.trace[0].leaves] == ["explicit.score at_least 0.5"]
+
+
+def test_a_fluttering_score_keeps_its_longest_stretches(rules, stage):
+    ruleset = rules("when: {signal: explicit.score, at_least: 0.5}\n    then: {outcome: review, reasons: [hate]}")
+    timeline = "0.9 0 " * 30 + "0.9x3 0 " + "0.9 0 " * 10
+    decision = decide(stage(f"signals: {{explicit.score: '{timeline}'}}"), ruleset)
+    (held,) = decision.trace[0].leaves
+    assert len(held.spans) == 24
+    assert held.left_out == 17
+    assert list(held.spans) == sorted(held.spans, key=lambda span: span.start_ms)
+    assert max(span.end_ms - span.start_ms for span in held.spans) == 750
+    assert decision.reasons[0].start_ms == 15_000

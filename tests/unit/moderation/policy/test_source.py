@@ -83,7 +83,9 @@ def test_a_merge_key_is_a_key_like_any_other():
 
 
 def test_a_bomb_is_met_early():
-    laughs = "a: &a [x,x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]\n" for n in range(20))
+    laughs = "a: &a [x,x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]\n" for n in range(20)
+    )
     started = time.perf_counter()
     assert refuse(laughs)[0] == "alias"
     assert refuse("[" * 5_000)[0] == "too-deep"
