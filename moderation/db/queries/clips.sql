@@ -108,3 +108,15 @@ where org_id = %(org)s and principal = %(principal)s and key = %(key)s and recei
 -- name: drop_idempotency
 delete from moderation.idempotency_keys
 where org_id = %(org)s and principal = %(principal)s and key = %(key)s and receiver = %(receiver)s and clip_id is null;
+
+-- name: list_clips
+-- Newest first, from a cursor on.
+select clip_id, status, creator, title, visibility, held_cause, created_at, updated_at
+from moderation.clips
+where (%(status)s::text is null or status = %(status)s)
+  and (%(creator)s::text is null or creator = %(creator)s)
+  and (%(at)s::timestamptz is null or (created_at, clip_id) < (%(at)s, %(clip)s))
+order by created_at desc, clip_id desc limit %(limit)s;
+
+-- name: status
+select status from moderation.clips where clip_id = %(clip)s;

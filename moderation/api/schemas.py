@@ -1,0 +1,172 @@
+"""What requests must look like, and answers for the OpenAPI document. Strict: an unknown field is an error."""
+
+import re
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from moderation.api.problems import places
+from moderation.clips import Submission
+from moderation.errors import ModerationError
+from moderation.ids import is_id
+
+#: Control characters (C0, DEL, C1) other than tab and line ends, the text-direction overrides that let a text show as
+#: another, and halves of surrogate pairs, which no UTF-8 can hold.
+_HOSTILE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LINE_ENDS = re.compile("[\t\r\n\u2028\u2029]")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Invalid(ModerationError):
+    """The request does not have the form it must have."""
+
+    status = 422
+    code = "invalid_request"
+
+
+def _text(value: str) -> str:
+    if _HOSTILE.search(value):
+        raise ValueError("control characters are not accepted")
+    return value
+
+
+def _line(value: str) -> str:
+    if _LINE_ENDS.search(_text(value)):
+        raise ValueError("this is one line; tabs and line ends are not accepted")
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(_line(value))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an http or https URL is needed")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValueError("a URL here has no user, no password and no fragment")
+    return value
+
+
+def _person(value: str) -> str:
+    if not is_id("per", value):
+        raise ValueError("a person's id is needed, per_…")
+    return value
+
+
+def _clip(value: str) -> str:
+    if not is_id("clip", value):
+        raise ValueError("a clip's id is needed, clip_…")
+    return value
+
+
+Line = Annotated[str, AfterValidator(_line)]
+Text = Annotated[str, AfterValidator(_text)]
+Url = Annotated[str, Field(max_length=2048), AfterValidator(_url)]
+
+
+class Strict(BaseModel):
+    """Refuses fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ClipMetadata(Strict):
+    """What the platform says of a clip. Every field may be left out."""
+
+    creator: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(
+        None, description="Your opaque id of who made it."
+    )
+    creator_age_band: Annotated[Line, Field(min_length=1, max_length=32)] | None = Field(
+        None, description="Age band of the creator as you know it."
+    )
+    prompt: Annotated[Text, Field(max_length=20_000)] | None = Field(None, description="What it was generated from.")
+    title: Annotated[Text, Field(max_length=500)] | None = None
+    generator: Annotated[Line, Field(max_length=200)] | None = Field(None, description="The model that generated it.")
+    cameos: Annotated[list[Annotated[str, AfterValidator(_person)]], Field(max_length=32)] = Field(
+        [], description="People declared to appear, by id."
+    )
+    parents: Annotated[list[Annotated[str, AfterValidator(_clip)]], Field(max_length=32)] = Field(
+        [], description="Clips it was made from, by id."
+    )
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
+    market: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(None, description="ISO 3166-1 alpha-2.")
+    visibility: Literal["draft", "public"] = "public"
+    callback_url: Url | None = Field(None, description="Told of every event of this clip, signed.")
+
+    def submission(self) -> Submission:
+        """The same as the pipeline knows it."""
+        said = self.model_dump(include=set(ClipMetadata.model_fields))
+        return Submission(**{**said, "cameos": tuple(self.cameos), "parents": tuple(self.parents)})
+
+
+class ClipSource(ClipMetadata):
+    """A clip whose bytes the service fetches."""
+
+    source_url: Url = Field(description="Where the file lies; fetched once, public addresses only.")
+
+
+class Answer(Strict):
+    """A reviewer's decision on a case."""
+
+    outcome: Literal["allow", "restrict", "block"]
+    reason: Annotated[Line, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+    note: Annotated[Text, Field(max_length=2000)] = ""
+    lease_token: Annotated[Line, Field(max_length=128)]
+    version: int
+
+
+class Claim(Strict):
+    """Which case to take; without a clip the next one."""
+
+    clip_id: Annotated[str, AfterValidator(_clip)] | None = None
+
+
+class Lease(Strict):
+    """Proof of holding a case."""
+
+    lease_token: Annotated[Line, Field(max_length=128)]
+
+
+class Withdrawal(Strict):
+    """Why a clip is taken back."""
+
+    reason: Annotated[Line, Field(max_length=200)] = "withdrawn by its platform"
+
+
+class VerifySource(Strict):
+    """A file to verify, by address."""
+
+    url: Url
+
+
+class Endpoint(Strict):
+    """Where events go."""
+
+    url: Url
+
+
+class Accepted(BaseModel):
+    """A clip taken in."""
+
+    id: str = Field(examples=["clip_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e"])
+    status: str = Field(examples=["received"])
+    status_url: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable and for programs; more members name limits, values or the places that are wrong."""
+
+    type: str = Field(examples=["/problems/too_large"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+def read_json(model: type[Model], body: bytes, root: str = "") -> Model:
+    """Read a JSON document as `model`. Raises Invalid, whose `errors` name each place by JSON pointer under `root`."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise Invalid(errors=places([dict(each) for each in found], root)) from error

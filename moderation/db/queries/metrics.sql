@@ -1,0 +1,18 @@
+-- name: clips_by_status
+select status, count(*) from moderation.clips group by status;
+
+-- name: held_by_cause
+select held_cause, count(*) from moderation.clips where status = 'held' group by held_cause;
+
+-- name: oldest_held
+select held_cause, extract(epoch from %(now)s - min(created_at))::float from moderation.clips
+where status = 'held' group by held_cause;
+
+-- name: cases_waiting
+select queue, count(*) from moderation.cases where state = 'open' group by queue;
+
+-- name: cases_overdue
+select queue, count(*) filter (where deadline < %(now)s) from moderation.cases where state = 'open' group by queue;
+
+-- name: deliveries_by_state
+select state, count(*) from moderation.deliveries group by state;

@@ -1,0 +1,84 @@
+"""A real service for tests: the whole app on a loopback port over a database of the test's own."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from clips import ClipPlan, draw_clip
+from fastapi import FastAPI
+
+from moderation.keys import SCOPES, create_key, development_key
+from moderation.services import Services
+from moderation.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A service that answers at `url`, its inside, and a client that holds a key with every scope."""
+
+    url: str
+    services: Services
+    client: httpx.Client
+
+    def with_scopes(self, *scopes: str, principal: str = "tester") -> httpx.Client:
+        made = create_key(self.services, "default", principal=principal, scopes=scopes or SCOPES, by="test")
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {made.key}"}, timeout=60)
+
+
+Run = Callable[..., Running]
+
+
+@pytest.fixture
+def settings(dsn: str, tmp_path: Path) -> Settings:
+    """Development settings over the test's own database and state."""
+    return Settings(env="development", state=tmp_path / "state", database_url=dsn)
+
+
+@pytest.fixture
+def run_app(settings: Settings) -> Iterator[Run]:
+    """Serve an app made by `factory` from the settings, changed as asked, until the test ends."""
+    with_servers = []
+
+    # Here, so that tests of the database alone do not load the whole service.
+    from moderation.api.app import create_app  # noqa: PLC0415
+
+    def run(factory: Callable[[Settings], FastAPI] = create_app, **changes: object) -> Running:
+        app = factory(settings.model_copy(update=changes))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started:
+            assert thread.is_alive(), "the service ended while starting"
+            assert time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.01)
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        services = app.state.services
+        headers = {"Authorization": f"Bearer {development_key(services)}"}
+        client = httpx.Client(base_url=url, headers=headers, timeout=60)
+        with_servers.append((server, thread, client))
+        return Running(url=url, services=services, client=client)
+
+    yield run
+    for server, thread, client in with_servers:
+        client.close()
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the service did not stop"
+
+
+@pytest.fixture
+def service(run_app: Run) -> Running:
+    """The service with its usual settings."""
+    return run_app()
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One second of a drawn clip."""
+    return draw_clip(tmp_path_factory.mktemp("drawn") / "clip.mp4", ClipPlan())
