@@ -8,11 +8,13 @@ from moderation.sandbox.wire import answer
 from moderation.settings import Limits
 from watermark.fingerprint import Fingerprint
 from watermark.probing import AudioTrack, Probe
+from watermark.writing import PassReport
 
 _NAME_CHARACTERS = 64
 #: Sample aspect ratios up to 8 stretch one side that much.
 _STRETCH = 8
 _FPS = 100_000
+_STAGES = 32
 
 
 def probe(content: object, limits: Limits) -> Probe:
@@ -29,6 +31,15 @@ def probe(content: object, limits: Limits) -> Probe:
     _require(0 < found.tracks <= limits.max_tracks and 0 < found.bit_depth <= 64)
     _require(found.sar > 0 and found.time_base > 0 and found.start_ms >= 0)
     _require(found.audio is None or _possible(found.audio, limits))
+    return found
+
+
+def report(content: object, limits: Limits) -> PassReport:
+    """A report of a pass that could have been made within `limits`. Raises Broken."""
+    found = answer(PassReport, content)
+    _require(0 < found.frames <= limits.max_frames and 0 <= found.duration_ms <= 2 * limits.max_duration_ms)
+    _require(min(found.width, found.height) > 0 and found.width * found.height <= 2 * limits.max_pixels)
+    _require(len(found.cpu_seconds_by_stage) <= _STAGES)
     return found
 
 

@@ -12,6 +12,7 @@ from moderation.errors import ClipFault, ModerationError, Outage
 from moderation.sandbox import answers, shared
 from moderation.sandbox.channel import Allowance, Broken, Overrun, Refused
 from moderation.sandbox.confinement import Confinement
+from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.pool import Pool
 from moderation.sandbox.process import DecoderChild, Launch
 from moderation.sandbox.refusals import CODES, refusal
@@ -102,6 +103,16 @@ class Sandbox:
         with self._at_work("sample", path, arguments) as (child, allowance):
             for batch in child.batches(long_side, allowance):
                 yield [Frame(index=at.index, time_ms=at.time_ms, pixels=pixels) for at, pixels in batch]
+
+    def mark(self, source: Path, target: Path, wanted: MarkOrder) -> dict[str, object]:
+        """Write `source`, marked visibly and invisibly, to `target` as MP4; the `PassReport` as JSON data.
+
+        `target` appears whole, or is left as it was.
+        """
+        arguments = {"order": plain(wanted), **self._bounds}
+        read = partial(answers.report, limits=self.limits)
+        report: dict[str, object] = plain(self.ask("mark", source, arguments, read, target=target))
+        return report
 
     def fingerprint(self, path: Path) -> Fingerprint:
         """PDQ hashes of the clip's frames, two a second."""

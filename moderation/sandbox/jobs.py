@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from moderation.sandbox.channel import Refused
+from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.shared import FrameWriter
 from moderation.sandbox.wire import order, plain
 from watermark import probing, reader, reading
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
+from watermark.frames import FrameMarker
+from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
+from watermark.rewriting import rewrite
+from watermark.visible import VisibleMarker
 
 Arguments = Mapping[str, Any]
 Job = Callable[[Arguments, FrameWriter], object]
@@ -60,6 +65,21 @@ def _fingerprint(arguments: Arguments, _: FrameWriter) -> object:
     return base64.b64encode(fingerprint(frames).to_bytes()).decode()
 
 
+def _mark(arguments: Arguments, _: FrameWriter) -> object:
+    wanted = order(MarkOrder, arguments["order"])
+
+    def markers(described: probing.Probe) -> tuple[FrameMarker, ...]:
+        """The visible mark first: the invisible one must lie on what is finally seen."""
+        width, height = described.plane_width, described.plane_height
+        return (
+            VisibleMarker(wanted.visible, width, height),
+            InvisibleMarker(wanted.payload, wanted.key, width, height),
+        )
+
+    target, limits = Path(arguments["target"]), _limits(arguments)
+    return plain(rewrite(_source(arguments), target, markers, encoding=wanted.encoding, limits=limits))
+
+
 def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
     keys, trust = order(dict[int, bytes], arguments["keys"]), order(Trust, arguments["trust"])
     return reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments)).to_json()
@@ -67,6 +87,7 @@ def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
 
 TABLE: Mapping[str, Job] = {
     "fingerprint": _refusing(_fingerprint),
+    "mark": _refusing(_mark),
     "probe": _refusing(_probe),
     "read_marks": _refusing(_read_marks),
     "sample": _refusing(_sample),

@@ -1,13 +1,10 @@
 """What a child is told to make, beyond the file it works on. Written by the parent, trusted by the child."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from watermark.payload import Payload
+from watermark.visible import VisibleSpec
 from watermark.writing import Encoding
-
-if TYPE_CHECKING:
-    from watermark.visible import VisibleSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,5 +13,5 @@ class MarkOrder:
 
     payload: Payload
     key: bytes = field(repr=False)
-    visible: "VisibleSpec"
+    visible: VisibleSpec
     encoding: Encoding
