@@ -22,7 +22,8 @@ from watermark.credentials import Trust
 from watermark.fingerprint import Fingerprint
 from watermark.limits import VideoLimits
 from watermark.probing import Probe
-from watermark.reading import MarksReading
+from watermark.reading import Expectation, Layer, MarksReading, Proof
+from watermark.visible import VisibleSpec
 
 T = TypeVar("T")
 
@@ -71,6 +72,8 @@ class Sandbox:
             search_path=tuple(search_path),
         )
         self._pool = Pool(launch, children, wait_seconds=limits.decode_seconds)
+        #: For our own products only, started at its first job.
+        self._proofs = Pool(launch, 1, wait_seconds=limits.decode_seconds, warm=False)
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +84,7 @@ class Sandbox:
     def close(self) -> None:
         """End every child."""
         self._pool.close()
+        self._proofs.close()
 
     def confinement(self) -> Confinement:
         """What was proven in a child of this machine, for `doctor` and the log."""
@@ -123,6 +127,18 @@ class Sandbox:
         arguments = {"keys": plain(keys), "trust": plain(trust), **self._bounds}
         return self.ask("read_marks", path, arguments, partial(answer, MarksReading), door=True)
 
+    def check_visible(self, path: Path, spec: VisibleSpec) -> Layer:
+        """Look for the visible mark of a known clip in a copy of it."""
+        return self.ask("check_visible", path, {"spec": plain(spec), **self._bounds}, partial(answer, Layer))
+
+    def prove(self, path: Path, expectation: Expectation, keys: Mapping[int, bytes], trust: Trust) -> Proof:
+        """Re-open the bytes to be delivered and demand all their marks; a fault of any layer is one of the proof.
+
+        Done by a child that has never opened an upload: a file that took its decoder over cannot vouch for itself.
+        """
+        sent = {"expectation": plain(expectation), "keys": plain(keys), "trust": plain(trust), **self._bounds}
+        return self.ask("prove", path, sent, partial(answer, Proof), pool=self._proofs)
+
     def ask(
         self,
         job: str,
@@ -133,12 +149,13 @@ class Sandbox:
         seconds: float | None = None,
         target: Path | None = None,
         door: bool = False,
+        pool: Pool | None = None,
     ) -> T:
         """Run one job of the table on `source` and `read` its answer, which raises Broken when it is not one.
 
         With `target` the job writes one file, which appears there whole once the answer has been read.
         """
-        with self._at_work(job, source, arguments, seconds=seconds, door=door) as (child, allowance):
+        with self._at_work(job, source, arguments, seconds=seconds, door=door, pool=pool) as (child, allowance):
             said = read(child.finish(allowance))
             if target is not None:
                 child.airlock.collect(target, _largest_product(self.limits))
@@ -153,8 +170,9 @@ class Sandbox:
         *,
         seconds: float | None = None,
         door: bool = False,
+        pool: Pool | None = None,
     ) -> Iterator[tuple[DecoderChild, Allowance]]:
-        with self._pool.lend() as child:
+        with (pool or self._pool).lend() as child:
             limit = self.limits.decode_seconds
             allowance = Allowance(min(seconds or limit, limit), limit, child.cpu_seconds)
             places = child.airlock.open_for(source)

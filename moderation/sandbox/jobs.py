@@ -20,7 +20,7 @@ from watermark.frames import FrameMarker
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.rewriting import rewrite
-from watermark.visible import VisibleMarker
+from watermark.visible import VisibleMarker, VisibleSpec
 
 Arguments = Mapping[str, Any]
 Job = Callable[[Arguments, FrameWriter], object]
@@ -85,10 +85,23 @@ def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
     return reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments)).to_json()
 
 
+def _check_visible(arguments: Arguments, _: FrameWriter) -> object:
+    spec = order(VisibleSpec, arguments["spec"])
+    return reading.written(reading.check_visible(_source(arguments), spec, limits=_limits(arguments)))
+
+
+def _prove(arguments: Arguments, _: FrameWriter) -> object:
+    expectation = order(reading.Expectation, arguments["expectation"])
+    keys, trust = order(dict[int, bytes], arguments["keys"]), order(Trust, arguments["trust"])
+    return reading.prove(_source(arguments), expectation, keys, trust, _limits(arguments)).to_json()
+
+
 TABLE: Mapping[str, Job] = {
+    "check_visible": _refusing(_check_visible),
     "fingerprint": _refusing(_fingerprint),
     "mark": _refusing(_mark),
     "probe": _refusing(_probe),
+    "prove": _refusing(_prove),
     "read_marks": _refusing(_read_marks),
     "sample": _refusing(_sample),
 }

@@ -13,7 +13,7 @@ from moderation.sandbox.process import DecoderChild, Launch
 class Pool:
     """Keeps up to `size` children warm. Thread-safe; who holds a child and asks for another may wait in vain."""
 
-    def __init__(self, launch: Launch, size: int, wait_seconds: float) -> None:
+    def __init__(self, launch: Launch, size: int, wait_seconds: float, *, warm: bool = True) -> None:
         self._launch = launch
         self._places = threading.BoundedSemaphore(size)
         self._idle: deque[DecoderChild] = deque()
@@ -21,7 +21,7 @@ class Pool:
         self._closed = False
         with contextlib.suppress(OSError):
             airlock.sweep(launch.folder)
-        for _ in range(size):
+        for _ in range(size if warm else 0):
             self._warm()
 
     @contextlib.contextmanager
