@@ -1,0 +1,172 @@
+"""What a child answers is typed, finite and within the limits, or it is no answer."""
+
+import base64
+import copy
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from moderation.sandbox import answers
+from moderation.sandbox.channel import Broken
+from moderation.sandbox.orders import MarkOrder
+from moderation.sandbox.wire import answer, order, plain
+from moderation.settings import Limits
+from watermark.fingerprint import fingerprint
+from watermark.payload import Payload
+from watermark.probing import AudioTrack, ColourTags, Probe
+from watermark.visible import VisibleSpec
+from watermark.writing import Encoding, PassReport
+
+LIMITS = Limits()
+PROBE = Probe(
+    container="mp4",
+    video_codec="h264",
+    coded_width=1280,
+    coded_height=720,
+    plane_width=1280,
+    plane_height=720,
+    width=1280,
+    height=720,
+    sar=Fraction(4, 3),
+    pix_fmt="yuv420p",
+    bit_depth=8,
+    colour=ColourTags(full_range=False, primaries=1, transfer=1, matrix=1),
+    fps=29.97,
+    variable_rate=False,
+    frames=300,
+    duration_ms=10_010,
+    start_ms=0,
+    origin=Fraction(0),
+    time_base=Fraction(1, 15_360),
+    audio=AudioTrack(codec="aac", channels=2, rate=48_000, start_ms=-21, duration_ms=10_000, origin=Fraction(-1, 48)),
+    tracks=2,
+)
+
+
+def changed(path: str, value: object) -> object:
+    said = copy.deepcopy(plain(PROBE))
+    *holders, name = path.split(".")
+    target = said
+    for holder in holders:
+        target = target[holder]
+    target[name] = value
+    return said
+
+
+def test_a_probe_crosses_unchanged():
+    assert answers.probe(plain(PROBE), LIMITS) == PROBE
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("width", 0),
+        ("width", -1280),
+        ("width", 2**40),
+        ("width", "1280"),
+        ("width", 1280.5),
+        ("width", True),
+        ("coded_width", 0),
+        ("coded_width", 100_000),
+        ("plane_height", 2**31),
+        ("frames", 0),
+        ("frames", LIMITS.max_frames + 1),
+        ("duration_ms", -1),
+        ("duration_ms", LIMITS.max_duration_ms + 1),
+        ("fps", 0),
+        ("fps", "nan"),
+        ("fps", 1e300),
+        ("sar", "0"),
+        ("sar", "-1/3"),
+        ("sar", "1/0"),
+        ("time_base", "0"),
+        ("tracks", 9),
+        ("bit_depth", 0),
+        ("start_ms", -1),
+        ("container", "m" * 65),
+        ("video_codec", "h264\x1b[2J"),
+        ("audio", "aac"),
+        ("audio.channels", 0),
+        ("audio.rate", 2**40),
+        ("audio.duration_ms", LIMITS.max_duration_ms + 1),
+        ("audio.start_ms", -LIMITS.max_duration_ms - 1),
+        ("colour", None),
+        ("orientation", {"transpose": 1}),
+    ],
+)
+def test_an_impossible_probe_is_refused(path, value):
+    with pytest.raises(Broken):
+        answers.probe(changed(path, value), LIMITS)
+
+
+@pytest.mark.parametrize("said", [None, [], {}, "probe", 1, {"frames": 1}])
+def test_what_is_no_probe_is_refused(said):
+    with pytest.raises(Broken):
+        answers.probe(said, LIMITS)
+
+
+def test_a_report_is_held_to_the_limits():
+    report = PassReport(
+        frames=300, duration_ms=10_000, width=1280, height=720, audio="kept", cpu_seconds_by_stage={"encode": 1.5}
+    )
+    said = plain(report)
+    assert answers.report(said, LIMITS) == report
+    for change in (
+        {"frames": 0},
+        {"frames": LIMITS.max_frames + 1},
+        {"width": 0},
+        {"height": 2**31},
+        {"audio": "lost"},
+        {"cpu_seconds_by_stage": {str(n): 1.0 for n in range(33)}},
+    ):
+        with pytest.raises(Broken):
+            answers.report(said | change, LIMITS)
+
+
+def test_a_fingerprint_is_one_or_refused():
+    noise = np.random.default_rng(3).integers(0, 256, (2, 96, 160), np.uint8)
+    made = fingerprint((number * 500, luma) for number, luma in enumerate(noise))
+    said = base64.b64encode(made.to_bytes()).decode()
+    assert answers.fingerprint(said).to_bytes() == made.to_bytes()
+    for bad in (None, "", "!!!!", said[:-4], base64.b64encode(b"PDQ1\xff\xff\xff\x7f").decode(), [said]):
+        with pytest.raises(Broken):
+            answers.fingerprint(bad)
+
+
+def test_an_order_crosses_with_its_keys():
+    wanted = MarkOrder(
+        payload=Payload(mark_id=2**47 + 5, key_version=3),
+        key=bytes(range(256)),
+        visible=VisibleSpec(platform="P", creator='{"$bytes": "00"}', locale="ar", mark_id=1, key=b"\xff\x00"),
+        encoding=Encoding(crf=22),
+    )
+    assert order(MarkOrder, plain(wanted)) == wanted
+    assert order(dict[int, bytes], plain({1: b"\x80", 2: b""})) == {1: b"\x80", 2: b""}
+    assert repr(bytes(range(256))) not in repr(wanted)
+
+
+class Kind(StrEnum):
+    ONE = "one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    kind: Kind
+    share: float
+    names: tuple[str, ...]
+
+
+def test_answers_are_read_strictly():
+    said = Said(kind=Kind.ONE, share=0.5, names=("a", "b"))
+    assert answer(Said, plain(said)) == said
+    for bad in ({"kind": "two"}, {"share": "0.5"}, {"share": float("nan")}, {"names": "ab"}, {"names": [1]}):
+        with pytest.raises(Broken):
+            answer(Said, plain(said) | bad)
+
+
+def test_only_plain_data_crosses():
+    with pytest.raises(TypeError):
+        plain(object())
