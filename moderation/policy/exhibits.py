@@ -110,7 +110,8 @@ class Exhibits:
         series = self.series(signal)
         if entry.per == "frame":
             return () if series else (_gap(signal, "empty"),)
-        missing = self._read - {part.track for part in series}
+        tracks = {part.track for part in series}
+        missing = frozenset() if None in tracks else self._read - tracks
         return tuple(_gap(signal, f"silent on track {track}") for track in sorted(missing))
 
     def _of_face(self, face: FaceFact) -> list[Appearance]:

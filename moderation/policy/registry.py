@@ -60,7 +60,7 @@ def _words(means: str) -> SignalEntry:
 
 SIGNALS: dict[str, SignalEntry] = {
     "explicit.score": SignalEntry(per="frame", means="how sexually explicit the frame looks"),
-    "face.detection": SignalEntry(per="some", means="how sure it is that a face is there"),
+    "face.detection": SignalEntry(per="frame", means="how sure it is that a face is there, 0 where none is"),
     "face.match_distance": SignalEntry(per="some", high=4.0, means="distance to the nearest registered person"),
     "face.age": SignalEntry(per="face", high=120.0, means="apparent age in years, the lower of the nets' opinions"),
     "face.unread": SignalEntry(per="some", means="1 where a face is there but too small or poor to be read"),

@@ -32,8 +32,8 @@ _TOKEN = re.compile(r"(\d{1,3}(?:\.\d{1,4})?|_)(?:x(\d{1,4}))?")
 MAX_INSTANTS = 10_000
 _USUAL_EVERY_MS = 250
 _USUAL_INSTANTS = 8
-#: What a readable face says of itself unless the case says otherwise: an adult, clearly seen, nobody registered.
-_ADULT = {"face.detection": 0.99, "face.age": 40.0, "minor.score": 0.01}
+#: What a readable face says of itself unless the case says otherwise.
+_ADULT = {"face.age": 40.0, "minor.score": 0.01}
 _DISTANCES = {FaceState.MATCHED: 0.4, FaceState.POSSIBLE: 0.55}
 
 Timeline = list[float | None]
@@ -125,6 +125,7 @@ def _face(stage: _Stage, node: Node, track: int, people: Mapping[str, PersonFact
     stage.faces.append((face, person, distance if distance is not None else _DISTANCES.get(face)))
     if "signals" in found:
         _signals(stage, found["signals"], track)
+    stage.timelines.setdefault(("face.detection", None), [0.99] * _USUAL_INSTANTS)
     unaged = "unaged" in found and fields.flag(found["unaged"], "`unaged`")
     if face is FaceState.UNREAD:
         stage.timelines.setdefault(("face.unread", track), [1.0] * _USUAL_INSTANTS)

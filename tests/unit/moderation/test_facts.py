@@ -51,6 +51,8 @@ def test_samples_and_faces_are_put_in_order_and_quantised():
     facts = record()
     assert facts.signals["explicit.score"].samples == (Sample(0, 1.0), Sample(333, 0.1234))
     assert [face.track for face in facts.faces] == [1, 2]
+    assert facts.faces[0].candidates[0].distance == 0.4124
+    assert FaceFact(track=0, start_ms=0, end_ms=1, state=FaceState.POSSIBLE, distance=0.55559).distance == 0.5556
 
 
 def test_the_digest_does_not_depend_on_the_order_things_were_found_in():

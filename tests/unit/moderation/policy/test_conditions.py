@@ -84,6 +84,11 @@ def test_a_readable_face_of_unknown_age_is_of_unknown_age(truths):
     assert truths(condition, two) == "true"
 
 
+def test_a_number_for_the_whole_picture_covers_its_faces(truths):
+    given = "{faces: [{state: unmatched, unaged: true}], signals: {face.age: '30x8'}}"
+    assert truths("{signal: face.age, below: 25}", given) == "false"
+
+
 def given_person(kind: str = "cameo", consent: str = "not_consented", face: str = "matched", more: str = "") -> str:
     return f"{{people: {{a: {{kind: {kind}, consent: {consent}{more}}}}}, faces: [{{state: {face}, person: a}}]}}"
 

@@ -131,6 +131,13 @@ def test_a_policy_or_a_rule_may_be_stricter_on_what_it_does_not_know(rules, stag
     assert decide(failed, rules(rule, head=head)).outcome is Outcome.BLOCK
 
 
+def test_a_required_signal_that_is_not_measured_leaves_its_rules_open_too(rules, stage):
+    rule = EXPLICIT + "{outcome: review, reasons: [explicit_content]}\n    on_undetermined: block"
+    unmeasured = stage("signals: {explicit.score: not_measured}")
+    assert decide(unmeasured, rules(rule, requires="explicit.score")).outcome is Outcome.BLOCK
+    assert decide(unmeasured, rules(rule)).outcome is Outcome.ALLOW
+
+
 def test_not_measured_and_not_required_is_a_note(rules, stage):
     ruleset = rules(WORDS + "{outcome: review, reasons: [hate]}")
     decision = decide(stage("signals: {words.hate: not_measured}"), ruleset)
