@@ -3,11 +3,11 @@
 Opens untrusted files with native decoders: runs in the confined child, and its answers cross as plain JSON.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,23 @@ from pydantic import Base64Bytes, JsonValue, TypeAdapter
 
 from watermark import credentials, invisible
 from watermark.credentials import CredentialsReading, CredentialsState, Trust
-from watermark.fingerprint import QUERY_STEP_MS, Fingerprint, Hasher, Verdict, same_content
+from watermark.fingerprint import QUERY_STEP_MS, STORED_STEP_MS, Fingerprint, Hasher, Verdict, same_content
 from watermark.invisible import InvisibleReading
 from watermark.limits import VideoLimits, VideoRefused
+from watermark.probing import probe
 from watermark.reader import luma
+from watermark.visible import VisibleSpec, presence
+
+#: A frame's time in ms and its luma, uint8 [height, width].
+Frame: TypeAlias = tuple[int, NDArray[np.uint8]]
 
 #: Frames are shrunk to this before marks are looked for: 960 finds no more and costs twice the decode.
 LONG_SIDE = 640
+#: How often the visible mark is looked for: three times or more at each of its places.
+VISIBLE_STEP_MS = 800
+#: Rounding of frame times by another muxer.
+DURATION_SPREAD_MS = 50
+PROVEN_LAYERS = frozenset({"c2pa", "invisible", "visible", "media"})
 #: Failure codes that speak of the signer's certificate, not of the bytes.
 CERTIFICATE_ONLY = frozenset({"signingCredential.untrusted", "signingCredential.expired"})
 
@@ -95,7 +105,7 @@ def read_marks(path: Path, *, keys: Mapping[int, bytes], trust: Trust, limits: V
     The visible mark stays `not_checked`: it can only be looked for once the clip is known (`check_visible`).
     """
     c2pa, found = _read_credentials(path, trust)
-    look = _look(path, keys, limits, QUERY_STEP_MS)
+    look = _look(path, keys, limits, step_ms=QUERY_STEP_MS)
     return MarksReading(
         layers={
             "c2pa": c2pa,
@@ -144,6 +154,7 @@ class _Look:
 
     reading: InvisibleReading | None
     print_: Fingerprint
+    kept: list[Frame]
     error: str | None
     refusal: str | None
 
@@ -168,34 +179,44 @@ class _Look:
 
 
 class _Onlooker:
-    """Passes a file's frames on and hashes them on the way; a file that breaks off ends there, with the reason kept."""
+    """Passes a file's frames on, hashes them on the way and keeps some; a file that breaks off ends there, unraised."""
 
-    def __init__(self, path: Path, limits: VideoLimits, step_ms: int) -> None:
-        self._path, self._limits = path, limits
+    def __init__(self, path: Path, limits: VideoLimits, *, step_ms: int, keeping: bool) -> None:
+        self._path, self._limits, self._keeping = path, limits, keeping
         self.hasher = Hasher(step_ms)
+        self.kept: list[Frame] = []
         self.error: str | None = None
         self.refusal: str | None = None
 
-    def frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def frames(self) -> Iterator[Frame]:
         try:
             for time_ms, plane in luma(self._path, limits=self._limits, long_side=LONG_SIDE):
                 self.hasher.see(time_ms, plane)
+                if self._keeping and (not self.kept or time_ms >= self.kept[-1][0] + VISIBLE_STEP_MS):
+                    self.kept.append((time_ms, plane.copy()))
                 yield time_ms, plane
         except VideoRefused as refused:
             self.error, self.refusal = refused.message, refused.code
+        except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+            self.error = _said(fault)
 
 
-def _look(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, step_ms: int) -> _Look:
-    onlooker = _Onlooker(path, limits, step_ms)
+def _look(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, *, step_ms: int, keeping: bool = False) -> _Look:
+    onlooker = _Onlooker(path, limits, step_ms=step_ms, keeping=keeping)
     frames, seen, error = onlooker.frames(), None, None
     try:
         seen = invisible.read(frames, keys)
-        for _ in frames:
-            """The reader stops once it is sure; the fingerprint is of the whole file."""
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
         error = _said(fault)
-    print_ = onlooker.hasher.finish()
-    return _Look(reading=seen, print_=print_, error=error or onlooker.error, refusal=onlooker.refusal)
+    for _ in frames:
+        """The reader stops once it is sure; fingerprint and kept frames are of the whole file."""
+    return _Look(
+        reading=seen,
+        print_=onlooker.hasher.finish(),
+        kept=onlooker.kept,
+        error=error or onlooker.error,
+        refusal=onlooker.refusal,
+    )
 
 
 def _read_credentials(path: Path, trust: Trust) -> tuple[Layer, CredentialsReading | None]:
@@ -231,3 +252,126 @@ def _credentials_details(found: CredentialsReading) -> dict[str, JsonValue]:
 
 def _said(fault: Exception) -> str:
     return f"{type(fault).__name__}: {fault}"
+
+
+def check_visible(path: Path, spec: VisibleSpec, *, limits: VideoLimits) -> Layer:
+    """Look for the visible mark of a known clip where it must stand. Raises for no content of the file."""
+    step = 1000 / VISIBLE_STEP_MS
+    return _check_visible(luma(path, limits=limits, fps=step, long_side=LONG_SIDE), spec)
+
+
+def _check_visible(frames: Iterable[Frame], spec: VisibleSpec) -> Layer:
+    try:
+        seen = presence(frames, spec)
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+        return Layer(state=LayerState.NOT_CHECKED, error=_said(fault))
+    if not seen.frames:
+        return Layer(state=LayerState.NOT_CHECKED, error="there was no frame to look at")
+    details: dict[str, JsonValue] = {"score": round(seen.score, 4), "frames": seen.frames}
+    return Layer(state=LayerState(seen.state.value), details=details)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the bytes about to be delivered must be and carry. `frames` and `duration_ms` are those that were marked."""
+
+    clip_id: str
+    mark_id: int
+    key_version: int
+    visible: VisibleSpec
+    duration_ms: int
+    frames: int
+    audio: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the release gate found, layer by layer, and everything that is not as it must be.
+
+    `layers` has `c2pa`, `invisible`, `visible` and `media`. `fingerprint` is `Fingerprint.to_bytes` of the delivered
+    bytes at two hashes a second: what copies are later compared with.
+    """
+
+    layers: dict[str, Layer]
+    failures: tuple[str, ...]
+    fingerprint: Base64Bytes
+
+    @property
+    def passed(self) -> bool:
+        """True only when every layer was looked at and nothing was wrong."""
+        looked = all(layer.state is LayerState.FOUND for layer in self.layers.values())
+        return looked and set(self.layers) == PROVEN_LAYERS and not self.failures
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Write as plain JSON data."""
+        return written(self)
+
+    @classmethod
+    def from_json(cls, content: object) -> Self:
+        """Read what `to_json` wrote. Raises pydantic.ValidationError (a ValueError) for anything else."""
+        return TypeAdapter(cls).validate_python(content)
+
+
+def prove(path: Path, expectation: Expectation, keys: Mapping[int, bytes], trust: Trust, limits: VideoLimits) -> Proof:
+    """Re-open the bytes to be delivered and demand all their marks: found, and naming this very clip.
+
+    Raises for nothing inside the file: an error of any layer is a failure of the proof.
+    """
+    c2pa, found = _read_credentials(path, trust)
+    look = _look(path, keys, limits, step_ms=STORED_STEP_MS, keeping=True)
+    checked = {
+        "c2pa": (c2pa, _wrong_credentials(found, expectation)),
+        "invisible": (look.layer(), _wrong_mark(look.mark(), expectation)),
+        "visible": (_check_visible(look.kept, expectation.visible), []),
+        "media": _check_media(path, expectation, limits),
+    }
+    failures = [f"{name}: {fault}" for name, (layer, faults) in checked.items() for fault in _faults(layer, faults)]
+    layers = {name: layer for name, (layer, _) in checked.items()}
+    return Proof(layers=layers, failures=tuple(failures), fingerprint=look.print_.to_bytes())
+
+
+def _faults(layer: Layer, faults: list[str]) -> list[str]:
+    """A layer that was not found, or not wholly looked at, fails whatever else is right."""
+    if layer.state is not LayerState.FOUND:
+        return [f"{layer.state.value}{f' ({layer.error})' if layer.error else ''}", *faults]
+    return [layer.error, *faults] if layer.error else faults
+
+
+def _wrong_credentials(found: CredentialsReading | None, expectation: Expectation) -> list[str]:
+    if found is None:
+        return []
+    wrong = []
+    if found.state is not CredentialsState.TRUSTED or not found.ours:
+        wrong.append(f"the manifest is {found.state.value}, ours: {found.ours}")
+    if found.clip_id != expectation.clip_id:
+        wrong.append(f"the manifest names {found.clip_id}")
+    if found.mark_id != expectation.mark_id:
+        wrong.append("the manifest names another mark")
+    return wrong
+
+
+def _wrong_mark(mark: FoundMark | None, expectation: Expectation) -> list[str]:
+    if mark is None:
+        return ["no payload was decoded"]
+    same = (mark.mark_id, mark.key_version) == (expectation.mark_id, expectation.key_version)
+    return [] if same else ["the payload is another clip's"]
+
+
+def _check_media(path: Path, expectation: Expectation, limits: VideoLimits) -> tuple[Layer, list[str]]:
+    try:
+        seen = probe(path, limits)
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+        return Layer(state=LayerState.NOT_CHECKED, error=_said(fault)), []
+    details: dict[str, JsonValue] = {
+        "duration_ms": seen.duration_ms,
+        "frames": seen.frames,
+        "audio": seen.audio is not None,
+    }
+    wrong = []
+    if seen.frames != expectation.frames:
+        wrong.append(f"{seen.frames} frames instead of {expectation.frames}")
+    if abs(seen.duration_ms - expectation.duration_ms) > DURATION_SPREAD_MS:
+        wrong.append(f"{seen.duration_ms} ms instead of {expectation.duration_ms}")
+    if (seen.audio is not None) != expectation.audio:
+        wrong.append("sound was lost" if expectation.audio else "there is sound where there was none")
+    return Layer(state=LayerState.FOUND, details=details), wrong

@@ -1,4 +1,4 @@
-"""Clips, an authority and signers for the tests of the credentials."""
+"""Clips, an authority and signers for the tests of the marks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from cryptography import x509
@@ -14,7 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from watermark.authority import SIGNING_PURPOSES, Authority, open_authority
 from watermark.credentials import Signer, Trust, sign
+from watermark.frames import Planes
 from watermark.manifest import ManifestSpec
+
+WIDTH, HEIGHT, FPS, FRAMES = 1280, 720, 25, 40
 
 
 def write_clip(path: Path, seed: int = 0, frames: int = 20) -> Path:
@@ -27,6 +31,51 @@ def write_clip(path: Path, seed: int = 0, frames: int = 20) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def draw_scene(seed: int) -> list[Planes]:
+    """A camera over a textured picture, as planes that can be marked."""
+    noise = np.random.default_rng(seed)
+    picture = np.full((800, 1600), 120, np.float32)
+    for level, size in enumerate((4, 8, 20, 60), start=1):
+        small = noise.normal(0, 1, (size, size * 2)).astype(np.float32)
+        picture += cv2.resize(small, (1600, 800), interpolation=cv2.INTER_CUBIC) * 60 / level
+    grey = np.clip(picture, 16, 235).astype(np.uint8)
+    chroma = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
+    return [
+        Planes(
+            index=at,
+            time_ms=at * 1000 // FPS,
+            y=grey[at : at + HEIGHT, 4 * at : 4 * at + WIDTH].copy(),
+            u=chroma.copy(),
+            v=chroma.copy(),
+        )
+        for at in range(FRAMES)
+    ]
+
+
+def encode_planes(frames: list[Planes], path: Path, crf: int = 21) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": str(crf)})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for planes in frames:
+            packed = np.concatenate([planes.y.ravel(), planes.u.ravel(), planes.v.ravel()])
+            frame = av.VideoFrame.from_ndarray(packed.reshape(HEIGHT * 3 // 2, WIDTH), format="yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def scene() -> Callable[[int], list[Planes]]:
+    """Draw 1.6 s of a moving picture, 1280 x 720 at 25 frames a second: `scene(seed)`."""
+    return draw_scene
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[..., Path]:
+    """Write planes as H.264: `encode(frames, path, crf=21)`."""
+    return encode_planes
 
 
 @pytest.fixture(scope="session")
