@@ -11,9 +11,12 @@ from clips import ClipPlan, draw_clip, read_number
 from detectors.base import Frame
 from moderation.errors import ClipFault, ModerationError, RefusedAtTheDoor, TooLarge
 from moderation.media import Probe, describe, examine
-from moderation.sandbox import Sandbox
+from moderation.sandbox import MarkOrder, Sandbox
 from moderation.sandbox.refusals import CODES
 from moderation.settings import Limits
+from watermark.payload import Payload
+from watermark.visible import VisibleSpec
+from watermark.writing import Encoding
 
 MUTATIONS = 50
 
@@ -196,3 +199,69 @@ def test_the_same_file_gives_the_same_frames(sandbox, folder):
     first, second = look(sandbox, path, fps=5), look(sandbox, path, fps=5)
     assert [(frame.index, frame.time_ms) for frame in first] == [(frame.index, frame.time_ms) for frame in second]
     assert all((one.pixels == two.pixels).all() for one, two in zip(first, second, strict=True))
+
+
+def order(creator: str = "zoë", locale: str = "fr") -> MarkOrder:
+    key = bytes(range(32))
+    return MarkOrder(
+        payload=Payload(mark_id=0xABCDEF012345, key_version=1),
+        key=key,
+        visible=VisibleSpec(platform="Countersign", creator=creator, locale=locale, mark_id=0xABCDEF012345, key=key),
+        encoding=Encoding(preset="ultrafast"),
+    )
+
+
+MARKABLE = [
+    "odd.mp4",
+    "ten_bit.mp4",
+    "hdr.mp4",
+    "four_two_two.mp4",
+    "sixty.mp4",
+    "varying.mp4",
+    "turned.mp4",
+    "web.webm",
+]
+
+
+@pytest.mark.parametrize("name", MARKABLE)
+def test_an_awkward_file_is_marked_behind_the_border(sandbox, folder, name):
+    source, target = folder / name, folder / "marked.mp4"
+    bad_files.AWKWARD[name](source)
+    before = examine(sandbox, source)
+    report = sandbox.mark(source, target, order())
+    after = examine(sandbox, target)
+    assert (after.container, after.video_codec, after.bit_depth) == ("mp4", "h264", 8)
+    assert (report["frames"], after.frames) == (before.frames, before.frames)
+    assert (after.width, after.height) == (before.plane_width, before.plane_height)
+    assert abs(after.duration_ms - before.duration_ms) <= 40
+    assert (after.audio is None) == (before.audio is None)
+    assert after.orientation.upright
+
+
+def test_hostile_names_are_drawn_or_left_out_and_never_executed(sandbox, folder, plain):
+    target = folder / "named-out.mp4"
+    sandbox.mark(plain, target, order(creator=bad_files.HOSTILE_TEXT + "\ud7ff\U0001f600" * 50, locale="../../ar"))
+    assert examine(sandbox, target).frames == 30
+
+
+def test_a_failed_pass_leaves_no_target(sandbox, folder):
+    source, target = folder / "growing.avi", folder / "never.mp4"
+    bad_files.LATE["growing.avi"](source)
+    with pytest.raises(ClipFault):
+        sandbox.mark(source, target, order())
+    assert not target.exists()
+    assert not [left for left in folder.iterdir() if left.name.endswith(".part")]
+
+
+@pytest.mark.full
+def test_two_seconds_of_4k(folder):
+    """Probed, sampled and marked within the memory of a child that has 3 GiB of address space."""
+    path = draw_clip(folder / "4k.mp4", ClipPlan(width=3840, height=2160, frames=60))
+    with Sandbox(Limits(decode_memory_bytes=3 * 1024**3), folder=folder / "airlocks") as own:
+        with own._pool.lend() as child:
+            status = Path(f"/proc/{child.pid}/status")
+        assert examine(own, path).frames == 60
+        assert {frame.pixels.shape for frame in look(own, path, fps=3, long_side=1280)} == {(720, 1280, 3)}
+        assert own.mark(path, folder / "4k-marked.mp4", order())["frames"] == 60
+        peak = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        assert (examine(own, folder / "4k-marked.mp4").width, peak < 1_000_000) == (3840, True), peak
