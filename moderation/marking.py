@@ -37,7 +37,7 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
             report = services.sandbox.mark(source, marked, order_for(services, clip, payload))
             report |= sign_clip(services, clip, payload, marked, signed)
             blob = services.store.put(org, "marked", signed)
-        detail |= report | {"bytes": blob.size}
+        detail.update(report, bytes=blob.size, cpu_seconds=spent(report))
     row = {
         "org": org,
         "clip": clip_id,
@@ -52,6 +52,13 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
         # A second run's signature differs, so do its bytes: the first rendition stands.
         tx.pg.execute(SQL.insert_rendition, row)
     return "done"
+
+
+def spent(report: dict[str, object]) -> float:
+    """CPU seconds of the pass, over the stages its child counted."""
+    stages = report["cpu_seconds_by_stage"]
+    assert isinstance(stages, dict)
+    return float(sum(stages.values()))
 
 
 def order_for(services: "Services", clip: Clip, payload: Payload) -> MarkOrder:
