@@ -174,11 +174,18 @@ def renew(tx: Transaction, now: datetime, case_id: str, token: str) -> datetime:
     return expires_at
 
 
-def give_back(tx: Transaction, now: datetime, case_id: str, token: str, reviewer: Reviewer) -> None:
+def skip(tx: Transaction, now: datetime, case_id: str, token: str, reviewer: Reviewer) -> None:
+    """Leave a case to colleagues: the queue deals it to this reviewer no more. Raises Conflict as `give_back`."""
+    give_back(tx, now, case_id, token, reviewer, action="skipped")
+
+
+def give_back(
+    tx: Transaction, now: datetime, case_id: str, token: str, reviewer: Reviewer, *, action: str = "returned"
+) -> None:
     """End a lease without a decision. Raises Conflict when it is not the current one."""
     if tx.pg.execute(SQL.end_lease, {"case": case_id, "token": token}).fetchone() is None:
         raise Conflict("your hold on this case ran out already")
-    _act(tx, now, case_id, "returned", reviewer)
+    _act(tx, now, case_id, action, reviewer)
 
 
 def decide(

@@ -1,10 +1,10 @@
-"""The table of steps: the names that `pipeline.py` speaks of, the function behind each, and the queue that serves it."""
+"""The table of steps: the names that `pipeline.py` speaks of, the function behind each, the queue that serves it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moderation import holding, intake, judging, marking, release, scoring, screening, webhooks
+from moderation import fetching, holding, judging, marking, release, scoring, screening, webhooks
 from moderation.clips import Status
 from moderation.db.clips import move, read_clip
 from moderation.pipeline import Json
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 #: Queues and how many pieces of work of each one process takes on at a time.
-QUEUES = {"clips": 32, "detect": 2, "render": 2, "deliver": 8}
+QUEUES = {"clips": 32, "detect": 2, "render": 2, "fetch": 4, "deliver": 8}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def begin(services: "Services", org: str, clip_id: str, generation: int) -> str:
 
 STEPS: dict[str, Step] = {
     "begin": Step(function=begin),
-    "fetch": Step(function=intake.fetch, queue="render"),
+    "fetch": Step(function=fetching.fetch, queue="fetch"),
     "screen": Step(function=screening.screen, queue="render"),
     "detect": Step(function=scoring.detect, queue="detect"),
     "mark": Step(function=marking.mark, queue="render"),

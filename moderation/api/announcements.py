@@ -19,6 +19,13 @@ class Announcements:
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        #: True when the service ends: whoever streams must stop.
+        self.closing = False
+
+    def close(self) -> None:
+        """Let go of everybody who waits."""
+        self.closing = True
+        self._wake_all()
 
     @contextmanager
     def watch(self, org: str, clip_id: str) -> Iterator[asyncio.Event]:

@@ -1,17 +1,21 @@
 """The application: settings in, a FastAPI app out. Opens the services when it starts and closes them when it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from types import FrameType
 
 import structlog
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from moderation import __version__
-from moderation.api import clips, health, problems, uploads
+from moderation.api import clips, events, health, media, problems, reviews, uploads, verify, webhooks
 from moderation.api.announcements import Announcements
 from moderation.api.envelope import Envelope
+from moderation.api.rates import new_limiter
 from moderation.assembly import open_services
 from moderation.errors import Outage
 from moderation.keys import Principal
@@ -29,7 +33,13 @@ The pre-publication gate for AI-generated video. Hand in a clip, learn whether i
 the marked, signed file. Errors are problem documents (RFC 9457) with a stable `code`; times are UTC, positions within
 a clip are milliseconds from the first displayed frame, boxes are 0 to 1 in displayed orientation.
 """
-TAGS = [{"name": "clips", "description": "Clips and what became of them."}, {"name": "health"}]
+TAGS = [
+    {"name": "clips", "description": "Clips and what became of them."},
+    {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
+    {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
+    {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
+    {"name": "health", "description": "Whether this process can work, and the numbers to watch."},
+]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -51,9 +61,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = resolved
     app.state.found_ready = {}
     app.state.announcements = Announcements()
+    app.state.limiter = new_limiter()
+    app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    for module in (clips, health):
+    for module in (clips, media, events, reviews, verify, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     return app
@@ -74,12 +86,37 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             asyncio.create_task(app.state.announcements.listen(services.dsn)),
         ]
         try:
-            yield
+            with streams_ended_on_signals(app.state.announcements):
+                yield
         finally:
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+
+
+@contextmanager
+def streams_ended_on_signals(announcements: Announcements) -> Iterator[None]:
+    """End open streams when the server is told to stop, which would otherwise wait for them; then do what was due."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(announcements.close)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open(stack: ExitStack, settings: Settings) -> Services:

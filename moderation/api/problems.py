@@ -70,6 +70,8 @@ async def _of_ours(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.params.get("retry_after", RETRY_SECONDS))
     if "retry_after" in error.params:
         headers["Retry-After"] = str(error.params["retry_after"])
+    if error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        headers["Content-Range"] = f"bytes */{error.params['size']}"
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return answer(_id_of(request), problem_of(error), headers)

@@ -144,6 +144,13 @@ class Endpoint(Strict):
     url: Url
 
 
+class EndpointChange(Strict):
+    """What to change of an endpoint; what is left out stays."""
+
+    url: Url | None = None
+    enabled: bool | None = None
+
+
 class Accepted(BaseModel):
     """A clip taken in."""
 

@@ -158,7 +158,7 @@ async def wait_until_settled(
     with announcements.watch(org, clip_id) as event:
         while not await run_in_threadpool(is_settled, services, org, clip_id):
             left = until - asyncio.get_running_loop().time()
-            if left <= 0:
+            if left <= 0 or announcements.closing:
                 return False
             await woken(event, min(LOOK_SECONDS, left))
     return True

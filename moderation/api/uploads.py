@@ -19,7 +19,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from moderation.errors import ModerationError, TooLarge
+from moderation.errors import ModerationError, Outage, TooLarge
 from moderation.sandbox.refusals import refusal
 from moderation.settings import Limits
 
@@ -90,11 +90,15 @@ class Spool:
         self._buffer += data
 
     def flush(self) -> None:
+        """Raises Outage("scratch") when the disk takes no more."""
         self._hash.update(self._buffer)
         written = 0
-        with memoryview(self._buffer) as view:
-            while written < len(view):
-                written += os.write(self._descriptor, view[written:])
+        try:
+            with memoryview(self._buffer) as view:
+                while written < len(view):
+                    written += os.write(self._descriptor, view[written:])
+        except OSError as error:
+            raise Outage("scratch", "the upload could not be written to disk") from error
         self._buffer.clear()
 
 

@@ -17,10 +17,13 @@ select queue as name, count(*) as waiting, min(created_at) as oldest, min(deadli
 from moderation.cases where state = 'open' group by queue order by queue;
 
 -- name: next_case
--- Deadline first, then severity, then age; what a colleague holds is skipped, never waited for.
-select case_id from moderation.cases
+-- Deadline first, then severity, then age; what a colleague holds is skipped, never waited for, and what this reviewer
+-- skipped is dealt to them only when they ask for it by its clip.
+select case_id from moderation.cases c
 where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_id = %(clip)s)
   and (lease_expires_at is null or lease_expires_at <= %(now)s or lease_holder = %(holder)s)
+  and (%(clip)s::text is not null or not exists (select 1 from moderation.case_actions a
+    where a.case_id = c.case_id and a.actor = %(holder)s and a.action = 'skipped'))
 order by deadline, severity desc, created_at limit 1 for update skip locked;
 
 -- name: lease

@@ -46,23 +46,40 @@ update moderation.deliveries set state = %(state)s, attempts = attempts + 1, las
   last_error = %(error)s, next_at = %(next_at)s where delivery_id = %(delivery)s;
 
 -- name: due_deliveries
--- Attempts after the first, over all organisations; `next_at` is pushed on so that no sweeper enqueues it twice.
+-- Attempts after the first, over all organisations; `next_at` is pushed on so that no sweeper enqueues it twice. A
+-- first attempt is enqueued with its event and becomes due here only when that work was lost on the way.
 update moderation.deliveries set next_at = %(now)s + interval '10 minutes'
 where delivery_id in (select delivery_id from moderation.deliveries
-  where state = 'pending' and attempts > 0 and next_at <= %(now)s order by next_at limit %(limit)s
-  for update skip locked)
+  where state = 'pending' and next_at <= %(now)s - case when attempts = 0 then interval '10 minutes'
+    else interval '0' end
+  order by next_at limit %(limit)s for update skip locked)
 returning org_id, delivery_id, attempts;
 
 -- name: replay_delivery
-update moderation.deliveries set state = 'pending', next_at = %(now)s, attempts = greatest(attempts, 1)
-where delivery_id = %(delivery)s returning delivery_id;
+-- `next_at` lies ahead as for a delivery just taken up by the sweep: the caller enqueues it.
+update moderation.deliveries set state = 'pending', next_at = %(now)s + interval '10 minutes',
+  attempts = greatest(attempts, 1), delivered_at = null
+where delivery_id = %(delivery)s returning attempts;
 
 -- name: deliveries
 select delivery_id, event_id, endpoint_id, url, state, attempts, next_at, last_status, last_error, delivered_at
 from moderation.deliveries
-where (%(after)s::text is null or delivery_id < %(after)s)
+where (%(after)s::text is null or delivery_id < %(after)s) and (%(state)s::text is null or state = %(state)s)
 order by delivery_id desc limit %(limit)s;
 
 -- name: events_of_clip
 select event_id, seq, type, body, created_at from moderation.events
 where clip_id = %(clip)s and seq > %(after)s order by seq;
+
+-- name: endpoint_line
+select endpoint_id, url, enabled, created_at from moderation.webhook_endpoints
+where endpoint_id = %(endpoint)s and deleted_at is null;
+
+-- name: change_endpoint
+update moderation.webhook_endpoints set url = coalesce(%(url)s::text, url),
+  enabled = coalesce(%(enabled)s::boolean, enabled)
+where endpoint_id = %(endpoint)s and deleted_at is null;
+
+-- name: set_org_secret
+update moderation.org_secrets set sealed = %(sealed)s where org_id = %(org)s and name = %(name)s;
+

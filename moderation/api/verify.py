@@ -1,0 +1,125 @@
+"""Provenance for anybody, without a key: verify a copy, resolve a mark, and the C2PA Soft Binding Resolution API.
+
+No answer here holds personal data. At most one file is verified at a time, so that a decoder stays free for the door.
+"""
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from moderation.api.auth import Anyone, Services_
+from moderation.api.clips import UNBOUNDED
+from moderation.api.rates import at_most
+from moderation.api.schemas import VerifySource, read_json
+from moderation.api.uploads import kind_of, receive_form, receive_json, scratch_file
+from moderation.destinations import rules_of
+from moderation.errors import Busy, NotFound
+from moderation.fetching import download
+from moderation.services import Services
+from moderation.verification import resolve_mark, verify_file
+
+#: Who may see candidates that a fingerprint alone suggests.
+STAFF = ("review", "specialist", "audit")
+MAX_WAITING = 8
+FETCH_SECONDS = 60.0
+_PAYLOAD = re.compile(r"[0-9a-f]{12}")
+
+router = APIRouter(prefix="/v1", tags=["verify"])
+
+
+class Turns:
+    """One file at a time; a short queue; the rest are told to come back."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Semaphore(1)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        """Wait for a turn. Raises Busy when too many wait already."""
+        if self._waiting >= MAX_WAITING:
+            raise Busy("too many files are being verified", retry_after=10)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting -= 1
+
+
+@router.post("/verify", dependencies=[Depends(at_most(30, "verify"))], max_body_size=UNBOUNDED)
+async def verify(request: Request, services: Services_, principal: Anyone) -> Response:
+    """Say where a copy came from: multipart `file`, or JSON with its `url`."""
+    turns: Turns = request.app.state.turns
+    staff = principal is not None and principal.may(*STAFF)
+    limits = services.settings.limits
+    if kind_of(request) == "multipart":
+        async with receive_form(request, services.scratch(), limits) as received, turns.take():
+            return await _verified(services, received.path, staff=staff)
+    source = read_json(VerifySource, await receive_json(request, limits))
+    with scratch_file(services.scratch()) as (_, path):
+        rules = rules_of(services.settings)
+        await download(source.url, path, rules, limits, seconds=FETCH_SECONDS)
+        async with turns.take():
+            return await _verified(services, path, staff=staff)
+
+
+async def _verified(services: Services, path: Path, *, staff: bool) -> Response:
+    return JSONResponse(await run_in_threadpool(lambda: verify_file(services, path, staff=staff)))
+
+
+@router.get("/marks/{payload}", dependencies=[Depends(at_most(120, "marks"))])
+def read_mark(payload: str, services: Services_) -> Response:
+    """What a mark's payload of 12 hex digits stands for."""
+    return JSONResponse(resolve_mark(services, demand_payload(payload)))
+
+
+@router.get("/c2pa/services/supportedAlgorithms", dependencies=[Depends(at_most(120, "c2pa"))])
+def supported_algorithms(services: Services_) -> Response:
+    """The soft bindings this service resolves (C2PA Soft Binding Resolution API)."""
+    return JSONResponse({"watermarks": [{"alg": services.settings.marking.soft_binding}], "fingerprints": []})
+
+
+@router.get("/c2pa/matches/byBinding", dependencies=[Depends(at_most(120, "c2pa"))])
+def match_by_binding(
+    services: Services_,
+    alg: Annotated[str, Query(max_length=200)],
+    value: Annotated[str, Query(max_length=200)],
+    max_results: Annotated[int, Query(alias="maxResults", ge=1)] = 10,
+) -> Response:
+    """Manifests bound to a mark (C2PA Soft Binding Resolution API). `value` is the payload's digits in base64."""
+    del max_results  # a mark names at most one manifest
+    if alg != services.settings.marking.soft_binding:
+        return JSONResponse({"matches": []})
+    try:
+        mark = resolve_mark(services, binding_payload(value))
+    except NotFound:
+        return JSONResponse({"matches": []})
+    manifest = mark["manifest_id"]
+    return JSONResponse({"matches": [{"manifestId": manifest}] if manifest else []})
+
+
+def binding_payload(value: str) -> str:
+    """The payload inside a soft binding's value: its 12 hex digits, as they stand or in base64. Raises NotFound."""
+    if _PAYLOAD.fullmatch(value):
+        return value
+    try:
+        return demand_payload(base64.b64decode(value, validate=True).decode("ascii"))
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise NotFound("this is no mark of this service") from error
+
+
+def demand_payload(payload: str) -> str:
+    """A payload in its one written form. Raises NotFound for anything else."""
+    if not _PAYLOAD.fullmatch(payload):
+        raise NotFound("a mark's payload is 12 lower-case hex digits")
+    return payload
