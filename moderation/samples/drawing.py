@@ -66,11 +66,12 @@ def _ground(rng: np.random.Generator, width: int, height: int) -> Callable[[floa
     # Wider than the picture by a third, to drift without an edge.
     clouds = cv2.resize(coarse, (width * 4 // 3, height), interpolation=cv2.INTER_CUBIC)
     ramp = np.linspace(0.0, 0.35, height, dtype=np.float32)[:, None]
+    share = np.clip(clouds * 0.65 + ramp, 0, 1)[:, :, None]
+    painted = (dark + (light - dark) * share).astype(np.float32)
 
     def at(time: float) -> NDArray[np.float32]:
         shift = int((0.5 - 0.5 * np.cos(time * 0.5)) * (width // 3))
-        share = np.clip(clouds[:, shift : shift + width] * 0.65 + ramp, 0, 1)[:, :, None]
-        return np.asarray(dark + (light - dark) * share, dtype=np.float32)
+        return np.array(painted[:, shift : shift + width])
 
     return at
 
