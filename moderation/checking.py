@@ -16,7 +16,7 @@ from moderation.steps import STEPS
 
 
 class InlineSteps:
-    """Carries steps out here and now, one after the other. What dies with this process is picked up at the next start."""
+    """Carries steps out here and now, one after the other. What dies with this process is ended at the next start."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -1,5 +1,7 @@
-"""What `doctor` looks at: each check one sentence, and for what is wrong the fix. Changes nothing and starts no service
-beyond the embedded Postgres it looks into."""
+"""What `doctor` looks at: each check one sentence, and for what is wrong the fix.
+
+Changes nothing, and starts no service but the embedded Postgres it looks into.
+"""
 
 import sys
 from collections.abc import Callable, Iterator

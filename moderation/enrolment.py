@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import DetectorError
-from detectors.faces import EMBEDDER_MODEL, FaceTemplate, Faces
+from detectors.faces import EMBEDDER_MODEL, Faces, FaceTemplate
 from moderation import consent
 from moderation.errors import Outage, Unprocessable
 

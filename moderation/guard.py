@@ -208,15 +208,16 @@ def refuse_pooler(connection: Connection, connect: Callable[[], Connection]) -> 
 
     A transaction pooler shows itself when a second client's open transaction takes the session that the first used.
     """
-    before = _backend(connection)
     other = connect()
     try:
+        # A pooler that deals sessions in turn shows itself here, one that deals the last one freed below.
+        seen = {_backend(connection) for _ in range(3)}
         with other.transaction():
             taken = _backend(other)
-            after = _backend(connection)
+            seen.add(_backend(connection))
     finally:
         other.close()
-    if before != after or taken in {before, after}:
+    if len(seen) > 1 or taken in seen:
         raise Outage(
             "database",
             "workers need a direct connection to Postgres: this one goes through a transaction pooler; "

@@ -143,7 +143,7 @@ def _accept(
 ) -> Clip:
     now = services.clock.now()
     clip_id = new_id("clip")
-    blob, probe = content if content else (None, None)
+    blob, probe = content or (None, None)
     row = {
         **asdict(submission),
         "cameos": list(submission.cameos),

@@ -1,5 +1,7 @@
-"""Steps 4 and 5: facts of this moment, judged by the policies of this moment; the decision and what follows, in one
-transaction. The only place where a clip becomes publishable; publishing itself is `release.py`'s."""
+"""Steps 4 and 5: facts of this moment, judged by the policies of this moment, and what follows, in one transaction.
+
+The only place where a clip becomes publishable; publishing itself is `release.py`'s.
+"""
 
 import json
 from collections.abc import Sequence
@@ -208,5 +210,8 @@ def follow(
         return "in_review"
     if decision.outcome is Outcome.BLOCK:
         withhold(tx, services.enqueuer, clip, decision, now)
+        if decision.queue in review.SPECIALIST_QUEUES:
+            # Blocked all the same, yet specialists look: some of what is blocked has to be reported.
+            review.insert_case(tx, clip, decision, decision_id, now)
         return "withheld"
     return "publishable"

@@ -1,4 +1,4 @@
-"""Step 3b: the three marks, put on in one decode-encode pass and signed, before any person or the public sees the clip."""
+"""Step 3b: the three marks, put on in one pass and signed, before any person or the public sees the clip."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

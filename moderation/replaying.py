@@ -1,4 +1,4 @@
-"""Deriving past decisions anew: stored facts, stored policies, the same judge. Reads nothing else and changes nothing."""
+"""Deriving past decisions anew: stored facts, stored policies, the same judge. Reads and changes nothing else."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Retention: every table and blob prefix has a class; the sweeper removes what outlived its class and is not on hold."""
+"""Retention: every table and blob prefix has a class; the sweeper removes what outlived it and is not on hold."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING

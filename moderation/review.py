@@ -28,7 +28,8 @@ LEASE = timedelta(minutes=5)
 DEADLINES = {"minor_safety": timedelta(hours=4), "likeness": timedelta(hours=12)}
 DEADLINE = timedelta(hours=24)
 #: Queues whose cases only specialists may claim, see or decide.
-SPECIALIST_QUEUES = frozenset({"minor_safety", "known_illegal"})
+HASH_QUEUE = "known_illegal"
+SPECIALIST_QUEUES = frozenset({"minor_safety", HASH_QUEUE})
 DEFAULT_QUEUE = "general"
 
 
@@ -87,6 +88,16 @@ def open_case(
     tx: Transaction, enqueuer: outbox.Enqueuer, clip: Clip, decision: Decision, opened_by: str, now: datetime
 ) -> str:
     """Put a locked clip before a person; returns the case. A clip has at most one open case."""
+    case = insert_case(tx, clip, decision, opened_by, now)
+    tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
+    move(tx, clip, Status.IN_REVIEW, now)
+    reasons = [reason.to_json() for reason in decision.reasons]
+    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, {"status": "in_review", "reasons": reasons})
+    return case
+
+
+def insert_case(tx: Transaction, clip: Clip, decision: Decision, opened_by: str, now: datetime) -> str:
+    """Write down a case without moving its clip; returns its id."""
     queue = decision.queue or DEFAULT_QUEUE
     case = new_id("case")
     tx.pg.execute(
@@ -102,10 +113,6 @@ def open_case(
             "now": now,
         },
     )
-    tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
-    move(tx, clip, Status.IN_REVIEW, now)
-    reasons = [reason.to_json() for reason in decision.reasons]
-    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, {"status": "in_review", "reasons": reasons})
     audit.record(tx, now, "system", "case.opened", clip.clip_id, case=case, queue=queue)
     return case
 
@@ -206,13 +213,16 @@ def decide(
     clip = read_clip(tx, seen.clip_id, lock=True)
     case = read_case(tx, case_id, lock=True)
     _demand_lease(case, answer, reviewer, now)
+    if case.queue == HASH_QUEUE and answer.outcome is not Outcome.BLOCK:
+        raise Unprocessable("a hash match is lifted by taking the hash off its list, never by a decision")
     opened = opening_decision(tx, case)
     decision = _personal(opened, answer, reviewer)
     decision_id = insert_decision(tx, clip, decision, actor_kind="person", actor=reviewer.principal, now=now)
     tx.pg.execute(SQL.decide_case, {"case": case_id, "decision": decision_id, "now": now})
     _act(tx, now, case_id, "decided", reviewer, outcome=str(answer.outcome), reason=answer.reason)
     if answer.outcome is Outcome.BLOCK:
-        withhold(tx, enqueuer, clip, decision, now)
+        if clip.state is not Status.WITHHELD:
+            withhold(tx, enqueuer, clip, decision, now)
     else:
         # Judged again on the facts of now, then the release gate: an approval is no short cut.
         outbox.enqueue_clip(tx, enqueuer, clip, next_generation(tx, clip, now))

@@ -1,4 +1,4 @@
-"""Step 3a: frames to signals. Decodes once in the sandbox, runs every detector, keeps the findings without templates."""
+"""Step 3a: frames to signals. Decodes once in the sandbox, runs every detector, keeps no template."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -105,7 +105,7 @@ def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.
     except Exception as error:
         try:
             detector.self_check()
-        except Exception as broken:
+        except Exception as broken:  # noqa: BLE001 (a detector's own errors may be of any kind)
             raise Outage(f"detector:{detector.name}", str(broken)) from error
         raise ClipFault("detector_unavailable", f"{detector.name}: {error}") from error
 

@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moderation import audit, outbox
+from moderation import audit, outbox, review
 from moderation.clips import Clip, Status
-from moderation.db import Transaction, queries
+from moderation.db import queries
 from moderation.db.clips import move, read_clip
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.holding import owns
-from moderation.ids import new_id
 from moderation.recording import insert_decision
 from moderation.stages import stage
 from watermark.fingerprint import distance
@@ -19,10 +18,8 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("records")
-CASES = queries("cases")
 #: PDQ distance (of 256 bits) up to which two frames are the same picture (PDQ's own recommendation).
 PDQ_MATCH = 31
-QUEUE = "known_illegal"
 
 
 def screen(services: "Services", org: str, clip_id: str, generation: int) -> str:
@@ -73,31 +70,14 @@ def seal(services: "Services", org: str, clip_id: str, generation: int, source: 
             outcome=Outcome.BLOCK,
             facts_hash="",
             reasons=(Reason(code="known_illegal"),),
-            queue=QUEUE,
+            queue=review.HASH_QUEUE,
             decided_by="system",
         )
         decision_id = insert_decision(tx, clip, decision, actor_kind="system", actor="screening", now=now)
         move(tx, clip, Status.WITHHELD, now)
-        _specialists_case(tx, services, clip, decision_id)
+        review.insert_case(tx, clip, decision, decision_id, now)
         audit.record(tx, now, "system", "clip.sealed", clip_id, list=source)
         # The platform learns that the clip stays out, and nothing that would help to probe the lists.
         outbox.announce(tx, services.enqueuer, clip, "clip.withheld", now, {"status": "withheld", "reasons": []})
     # Only now: until the sealed copy and the decision stand, the upload is the evidence.
     services.store.delete(upload)
-
-
-def _specialists_case(tx: Transaction, services: "Services", clip: Clip, decision_id: str) -> None:
-    now = services.clock.now()
-    tx.pg.execute(
-        CASES.insert_case,
-        {
-            "org": clip.org_id,
-            "case": new_id("case"),
-            "clip": clip.clip_id,
-            "queue": QUEUE,
-            "decision": decision_id,
-            "severity": 100,
-            "deadline": now,
-            "now": now,
-        },
-    )

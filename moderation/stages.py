@@ -1,4 +1,4 @@
-"""The lines a caller sees of a clip's run: which stage began and ended when, at what cost. The pipeline never reads them."""
+"""What a caller sees of a clip's run: which stage began and ended when, at what cost. The pipeline never reads it."""
 
 import time
 from collections.abc import Iterator

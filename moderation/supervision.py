@@ -1,4 +1,4 @@
-"""`moderation up`: every role on one machine as supervised children, one Ctrl-C for all of it. Processes no clip itself."""
+"""`moderation up`: every role on one machine as supervised children, one Ctrl-C for all. Processes no clip itself."""
 
 import ctypes
 import json
@@ -23,6 +23,8 @@ from moderation.settings import Settings
 LONGEST_PAUSE = 10.0
 STOP_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
+#: Tells a child which process keeps it.
+SUPERVISOR = "COUNTERSIGN_SUPERVISOR"
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Child:
             self.start_at = now + min(0.5 * 2**self.deaths, LONGEST_PAUSE)
         if now >= self.start_at:
             self.process = subprocess.Popen(
-                self.command, env=dict(self.environment), preexec_fn=die_with_parent, stdin=subprocess.DEVNULL
+                self.command, env=dict(self.environment), process_group=0, stdin=subprocess.DEVNULL
             )
 
     def stop(self) -> None:
@@ -66,10 +68,14 @@ class Child:
             self.process.wait()
 
 
-def die_with_parent() -> None:
-    """Let the kernel end this child when its supervisor dies, and keep the terminal's Ctrl-C for the supervisor."""
-    os.setpgid(0, 0)
+def follow_supervisor() -> None:
+    """In a child: ask the kernel to end it when its supervisor dies. Does nothing for a process started by hand."""
+    supervisor = os.environ.get(SUPERVISOR)
+    if supervisor is None:
+        return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if str(os.getppid()) != supervisor:
+        sys.exit("the supervisor is gone")
 
 
 @dataclass(slots=True)
@@ -83,7 +89,7 @@ class Supervisor:
 
     def add(self, name: str, *arguments: str) -> None:
         """Add a role: the same command line a machine of its own would run."""
-        environment = {**os.environ, **environment_of(self.settings)}
+        environment = {**os.environ, **environment_of(self.settings), SUPERVISOR: str(os.getpid())}
         command = [sys.executable, "-m", "moderation", *arguments]
         self.children.append(Child(name=name, command=command, environment=environment))
 

@@ -1,4 +1,4 @@
-"""Commands about one clip: `check` runs the pipeline here, `submit` goes through HTTP, `verify` reads any copy's marks."""
+"""Commands about one clip: `check` runs the pipeline here, `submit` uses HTTP, `verify` reads any copy's marks."""
 
 import json
 import sys
@@ -19,13 +19,6 @@ Creator = Annotated[str | None, typer.Option(help="Your platform's id of who mad
 Prompt = Annotated[str | None, typer.Option(help="The prompt the clip was generated from.")]
 Cameo = Annotated[list[str] | None, typer.Option("--cameo", help="A person declared to appear; may be repeated.")]
 Out = Annotated[Path | None, typer.Option(help="Write the released file here.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(check)
-    app.command()(submit)
-    app.command()(verify)
 
 
 def check(

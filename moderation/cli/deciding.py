@@ -13,11 +13,6 @@ from moderation.replaying import replay_decisions
 audit_app = typer.Typer(no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(replay)
-
-
 def replay(
     clip: Annotated[str | None, typer.Argument(help="One clip's id.")] = None,
     *,

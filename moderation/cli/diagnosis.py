@@ -6,11 +6,6 @@ from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.diagnosis import Finding, diagnose
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
-
-
 def doctor(*, as_json: bool = JSON_OPTION) -> None:
     """Check settings, versions, devices, database, models, policies and packages; exit 1 when something is wrong."""
     findings = diagnose(local_settings())

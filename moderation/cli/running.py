@@ -23,21 +23,13 @@ from moderation.supervision import (
     Supervisor,
     demand_loopback,
     development_file,
+    follow_supervisor,
     url_of,
     wait_until_ready,
 )
 from moderation.working import stop_on_signals, work
 
 READY_SECONDS = 120.0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(up)
-    app.command()(api)
-    app.command()(worker)
-    app.command()(migrate)
-    app.command()(demo)
 
 
 def up(
@@ -89,6 +81,7 @@ def _stop_on_signals(supervisor: Supervisor) -> None:
 
 def api(*, ui: Annotated[bool, typer.Option(help="Serve the review pages too.")] = True) -> None:
     """Serve the HTTP API (and the review pages) of this state."""
+    follow_supervisor()
     configure_logs()
     settings = Settings()
     demand_loopback(settings)
@@ -106,6 +99,7 @@ def api(*, ui: Annotated[bool, typer.Option(help="Serve the review pages too.")]
 
 def worker(*, queues: Annotated[str, typer.Option(help="Comma-separated queues to serve.")] = ",".join(QUEUES)) -> None:
     """Serve queues of this state: `detect` on machines with a GPU, the others anywhere."""
+    follow_supervisor()
     configure_logs()
     settings = Settings()
     names = [name.strip() for name in queues.split(",") if name.strip()]
