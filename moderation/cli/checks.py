@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, BinaryIO
 
 import httpx
 import typer
@@ -19,6 +19,7 @@ Creator = Annotated[str | None, typer.Option(help="Your platform's id of who mad
 Prompt = Annotated[str | None, typer.Option(help="The prompt the clip was generated from.")]
 Cameo = Annotated[list[str] | None, typer.Option("--cameo", help="A person declared to appear; may be repeated.")]
 Out = Annotated[Path | None, typer.Option(help="Write the released file here.")]
+Part = tuple[str, tuple[str, IO[bytes] | bytes, str]]
 
 
 def check(
@@ -116,14 +117,10 @@ def submit(
     """Hand one clip to a running service over HTTP."""
     url, key = where_to_submit(Settings())
     said = {"creator": creator, "prompt": prompt, "cameos": cameo or [], "parents": parent or []}
-    metadata = {name: value for name, value in said.items() if value}
+    metadata: dict[str, object] = {name: value for name, value in said.items() if value}
     headers = {"Authorization": f"Bearer {key}"} | ({"Prefer": f"wait={wait}"} if wait else {})
     with httpx.Client(base_url=url, headers=headers, timeout=wait + 120) as client, file.open("rb") as content:
-        files = {
-            "metadata": (None, json.dumps(metadata), "application/json"),
-            "file": (file.name, content, "video/mp4"),
-        }
-        answer = client.post("/v1/clips", files=files)
+        answer = client.post("/v1/clips", files=form(metadata, file.name, content))
         document = answer.json()
         if answer.is_error:
             print_json(document) if as_json else typer.echo(document.get("detail", answer.text), err=True)
@@ -132,6 +129,14 @@ def submit(
             out.write_bytes(client.get(f"/v1/clips/{document['id']}/media").raise_for_status().content)
     tell_verdict({"decision": None, **document}, as_json=as_json)
     raise typer.Exit(0 if document["status"] in {"released", "received", "processing"} else 1)
+
+
+def form(metadata: dict[str, object], name: str, content: BinaryIO) -> list[Part]:
+    """The two parts of a submission."""
+    return [
+        ("metadata", ("metadata", json.dumps(metadata).encode(), "application/json")),
+        ("file", (name, content, "video/mp4")),
+    ]
 
 
 def where_to_submit(settings: Settings) -> tuple[str, str]:
