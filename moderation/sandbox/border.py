@@ -22,7 +22,7 @@ from watermark.credentials import Trust
 from watermark.fingerprint import Fingerprint
 from watermark.limits import VideoLimits
 from watermark.probing import Probe
-from watermark.reading import Expectation, Layer, MarksReading, Proof
+from watermark.reading import Expectation, Layer, LayerState, MarksReading, Proof
 from watermark.visible import VisibleSpec
 
 T = TypeVar("T")
@@ -123,9 +123,12 @@ class Sandbox:
         return self.ask("fingerprint", path, self._bounds, answers.fingerprint)
 
     def read_marks(self, path: Path, keys: Mapping[int, bytes], trust: Trust) -> MarksReading:
-        """Look for every mark in a file nobody knows; `keys` by key version."""
+        """Look for every mark in a file nobody knows; `keys` by key version. Raises a refusal for what is no video."""
         arguments = {"keys": plain(keys), "trust": plain(trust), **self._bounds}
-        return self.ask("read_marks", path, arguments, partial(answer, MarksReading), door=True)
+        reading = self.ask("read_marks", path, arguments, partial(answer, MarksReading), door=True)
+        if reading.refusal is not None and _nothing_seen(reading):
+            raise self._error(reading.refusal, door=True)
+        return reading
 
     def check_visible(self, path: Path, spec: VisibleSpec) -> Layer:
         """Look for the visible mark of a known clip in a copy of it."""
@@ -193,6 +196,12 @@ class Sandbox:
             return ClipFault("processing_failed", "the decoder refused the file for no reason it has")
         error = refusal(code, self.limits)
         return error if door else ClipFault("processing_failed", error.message)
+
+
+def _nothing_seen(reading: MarksReading) -> bool:
+    """Whether not one picture nor any manifest could be read; part of a film is worth an answer."""
+    told = {LayerState.FOUND, LayerState.DAMAGED, LayerState.TRANSPLANTED}
+    return reading.fingerprint is None and not any(layer.state in told for layer in reading.layers.values())
 
 
 def _largest_product(limits: Limits) -> int:

@@ -40,7 +40,7 @@ _REFUSALS: Final[dict[str, _Refusal]] = {
 def _kind(code: str, entry: _Refusal) -> type[ModerationError]:
     """An error class of its own per code, so that `error.code` and the problem's type are the code."""
     base = TooLarge if entry.limit.startswith("max_") else RefusedAtTheDoor
-    return type(code, (base,), {"__doc__": entry.message, "code": code})
+    return type(code, (base,), {"__doc__": base.__doc__, "code": code})
 
 
 _KINDS: Final = {code: _kind(code, entry) for code, entry in _REFUSALS.items()}

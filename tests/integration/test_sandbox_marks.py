@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from clips import ClipPlan, Sound, draw_clip
 
+from moderation.errors import RefusedAtTheDoor
 from moderation.sandbox import MarkOrder, Sandbox
 from moderation.settings import Limits
 from watermark.authority import open_authority
@@ -121,9 +122,13 @@ def test_the_fingerprint_is_the_proofs(sandbox, signed, trust):
     assert sandbox.fingerprint(signed).to_bytes() == proof.fingerprint
 
 
-def test_what_is_no_video_has_no_marks(sandbox, folder, trust):
+def test_what_is_no_video_is_refused_and_part_of_one_is_read(sandbox, folder, signed, trust):
     letter = Path(folder / "letter.mp4")
     letter.write_text("a letter")
-    reading = sandbox.read_marks(letter, KEYS, trust)
-    assert reading.mark is None
-    assert not [layer for layer in reading.layers.values() if layer.state is LayerState.FOUND]
+    with pytest.raises(RefusedAtTheDoor) as refused:
+        sandbox.read_marks(letter, KEYS, trust)
+    assert refused.value.code == "not_video"
+    part = folder / "part.mp4"
+    part.write_bytes(signed.read_bytes()[:-2000])
+    reading = sandbox.read_marks(part, KEYS, trust)
+    assert reading.layers["c2pa"].state is LayerState.DAMAGED
