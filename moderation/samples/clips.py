@@ -19,7 +19,6 @@ from detectors.packs import load_manifest
 from moderation import consent
 from moderation.clips import Submission
 from moderation.enrolment import register_person
-from moderation.errors import RefusedAtTheDoor
 from moderation.samples.drawing import draw_clip
 from moderation.samples.footage import Picture, Sound, write_footage
 from moderation.samples.portraits import PORTRAITS, portrait
@@ -209,17 +208,20 @@ def _unusable(folder: Path, progress: Progress) -> list[Sample]:
     text, cut = folder / "text.mp4", folder / "cut-off.mp4"
     _make(text, progress, _write_text)
     _make(cut, progress, _cut_off)
-    files = (("text", text, "a text, not video"), ("cut-off", cut, "a clip without its end"))
+    files = (
+        ("text", text, "not_video", "a text, not video"),
+        ("cut-off", cut, "truncated", "a clip without its end"),
+    )
     return [
         Sample(
             name=name,
             path=path,
             submission=Submission(creator="maya"),
             status=REFUSED,
-            reasons=(RefusedAtTheDoor.code,),
+            reasons=(code,),
             note=note,
         )
-        for name, path, note in files
+        for name, path, code, note in files
     ]
 
 
