@@ -16,6 +16,8 @@ from moderation.db.migrate import migrate
 from moderation.postgres import EmbeddedPostgres
 from moderation.settings import Settings
 
+pytest_plugins = ("skips",)
+
 _numbers = itertools.count(1)
 
 

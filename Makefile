@@ -1,0 +1,73 @@
+# The front door. Every path is relative, so that the checkout may lie anywhere, blanks in its path included;
+# Python is called by its own path, since the first line of an installed script may not be longer than 127 characters.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+MODERATION := $(PYTHON) -m moderation
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install --quiet
+# What `make test-full` runs; `.ci/run`, which has run the rest already, says `full`.
+MARKS ?= full or not full
+
+.PHONY: help install install-dev run demo test test-full check format bench bench-scale lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F '|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+run: install ## build the models and start everything at http://127.0.0.1:8080, with sample clips; Ctrl-C stops it
+	@exec $(MODERATION) up --samples
+
+demo: install ## run the sample clips through once and print what became of them
+	@exec $(MODERATION) demo
+
+test: install-dev ## the default tests, at most 10 minutes on 2 cores
+	$(PYTHON) -m pytest -m "not full"
+
+test-full: install-dev ## every test: kills, fresh installs, browsers
+	$(PYTHON) .ci/tools.py
+	$(PYTHON) -m pytest -m "$(MARKS)"
+
+check: install-dev ## format, lint, types, import contracts
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	test ! -d review_ui/templates || $(PYTHON) -m djlint --check --lint review_ui/templates
+
+format: install-dev ## write the format that `check` wants
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+bench: install ## what one clip costs, by stage; writes benchmarks/results/
+	$(PYTHON) benchmarks/stages.py
+
+bench-scale: install ## the long benchmarks; never in CI
+	$(PYTHON) benchmarks/scale.py
+
+lock: install-dev ## resolve the pinned requirements anew
+	$(PYTHON) .ci/lock.py
+
+clean: ## remove the environment and the caches; `var/`, the state, stays
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+install: $(VENV)/.installed ## make the environment and install what is pinned
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/.python:
+	@for python in python3.11 python3.12 python3.13 python3; do \
+	  if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "making $(VENV) with $$python"; "$$python" -m venv "$(VENV)" && touch $@ && exit 0; \
+	  fi; \
+	done; \
+	echo "no Python 3.11 or newer with venv found; on Debian: apt install python3 python3-venv" >&2; exit 1
+
+$(VENV)/.installed: $(VENV)/.python requirements.lock pyproject.toml
+	@echo "installing the pinned packages (about 170 MB to download the first time)"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@echo "installing the tools for tests and checks"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
