@@ -75,7 +75,7 @@ class FoundMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarksReading:
-    """Everything found in one file. `fingerprint` is `Fingerprint.to_bytes` of the file, four hashes a second and more.
+    """Everything found in one file. `fingerprint` is `Fingerprint.to_bytes` of the file, eight hashes a second.
 
     `layers` has `c2pa`, `invisible`, `fingerprint` and `visible`. A mark found is a claim until the content was
     compared with the clip it names (`settle`). `refusal` is a VideoRefused code when the pictures could not be read,
