@@ -12,7 +12,7 @@ from typing import Final
 
 from moderation.sandbox.channel import Broken
 
-PREFIX: Final = "airlock-"
+PREFIX: Final = "countersign-airlock-"
 #: A folder this young may not have taken its lock yet.
 _YOUNG_SECONDS: Final = 60
 #: Names of our own: what a file was called never reaches the child.
@@ -23,7 +23,9 @@ _PRODUCT: Final = "clip.mp4"
 class Airlock:
     """One child's folder, locked for as long as its owner lives. Holds one job's files at a time."""
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, *, links: bool = True) -> None:
+        """Make the folder. `links=False` copies clips in: where the child could change what a link leads to."""
+        self._links = links
         parent.mkdir(parents=True, exist_ok=True)
         self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         self._lock = os.open(self.root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -44,7 +46,7 @@ class Airlock:
             raise ValueError(f"{source} is not a regular file")
         place = self.inside / _SOURCE
         places = {"source": str(place), "target": str(self.outside / _PRODUCT)}
-        if facts.st_uid == os.geteuid():
+        if self._links and facts.st_uid == os.geteuid():
             with contextlib.suppress(OSError):
                 place.hardlink_to(source)
                 return places
@@ -104,7 +106,9 @@ def sweep(parent: Path) -> int:
     removed = 0
     for root in parent.glob(PREFIX + "*"):
         with contextlib.suppress(OSError):
-            if time.time() - root.stat().st_mtime > _YOUNG_SECONDS and _abandoned(root):
+            facts = root.lstat()
+            ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+            if ours and time.time() - facts.st_mtime > _YOUNG_SECONDS and _abandoned(root):
                 shutil.rmtree(root, ignore_errors=True)
                 removed += 1
     return removed

@@ -65,7 +65,7 @@ class Sandbox:
         launch = Launch(
             memory_bytes=limits.decode_memory_bytes,
             file_bytes=_largest_product(limits),
-            folder=folder or Path(tempfile.gettempdir()) / "countersign",
+            folder=folder or Path(tempfile.gettempdir()),
             require_confinement=require_confinement,
             confine=confine,
             jobs=jobs,

@@ -10,16 +10,16 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from moderation.sandbox.channel import ChildEnd, Message, Refused
 from moderation.sandbox.confinement import confine
 from moderation.sandbox.limits import Cage
 from moderation.sandbox.shared import FrameWriter, Gone
 
-#: A job gets its arguments and a writer of frames, and gives back plain JSON. It may raise Refused.
-Job = Callable[[Mapping[str, Any], FrameWriter], object]
+if TYPE_CHECKING:
+    from moderation.sandbox.jobs import Job
 
 _FAULT_CHARACTERS = 300
 
@@ -50,13 +50,13 @@ def _silence() -> None:
     os.close(fd)
 
 
-def _serve(request: Message, jobs: Mapping[str, Job], writer: FrameWriter) -> Message:
+def _serve(request: Message, jobs: "Mapping[str, Job]", writer: FrameWriter) -> Message:
     answer = _work(request, jobs, writer)
     writer.settle()
     return answer
 
 
-def _work(request: Message, jobs: Mapping[str, Job], writer: FrameWriter) -> Message:
+def _work(request: Message, jobs: "Mapping[str, Job]", writer: FrameWriter) -> Message:
     try:
         arguments = request["arguments"]
         assert isinstance(arguments, dict)

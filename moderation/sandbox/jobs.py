@@ -23,6 +23,7 @@ from watermark.rewriting import rewrite
 from watermark.visible import VisibleMarker, VisibleSpec
 
 Arguments = Mapping[str, Any]
+#: A job gets its arguments and a writer of frames, and gives back plain JSON. It may raise Refused.
 Job = Callable[[Arguments, FrameWriter], object]
 
 #: Luma is shrunk to this before it is fingerprinted, as when marks are looked for: the two must agree.

@@ -21,6 +21,8 @@ _WRITE: Final = _READ | _WRITE_FILE | _REMOVE_FILE | _MAKE_REG | _TRUNCATE
 #: The rights that apply to a single file.
 _OF_A_FILE: Final = _READ_FILE | _WRITE_FILE | _TRUNCATE
 
+#: Before this ABI a file that may only be read can still be cut to nothing.
+TRUNCATE_ABI: Final = 3
 #: First ABI with: renaming across folders, truncation, TCP, device ioctl, scopes (abstract sockets, signals).
 _RIGHTS_BY_ABI: Final = {1: 13, 2: 14, 3: 15, 5: 16}
 

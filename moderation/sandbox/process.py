@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from moderation.errors import ClipFault, Outage
-from moderation.sandbox import shared
+from moderation.sandbox import landlock, shared
 from moderation.sandbox.airlock import Airlock
 from moderation.sandbox.channel import Allowance, Broken, Message, Overrun, ParentEnd, Refused
 from moderation.sandbox.confinement import Confinement
@@ -79,7 +79,7 @@ class DecoderChild:
         #: False while a job runs and after one that did not end cleanly.
         self.fit = True
         with contextlib.ExitStack() as undo:
-            self.airlock = Airlock(launch.folder)
+            self.airlock = Airlock(launch.folder, links=landlock.version() >= landlock.TRUNCATE_ABI)
             undo.callback(self.airlock.close)
             frames = shared.create()
             undo.callback(os.close, frames)

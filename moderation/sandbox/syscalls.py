@@ -103,7 +103,7 @@ REFUSED: Final[dict[str, Numbers]] = {
     "clock_adjtime": Numbers(305, 266),
     "sethostname": Numbers(170, 161),
     "setdomainname": Numbers(171, 162),
-    # files by handle, devices, owners and modes, which Landlock does not govern
+    # files by handle, devices, owners, modes and times, which Landlock does not govern
     "open_by_handle_at": Numbers(304, 265),
     "name_to_handle_at": Numbers(303, 264),
     "fanotify_init": Numbers(300, 262),
@@ -117,6 +117,11 @@ REFUSED: Final[dict[str, Numbers]] = {
     "fchown": Numbers(93, 55),
     "lchown": Numbers(94, None),
     "fchownat": Numbers(260, 54),
+    "utime": Numbers(132, None),
+    "utimes": Numbers(235, None),
+    "futimesat": Numbers(261, None),
+    "utimensat": Numbers(280, 88),
+    "truncate": Numbers(76, 45),
     "setxattr": Numbers(188, 5),
     "lsetxattr": Numbers(189, 6),
     "fsetxattr": Numbers(190, 7),

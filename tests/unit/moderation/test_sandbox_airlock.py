@@ -25,6 +25,16 @@ def test_a_clip_goes_in_without_its_name_and_without_a_copy(airlock, tmp_path):
     assert inside.stat().st_ino == source.stat().st_ino
 
 
+def test_a_clip_is_copied_where_a_link_would_expose_it(tmp_path):
+    source = tmp_path / "clip.mp4"
+    source.write_bytes(b"clip")
+    careful = Airlock(tmp_path / "airlocks", links=False)
+    careful.open_for(source)
+    (careful.inside / "clip").write_bytes(b"changed")
+    assert source.read_bytes() == b"clip"
+    careful.close()
+
+
 def test_a_link_is_followed_to_its_file_and_a_folder_refused(airlock, tmp_path):
     (tmp_path / "real").write_bytes(b"clip")
     (tmp_path / "link").symlink_to("real")
