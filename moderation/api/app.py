@@ -24,8 +24,6 @@ from moderation.settings import Settings
 
 log = structlog.get_logger()
 WATCH_SECONDS = 1.0
-#: The largest body of a request that is no upload.
-MAX_BODY_BYTES = 1024 * 1024
 DECODERS = 2
 
 DESCRIPTION = """\
@@ -56,7 +54,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.settings = resolved
     app.state.found_ready = {}

@@ -23,8 +23,6 @@ from moderation.verdicts import moment, read_verdict
 
 SQL = queries("clips")
 RECORDS = queries("records")
-#: FastAPI's own limit on bodies is for JSON; uploads are bounded by `Limits` while they arrive.
-UNBOUNDED = 1 << 50
 
 router = APIRouter(prefix="/v1/clips", tags=["clips"])
 
@@ -43,7 +41,7 @@ class Line:
     updated_at: datetime
 
 
-@router.post("", status_code=202, response_model=Accepted, max_body_size=UNBOUNDED)
+@router.post("", status_code=202, response_model=Accepted)
 async def create(request: Request, services: Services_, principal: Submitter) -> Response:
     """Hand in a clip: multipart `file` and `metadata`, or JSON with a `source_url`."""
     clip_id = await submit(request, services, principal)

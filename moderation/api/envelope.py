@@ -1,13 +1,16 @@
-"""Around every request: its id, the headers every answer carries, and the last resort when a handler breaks."""
+"""Around every request: its id, a bound on its body, every answer's headers, and the last resort when it breaks."""
 
 import asyncio
 import re
 import secrets
+import traceback
 from contextlib import suppress
 from http import HTTPStatus
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moderation.api.problems import unforeseen
@@ -16,6 +19,9 @@ log = structlog.get_logger()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: What a refused client still sends is read for so long, so that it can read why before the connection closes.
 DRAIN_SECONDS = 5.0
+#: The largest body of a request that is no upload; uploads have their own limits while they arrive.
+MAX_BODY_BYTES = 1024 * 1024
+UPLOADS = frozenset({"/v1/clips", "/v1/verify"})
 
 
 class Envelope:
@@ -33,11 +39,19 @@ class Envelope:
         with structlog.contextvars.bound_contextvars(request_id=reply.request_id):
             try:
                 await self._app(scope, body.receive, reply.send)
-            except Exception:
-                log.exception("request_failed", method=scope["method"], path=scope["path"])
+            except ClientDisconnect:
+                log.info("client_left", method=scope["method"], path=scope["path"])
+            except Exception as error:
+                report(error, method=scope["method"], path=scope["path"])
                 if reply.started:
                     raise
                 await unforeseen(reply.request_id)(scope, body.receive, reply.send)
+
+
+def report(error: Exception, **context: object) -> None:
+    """Log what nobody foresaw: its kind and where it happened. Its text and values may be personal and stay out."""
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("request_failed", error=type(error).__name__, where=where[-12:], **context)
 
 
 class Body:
@@ -47,6 +61,7 @@ class Body:
         headers = Headers(scope=scope)
         self._receive = receive
         self._begun = False
+        self._left = None if scope["path"] in UPLOADS else MAX_BODY_BYTES
         # Who asks before sending has sent nothing yet and need not be listened to.
         self._asks_first = headers.get("expect", "").lower() == "100-continue"
         self._ended = "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
@@ -55,12 +70,20 @@ class Body:
         message = await self._receive()
         self._begun = True
         self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        if self._left is not None:
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                # The one kind of error that the framework's own reading of a body lets through.
+                raise HTTPException(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {MAX_BODY_BYTES} bytes."
+                )
         return message
 
     async def drain(self) -> None:
         """Read and forget the rest, for a few seconds."""
         if self._asks_first and not self._begun:
             return
+        self._left = None
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._ended:

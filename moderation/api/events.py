@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +24,7 @@ RETRY_MS = 2000
 router = APIRouter(prefix="/v1/clips", tags=["clips"])
 
 
-@router.get("/{clip_id}/events", response_class=EventSourceResponse)
+@router.get("/{clip_id}/events", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 async def events(
     clip_id: str,
     request: Request,

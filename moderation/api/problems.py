@@ -91,5 +91,6 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
 async def _of_the_database(request: Request, error: Exception) -> JSONResponse:
     if database_away(error):
         return await _of_ours(request, Outage("database", "the database is away; try again in a moment"))
-    log.error("request_failed", request_id=_id_of(request), exc_info=error)
+    # The database's own words name tables and values.
+    log.error("request_failed", error=type(error).__name__, sqlstate=getattr(error.__cause__, "sqlstate", None))
     return unforeseen(_id_of(request))

@@ -17,7 +17,6 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from moderation.api.auth import Anyone, Services_
-from moderation.api.clips import UNBOUNDED
 from moderation.api.rates import at_most
 from moderation.api.schemas import VerifySource, read_json
 from moderation.api.uploads import kind_of, receive_form, receive_json, scratch_file
@@ -56,7 +55,7 @@ class Turns:
             self._waiting -= 1
 
 
-@router.post("/verify", dependencies=[Depends(at_most(30, "verify"))], max_body_size=UNBOUNDED)
+@router.post("/verify", dependencies=[Depends(at_most(30, "verify"))])
 async def verify(request: Request, services: Services_, principal: Anyone) -> Response:
     """Say where a copy came from: multipart `file`, or JSON with its `url`."""
     turns: Turns = request.app.state.turns

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -24,10 +24,21 @@ class Running:
     url: str
     services: Services
     client: httpx.Client
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def with_scopes(self, *scopes: str, principal: str = "tester") -> httpx.Client:
+        """A client with a key of these scopes, all of them when none are named."""
         made = create_key(self.services, "default", principal=principal, scopes=scopes or SCOPES, by="test")
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {made.key}"}, timeout=60)
+        return self.with_headers(Authorization=f"Bearer {made.key}")
+
+    def with_headers(self, **headers: str) -> httpx.Client:
+        """A client without a key, with these headers."""
+        self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=60))
+        return self.clients[-1]
+
+    def close(self) -> None:
+        for client in (self.client, *self.clients):
+            client.close()
 
 
 Run = Callable[..., Running]
@@ -42,7 +53,7 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def run_app(settings: Settings) -> Iterator[Run]:
     """Serve an app made by `factory` from the settings, changed as asked, until the test ends."""
-    with_servers = []
+    served = []
 
     # Here, so that tests of the database alone do not load the whole service.
     from moderation.api.app import create_app  # noqa: PLC0415
@@ -61,12 +72,13 @@ def run_app(settings: Settings) -> Iterator[Run]:
         services = app.state.services
         headers = {"Authorization": f"Bearer {development_key(services)}"}
         client = httpx.Client(base_url=url, headers=headers, timeout=60)
-        with_servers.append((server, thread, client))
-        return Running(url=url, services=services, client=client)
+        running = Running(url=url, services=services, client=client)
+        served.append((server, thread, running))
+        return running
 
     yield run
-    for server, thread, client in with_servers:
-        client.close()
+    for server, thread, running in served:
+        running.close()
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive(), "the service did not stop"
