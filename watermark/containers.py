@@ -29,7 +29,7 @@ class Container(StrEnum):
 _FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"free", b"skip", b"wide", b"pnot"}
 #: Brands of still pictures, which share the container.
 _PICTURE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"}
-_OTHER_VIDEO = (b"\x47", b"FLV", b"OggS", b"\x30\x26\xb2\x75", b"\x00\x00\x01\xba", b"GIF8", b"\x00\x00\x01\xb3")
+_OTHER_VIDEO = (b"FLV", b"OggS", b"\x30\x26\xb2\x75", b"\x00\x00\x01\xba", b"GIF8", b"\x00\x00\x01\xb3")
 _DATA_BOXES = {b"mdat", b"free", b"skip", b"uuid"}
 #: Boxes whose entries a demuxer expands into one index record per sample, wherever they are nested.
 _CLAIMS = re.compile(rb"trak|stsz|stz2|stts|ctts|stsc|stco|co64|trun|cmov|soun|vide")
@@ -54,7 +54,7 @@ def inspect(path: Path, limits: VideoLimits) -> Container:
     if size > limits.max_bytes:
         raise VideoRefused("too_large", f"the file has more than {limits.max_bytes} bytes", limits.max_bytes)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        container = _recognise(data[:64])
+        container = _recognise(data[:192])
         if container is Container.MP4:
             _check_mp4(data, limits)
         elif container is Container.MATROSKA:
@@ -73,7 +73,8 @@ def _recognise(head: bytes) -> Container:
         return Container.MATROSKA
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return Container.AVI
-    if head.startswith(_OTHER_VIDEO):
+    transport_stream = head[:1] == head[188:189] == b"\x47"
+    if transport_stream or head.startswith(_OTHER_VIDEO):
         raise VideoRefused("unsupported_container", "only MP4, QuickTime, WebM, Matroska and AVI files are accepted")
     raise VideoRefused("not_video", "the file is not a video")
 
@@ -158,7 +159,9 @@ def _track_samples(header: bytes, marks: list[tuple[bytes, int]]) -> int:
     if b"soun" in kinds and b"vide" not in kinds and len(times) == 1 and times[0][:, 1].tolist() == [1]:
         # Uncompressed sound: one record per piece of a chunk, however many samples there are.
         chunks = sum(_number(header, at + 8) for kind, at in marks if kind in {b"stco", b"co64"})
-        longest = max((int(_table(header, at, 3)[:, 1].max(initial=0)) for kind, at in marks if kind == b"stsc"), default=0)
+        longest = max(
+            (int(_table(header, at, 3)[:, 1].max(initial=0)) for kind, at in marks if kind == b"stsc"), default=0
+        )
         return fragments + chunks * (longest // _PCM_PIECE + 1)
     return fragments + max(sizes + [int(table[:, 0].sum(dtype=np.int64)) for table in times], default=0)
 

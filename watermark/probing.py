@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,7 +37,10 @@ class ColourTags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTrack:
-    """The sound track that is kept. `start_ms` counts from the first displayed frame: negative when sound comes first."""
+    """The sound track that is kept.
+
+    `start_ms` counts from the first displayed frame: it is negative when sound comes first.
+    """
 
     codec: str
     channels: int
@@ -49,7 +53,7 @@ class AudioTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a file is. Sizes: `coded` as decoded, `plane` as marked and written, `width` x `height` as a player shows it."""
+    """What a file is: `coded` size as decoded, `plane` size as marked and written, `width` x `height` as displayed."""
 
     container: str
     video_codec: str
@@ -100,7 +104,9 @@ def probe(path: Path, limits: VideoLimits) -> Probe:
     with open_source(path, limits, threads=1) as source:
         count = _count_packets(source)
         if count.picture is None:
-            raise VideoRefused("decode_failed" if count.times else "no_frames", "the file has no frame that can be shown")
+            raise VideoRefused(
+                "decode_failed" if count.times else "no_frames", "the file has no frame that can be shown"
+            )
         return _describe(source, count, count.picture)
 
 
@@ -212,11 +218,13 @@ def _describe_audio(source: Source, count: _Count, first_frame: Fraction) -> Aud
     )
 
 
-def _check_times(limits: VideoLimits, times: list[int], base: Fraction, duration: Fraction, audio: AudioTrack | None) -> None:
-    longest = duration * 1000
+def _check_times(
+    limits: VideoLimits, times: list[int], base: Fraction, duration: Fraction, audio: AudioTrack | None
+) -> None:
+    start, end = Fraction(0), duration * 1000
     if audio:
-        longest = max(longest, audio.start_ms + audio.duration_ms) - min(0, audio.start_ms)
-    if longest > limits.max_duration_ms:
+        start, end = min(start, Fraction(audio.start_ms)), max(end, Fraction(audio.start_ms + audio.duration_ms))
+    if end - start > limits.max_duration_ms:
         raise VideoRefused("too_long", f"the clip lasts more than {limits.max_duration_ms} ms", limits.max_duration_ms)
     if len(times) < limits.min_frames:
         raise VideoRefused("too_few_frames", f"the file has fewer than {limits.min_frames} frames", limits.min_frames)
@@ -236,5 +244,5 @@ def _colour_tags(picture: av.VideoFrame) -> ColourTags:
 
 def _varies(times: list[int], base: Fraction) -> bool:
     """Tell whether the steps differ by more than a container's rounding to milliseconds explains."""
-    steps = [float((after - before) * base) for before, after in zip(times, times[1:], strict=False)]
+    steps = [float((after - before) * base) for before, after in pairwise(times)]
     return len(steps) > 1 and max(steps) - min(steps) > max(0.0021, median(steps) / 10)

@@ -20,6 +20,7 @@ from watermark.planes import bgr, eight_bit, has_eight_bit_luma, plane_view
 from watermark.probing import square_size
 from watermark.sources import Source, TimedFrame, decode_frames, open_source, orientation, refusing, sample_aspect
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampledFrame:
     """One frame for a detector: `pixels` is uint8 [height, width, 3] in BGR, contiguous, as displayed.
@@ -53,16 +54,23 @@ def sample(path: Path, *, fps: float, long_side: int, limits: VideoLimits) -> It
 
 
 def luma(
-    path: Path, *, limits: VideoLimits, fps: float | None = None, long_side: int | None = None, threads: int = 2
+    path: Path,
+    *,
+    limits: VideoLimits,
+    fps: float | None = None,
+    long_side: int | None = None,
+    threads: int = 2,
+    hasty: bool = False,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield `(time_ms, luma)`, uint8 [height, width], upright and as coded: neither range nor sample aspect changed.
 
     Every frame, or the first at or after every 1/fps of a second. Without `long_side`, or when the frame is no
     larger, the array is a view of the decoder's own memory: read it, do not write, and copy what must outlive the
-    iteration. Raises VideoRefused; `no_frames` when nothing could be decoded.
+    iteration. `hasty` as in `open_source`, for a veil only. Raises VideoRefused; `no_frames` when nothing could be
+    decoded.
     """
     step_ms = Fraction(1000) / Fraction(fps) if fps else Fraction(0)
-    with open_source(path, limits, threads=threads) as source:
+    with open_source(path, limits, threads=threads, hasty=hasty) as source:
         due, turn = 0, None
         for timed in decode_frames(source):
             turn = orientation(timed.frame) if turn is None else turn
@@ -110,5 +118,7 @@ def _luma_plane(frame: av.VideoFrame, turn: Orientation, long_side: int | None) 
             frame = eight_bit(frame)
     plane = plane_view(frame, 0)
     if long_side is not None and max(plane.shape) > long_side:
-        plane = np.asarray(cv2.resize(plane, fit(plane.shape[1], plane.shape[0], long_side), interpolation=cv2.INTER_AREA), np.uint8)
+        plane = np.asarray(
+            cv2.resize(plane, fit(plane.shape[1], plane.shape[0], long_side), interpolation=cv2.INTER_AREA), np.uint8
+        )
     return turn.turn(plane)

@@ -11,7 +11,7 @@ from typing import Final
 
 from watermark.frames import FrameMarker, Planes, mark_frames
 from watermark.limits import VideoLimits, VideoRefused
-from watermark.planes import eight_bit, plane_view, upright_frame
+from watermark.planes import Canvas, eight_bit, plane_view
 from watermark.probing import ColourTags, Probe, probe
 from watermark.sound import SoundCarrier
 from watermark.sources import FrameClock, Source, TimedFrame, open_source, refusing
@@ -40,14 +40,16 @@ def rewrite(
     described = probe(source, limits)
     markers = make_markers(described)
     laps, picture = Laps(), picture_of(described)
-    with open_source(source, limits, threads=encoding.threads) as opened:
-        with ClipWriter(target, picture, encoding, laps) as writer:
-            sound = SoundCarrier(opened, writer.output, described.origin)
-            frames = _decode(opened, described, sound, laps)
-            write_frames(writer, mark_frames(frames, markers), on_frame)
-            if writer.frames == 0:
-                raise VideoRefused("no_frames", "the file has no frame that can be shown")
-            sound.finish()
+    with (
+        open_source(source, limits, threads=encoding.threads) as opened,
+        ClipWriter(target, picture, encoding, laps) as writer,
+    ):
+        sound = SoundCarrier(opened, writer.output, described.origin)
+        frames = _decode(opened, described, sound, laps)
+        write_frames(writer, mark_frames(frames, markers), on_frame)
+        if writer.frames == 0:
+            raise VideoRefused("no_frames", "the file has no frame that can be shown")
+        sound.finish()
     return writer.report(sound.fate)
 
 
@@ -94,13 +96,14 @@ class _Place:
     def __init__(self, opened: Source, described: Probe) -> None:
         self._described = described
         self._base = opened.time_base
-        self._goal = picture_of(described).time_base
+        picture = picture_of(described)
+        self._goal = picture.time_base
+        self._canvas = Canvas(picture.width, picture.height, picture.layout, described.orientation)
 
     def planes(self, timed: TimedFrame) -> FramePlanes:
         described = self._described
         with refusing():
-            same_size = eight_bit(timed.frame, described.coded_width, described.coded_height)
-            frame = upright_frame(same_size, described.orientation)
+            frame = self._canvas.draw(eight_bit(timed.frame, described.coded_width, described.coded_height))
         return FramePlanes(
             index=timed.index,
             time_ms=timed.time_ms,

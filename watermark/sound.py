@@ -6,9 +6,6 @@ Must not touch pictures.
 from fractions import Fraction
 from typing import Any, Final
 
-from av.error import FFmpegError
-
-from watermark.limits import VideoRefused
 from watermark.sources import Source, refusing
 from watermark.writing import AudioFate
 
@@ -23,12 +20,14 @@ _AAC_BITS_PER_CHANNEL: Final = 96_000
 class SoundCarrier:
     """Takes the packets of `source.audio` and puts them into `output`, moved so that `origin` seconds become zero.
 
-    Encoder priming before zero is kept, as an edit list: players decode it and do not play it.
+    Of sound that an edit list hides only the packet before the first heard one is kept, which decoders need to
+    start; players do not play it. What the edit list cut away must not travel on, judged by nobody.
     """
 
     def __init__(self, source: Source, output: Any, origin: Fraction) -> None:
         self._output = output
         self._stream: Any = None
+        self._hidden: Any = None
         self.fate: AudioFate = "none"
         if source.audio is None:
             return
@@ -46,16 +45,24 @@ class SoundCarrier:
         """Carry one packet over; raises VideoRefused when it cannot be read."""
         if self.fate == "transcoded":
             self._transcode(packet)
+        elif packet.is_discard:
+            self._hidden = packet
         elif packet.size and packet.dts is not None:
-            packet.pts = None if packet.pts is None else packet.pts - self._shift
-            packet.dts -= self._shift
-            packet.stream = self._stream
-            self._output.mux(packet)
+            if self._hidden is not None:
+                self._copy(self._hidden)
+                self._hidden = None
+            self._copy(packet)
 
     def finish(self) -> None:
         """Write what a transcoder still holds."""
         if self.fate == "transcoded":
             self._output.mux(self._stream.encode(None))
+
+    def _copy(self, packet: Any) -> None:
+        packet.pts = None if packet.pts is None else packet.pts - self._shift
+        packet.dts = None if packet.dts is None else packet.dts - self._shift
+        packet.stream = self._stream
+        self._output.mux(packet)
 
     def _transcode(self, packet: Any) -> None:
         with refusing():

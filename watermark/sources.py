@@ -20,13 +20,29 @@ from watermark.limits import VideoLimits, VideoRefused
 from watermark.orientation import UPRIGHT, Orientation, orientation_of
 
 VIDEO_DECODERS: Final = frozenset(
-    {"h264", "hevc", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9", "mpeg4", "mjpeg", "prores", "dnxhd", "mpeg2video"}
+    {
+        "h264",
+        "hevc",
+        "libdav1d",
+        "vp8",
+        "vp9",
+        "libvpx",
+        "libvpx-vp9",
+        "mpeg4",
+        "mjpeg",
+        "prores",
+        "dnxhd",
+        "mpeg2video",
+    }
 )
 AUDIO_DECODERS: Final = frozenset(
     {"aac", "mp3float", "mp3", "opus", "libopus", "vorbis", "flac", "alac", "ac3", "eac3"}
-    | {f"pcm_{kind}" for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "u8", "alaw", "mulaw")}
+    | {
+        f"pcm_{kind}"
+        for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "u8", "alaw", "mulaw")
+    }
 )
-#: A bit stream may show its samples this many times wider than tall, or taller than wide; more is an attack or a mistake.
+#: How many times wider than tall, or taller than wide, a sample may be; more is an attack or a mistake.
 MAX_STRETCH: Final = 8
 
 
@@ -54,7 +70,7 @@ class Source:
     def time_base(self) -> Fraction:
         """Seconds in one tick of the video track."""
         base: Fraction | None = self.video.time_base
-        return base if base else Fraction(1, 1000)
+        return base or Fraction(1, 1000)
 
 
 @contextmanager
@@ -69,9 +85,10 @@ def refusing(code: str = "decode_failed") -> Iterator[None]:
 
 
 @contextmanager
-def open_source(path: Path, limits: VideoLimits, *, threads: int = 2) -> Iterator[Source]:
+def open_source(path: Path, limits: VideoLimits, *, threads: int = 2, hasty: bool = False) -> Iterator[Source]:
     """Open `path`, choose its tracks and bound its decoder.
 
+    A `hasty` decoder leaves out frames that no other builds on, and smoothing: good enough for a blurred view only.
     Raises VideoRefused as `inspect` does, and `decode_failed`, `too_many_tracks`, `too_much_metadata`,
     `no_video_track`, `unsupported_codec`, `too_many_pixels`, `too_small`.
     """
@@ -81,13 +98,13 @@ def open_source(path: Path, limits: VideoLimits, *, threads: int = 2) -> Iterato
     with handle:
         streams = list(handle.streams)
         if len(streams) > limits.max_tracks:
-            raise VideoRefused("too_many_tracks", f"the file has more than {limits.max_tracks} tracks", limits.max_tracks)
+            raise VideoRefused(
+                "too_many_tracks", f"the file has more than {limits.max_tracks} tracks", limits.max_tracks
+            )
         _check_metadata(handle, streams, limits)
         video, audio = _choose_video(streams), _choose_audio(streams)
         check_picture(video.codec_context.width, video.codec_context.height, limits)
-        video.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        video.codec_context.thread_count = threads
-        video.codec_context.thread_type = "AUTO"
+        _set_up_decoder(video.codec_context, limits, threads, hasty=hasty)
         yield Source(container=container, handle=handle, video=video, audio=audio, limits=limits)
 
 
@@ -137,7 +154,9 @@ class FrameClock:
     def _stamp(self, frame: av.VideoFrame) -> TimedFrame:
         index, self.count = self.count, self.count + 1
         if self.count > self._limits.max_frames:
-            raise VideoRefused("too_many_frames", f"the file has more than {self._limits.max_frames} frames", self._limits.max_frames)
+            raise VideoRefused(
+                "too_many_frames", f"the file has more than {self._limits.max_frames} frames", self._limits.max_frames
+            )
         if frame.width * frame.height > self._limits.max_pixels:
             check_picture(frame.width, frame.height, self._limits)
         stated = frame.pts if frame.pts is not None else frame.dts
@@ -149,13 +168,17 @@ class FrameClock:
         self._step = max(1, frame.duration or self._step)
         time_ms = round((self._last - self._first) * self._source.time_base * 1000)
         if time_ms > self._limits.max_duration_ms:
-            raise VideoRefused("too_long", f"the clip lasts more than {self._limits.max_duration_ms} ms", self._limits.max_duration_ms)
+            raise VideoRefused(
+                "too_long", f"the clip lasts more than {self._limits.max_duration_ms} ms", self._limits.max_duration_ms
+            )
         return TimedFrame(index=index, time_ms=time_ms, ticks=self._last, frame=frame)
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
     """Return how this frame must be turned to be displayed."""
-    matrix = next((data for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    # Any: the stubs describe a mapping of names, which it is not.
+    side_data: Any = frame.side_data
+    matrix = next((data for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
     return UPRIGHT if matrix is None else orientation_of(bytes(matrix))
 
 
@@ -180,6 +203,14 @@ def _options(limits: VideoLimits) -> dict[str, str]:
     }
 
 
+def _set_up_decoder(context: Any, limits: VideoLimits, threads: int, *, hasty: bool) -> None:
+    context.options = {"max_pixels": str(limits.max_pixels)} | ({"skip_loop_filter": "all"} if hasty else {})
+    context.thread_count = threads
+    context.thread_type = "AUTO"
+    if hasty:
+        context.skip_frame = "NONREF"
+
+
 def _check_metadata(handle: Any, streams: list[Any], limits: VideoLimits) -> None:
     total = sum(len(key) + len(value) for holder in (handle, *streams) for key, value in holder.metadata.items())
     if total > limits.max_metadata_bytes:
@@ -188,7 +219,9 @@ def _check_metadata(handle: Any, streams: list[Any], limits: VideoLimits) -> Non
 
 
 def _choose_video(streams: list[Any]) -> Any:
-    found = [stream for stream in streams if stream.type == "video" and not stream.disposition & Disposition.attached_pic]
+    found = [
+        stream for stream in streams if stream.type == "video" and not stream.disposition & Disposition.attached_pic
+    ]
     if not found:
         raise VideoRefused("no_video_track", "the file has no video track")
     chosen = found[0]

@@ -60,10 +60,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReport:
-    """What was written. Sizes are those of the planes; CPU seconds are those of the whole process.
-
-    Decoder and encoder run threads of their own, so that some work of one stage shows in another; the sum is right.
-    """
+    """What was written. Sizes are those of the planes; CPU seconds as `Laps` counts them."""
 
     frames: int
     duration_ms: int
@@ -83,17 +80,28 @@ class FramePlanes(Planes):
 
 
 class Laps:
-    """CPU seconds of this process, shared out to stages: each lap is the time since the one before."""
+    """CPU seconds shared out to stages: each lap is this thread's time since the lap before.
+
+    What decoder and encoder do in threads of their own cannot be told apart and is one stage, `codec_threads`.
+    """
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.process_time()
+        self._seconds: dict[str, float] = {}
+        self._last = self._start = time.thread_time()
+        self._process_start = time.process_time()
 
     def end(self, stage: str) -> None:
         """Count the time since the last call as spent on `stage`."""
-        now = time.process_time()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        now = time.thread_time()
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._last
         self._last = now
+
+    def by_stage(self) -> dict[str, float]:
+        """Return the seconds of every stage so far; their sum is what the process used."""
+        elsewhere = time.process_time() - self._process_start - (self._last - self._start)
+        return {stage: round(seconds, 4) for stage, seconds in self._seconds.items()} | {
+            "codec_threads": round(elsewhere, 4)
+        }
 
 
 class ClipWriter:
@@ -106,14 +114,17 @@ class ClipWriter:
         self._first = self._end = 0
         self._durations: dict[int, int] = {}
         self.frames = 0
-        self.output: Any = av.open(str(target.absolute()), "w", "mp4", container_options={"movflags": "+faststart"})
-        self.output.flags |= ContainerFlags.bitexact.value
+        output: Any = av.open(str(target.absolute()), "w", "mp4", container_options={"movflags": "+faststart"})
+        output.flags |= ContainerFlags.bitexact.value
+        self.output = output
         self._stream = _add_stream(self.output, picture, encoding)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._encode(None)
@@ -131,7 +142,9 @@ class ClipWriter:
         ready = planes if isinstance(planes, FramePlanes) else _copied(planes, self._picture)
         frame = ready.frame
         if (frame.width, frame.height) != (self._picture.width, self._picture.height):
-            raise ValueError(f"a frame of {frame.width}x{frame.height} in a clip of {self._picture.width}x{self._picture.height}")
+            raise ValueError(
+                f"a frame of {frame.width}x{frame.height} in a clip of {self._picture.width}x{self._picture.height}"
+            )
         frame.pts, frame.duration, frame.time_base = ready.ticks, ready.duration, self._picture.time_base
         # Which frames are key frames was the input's choice, not ours.
         frame.pict_type = 0
@@ -151,7 +164,7 @@ class ClipWriter:
             width=self._picture.width,
             height=self._picture.height,
             audio=audio,
-            cpu_seconds_by_stage={stage: round(seconds, 4) for stage, seconds in self._laps.seconds.items()},
+            cpu_seconds_by_stage=self._laps.by_stage(),
         )
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
@@ -209,7 +222,7 @@ def _add_stream(output: Any, picture: Picture, encoding: Encoding) -> Any:
     context.thread_count = encoding.threads
     # Threads by frame: by slice, x264 loses compression.
     context.thread_type = "FRAME"
-    context.flags |= CodecFlags.bitexact
+    context.flags |= int(CodecFlags.bitexact)
     context.sample_aspect_ratio = picture.sar
     context.color_range = 2 if picture.colour.full_range else 1
     context.color_primaries = picture.colour.primaries

@@ -81,7 +81,9 @@ def draw_sound(path: Path, sound: Sound) -> Path:
 
 def draw_picture(width: int, height: int, number: int, texture: float = 0.0) -> NDArray[np.uint8]:
     """Draw frame `number`: BGR uint8 [height, width, 3] with marked corners and the number as a row of bits."""
-    ramp = np.linspace(60, 150, width, dtype=np.float32)[None, :] + np.linspace(0, 40, height, dtype=np.float32)[:, None]
+    ramp = (
+        np.linspace(60, 150, width, dtype=np.float32)[None, :] + np.linspace(0, 40, height, dtype=np.float32)[:, None]
+    )
     if texture:
         ramp = ramp + _texture(width, height, number, texture)
     image = np.repeat(np.clip(ramp, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
@@ -143,6 +145,40 @@ def claim_size(path: Path, width: int, height: int) -> None:
     patch_box(path, b"avc1", 24, sides, occurrence=1 if path.read_bytes().count(b"avc1") > 1 else 0)
 
 
+def trim_by_edit_list(path: Path, milliseconds: int) -> None:
+    """Hide the first milliseconds of every track of a drawn MP4 by its edit list; each track must have one."""
+    content = bytearray(path.read_bytes())
+    movie_scale = _number(content, content.index(b"mvhd") + 16)
+    track = edit = 0
+    while (edit := content.find(b"elst", edit + 1)) >= 0:
+        track = content.index(b"mdhd", edit)
+        scale = _number(content, track + 16)
+        length, start = _number(content, edit + 12), _number(content, edit + 16)
+        content[edit + 12 : edit + 20] = (length - milliseconds * movie_scale // 1000).to_bytes(4, "big") + (
+            start + milliseconds * scale // 1000
+        ).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
+def burst_times(path: Path) -> list[float]:
+    """Return when each 2 kHz burst of a drawn clip's sound starts, in seconds of the file's own clock."""
+    samples, start = [], None
+    with av.open(str(path)) as clip:
+        rate = clip.streams.audio[0].rate
+        resampler = av.AudioResampler("flt", "mono", rate)
+        for frame in clip.decode(audio=0):
+            start = float(frame.time) if start is None else start
+            samples += [ready.to_ndarray()[0] for ready in resampler.resample(frame)]
+    loud = np.abs(np.concatenate(samples)) > 0.3
+    window = np.convolve(loud, np.ones(rate // 200), "same") > 0
+    edges = np.flatnonzero(window[1:] & ~window[:-1])
+    return [float(start + edge / rate + 1 / 400) for edge in edges] if start is not None else []
+
+
+def _number(content: bytearray, at: int) -> int:
+    return int.from_bytes(content[at : at + 4], "big")
+
+
 def _corner_slices(width: int, height: int, inset: float = 0.0) -> list[tuple[slice, slice]]:
     side = max(2, min(width, height) // 6)
     margin = int(side * inset)
@@ -155,7 +191,10 @@ def _number_cells(width: int, height: int, inset: float = 0.0) -> list[tuple[sli
     cell, left, top, tall = width * 0.8 / NUMBER_BITS, width * 0.1, height * 0.45, height * 0.15
     rows = slice(int(top + inset * tall), max(int(top + inset * tall) + 1, int(top + tall - inset * tall)))
     starts = [left + bit * cell for bit in range(NUMBER_BITS)]
-    return [(rows, slice(int(x + inset * cell), max(int(x + inset * cell) + 1, int(x + cell - inset * cell)))) for x in starts]
+    return [
+        (rows, slice(int(x + inset * cell), max(int(x + inset * cell) + 1, int(x + cell - inset * cell))))
+        for x in starts
+    ]
 
 
 def _texture(width: int, height: int, number: int, strength: float) -> NDArray[np.float32]:
