@@ -1,0 +1,107 @@
+"""Signals as lanes and moments for the case page. Pure: one source for bars, numbers and buttons."""
+
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from moderation.timelines import LINES, Line
+
+#: A lane's drawing space; the page stretches it.
+WIDTH: Final = 1000
+HEIGHT: Final = 40
+MOST_MOMENTS: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One sample as a bar, in the lane's drawing space."""
+
+    x: float
+    width: float
+    y: float
+    height: float
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One signal over the clip: its bars, its line, its peak as text; `state` says when there is nothing to draw."""
+
+    signal: str
+    state: str
+    model: str
+    note: str
+    bars: tuple[Bar, ...]
+    line_y: float
+    peak: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A flagged stretch to jump to, with its key."""
+
+    key: int
+    label: str
+    start_ms: int
+    end_ms: int
+    peak: float
+
+    @property
+    def clock(self) -> str:
+        """Where it begins, as minutes, seconds and tenths."""
+        minutes, rest = divmod(self.start_ms, 60_000)
+        return f"{minutes}:{rest // 1000:02d}.{rest % 1000 // 100}"
+
+
+def lanes(clip: dict[str, object]) -> list[Lane]:
+    """One lane for each signal that has a line."""
+    signals = cast("dict[str, Any]", clip["signals"])
+    duration = max(1, int(cast("int | None", clip["duration_ms"]) or 1))
+    return [_lane(name, line, signals[name], duration) for name, line in LINES.items() if name in signals]
+
+
+def _lane(name: str, line: Line, signal: dict[str, Any], duration: int) -> Lane:
+    samples = [(int(at), float(value)) for at, value, _ in signal["samples"]]
+    scale = max([line.value * 1.25, *(value for _, value in samples)])
+    starts = sorted({at for at, _ in samples})
+    gap = min((after - before for before, after in zip(starts, starts[1:], strict=False)), default=333)
+    bars = tuple(_bar(at, value, line, scale, duration, gap) for at, value in samples)
+    values = [value for _, value in samples]
+    worst = (max if line.above else min)(values) if values else None
+    return Lane(
+        signal=name,
+        state=signal["state"],
+        model=signal["model"] or "",
+        note=signal["note"],
+        bars=bars,
+        line_y=HEIGHT * (1 - line.value / scale),
+        peak="" if worst is None else f"{worst:.2f}",
+        line=f"{line.value:.2f}",
+    )
+
+
+def _bar(at: int, value: float, line: Line, scale: float, duration: int, gap: int) -> Bar:
+    height = HEIGHT * min(1.0, value / scale)
+    return Bar(
+        x=WIDTH * at / duration,
+        width=max(2.0, WIDTH * gap / duration - 1),
+        y=HEIGHT - height,
+        height=height,
+        flagged=line.crossed(value),
+    )
+
+
+def moments(clip: dict[str, object]) -> list[Moment]:
+    """The first flagged stretches, in the order they happen."""
+    segments = cast("list[dict[str, Any]]", clip["segments"])
+    ordered = sorted(segments, key=lambda segment: (segment["start_ms"], segment["signal"]))[:MOST_MOMENTS]
+    return [
+        Moment(
+            key=number,
+            label=segment["label"],
+            start_ms=segment["start_ms"],
+            end_ms=segment["end_ms"],
+            peak=segment["peak"],
+        )
+        for number, segment in enumerate(ordered, 1)
+    ]
