@@ -31,6 +31,11 @@ class Running:
         made = create_key(self.services, "default", principal=principal, scopes=scopes or SCOPES, by="test")
         return self.with_headers(Authorization=f"Bearer {made.key}")
 
+    def of_organisation(self, org: str) -> httpx.Client:
+        """A client of another organisation, with every scope there."""
+        made = create_key(self.services, org, principal="tester", scopes=SCOPES, by="test")
+        return self.with_headers(Authorization=f"Bearer {made.key}")
+
     def with_headers(self, **headers: str) -> httpx.Client:
         """A client without a key, with these headers."""
         self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=60))
