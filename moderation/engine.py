@@ -32,7 +32,7 @@ from dbos import (
 from moderation.db import CONNECT_SECONDS, Transaction, libpq_url, sqlalchemy_url
 from moderation.errors import ClipFault
 from moderation.guard import Guard
-from moderation.outcomes import carry_out, value_of
+from moderation.outcomes import Leaving, carry_out, value_of
 from moderation.pipeline import Json
 from moderation.solitude import Solitude
 
@@ -132,6 +132,7 @@ class Engine:
         self._on_dead_letter = on_dead_letter
         self._waiting_letters: dict[str, float] = {}
         self._stopping = threading.Event()
+        self._closed = False
         self._solitude = Solitude(self._stopping)
         #: Workflow and thread: an old run and its successor may meet in one process.
         self._running: set[tuple[str, int]] = set()
@@ -162,10 +163,11 @@ class Engine:
     def shutdown(self, *, seconds: int = 0) -> None:
         """Take on nothing more, give running workflows so many seconds to end, and leave the rest to others.
 
-        Steps that still run keep their threads: a process that wants to end at once must call `os._exit` after this.
+        A step in full swing keeps its thread: a process that must end at once calls `os._exit` after this.
         """
         self._stopping.set()
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
+        self._closed = True
         if self._guard is not None:
             self._guard.stop()
 
@@ -220,7 +222,10 @@ class Engine:
         """Connect for dbos, which waits out a failed connection only when the message begins like this.
 
         A refused unix socket reads "connection is bad" in psycopg; unchanged it would end workflows where they stand.
+        After the shutdown nobody connects any more: threads that still wait for a result end here, and write nothing.
         """
+        if self._closed:
+            raise Leaving
         try:
             return psycopg.connect(
                 libpq_url(self._dsn), connect_timeout=CONNECT_SECONDS, application_name=f"engine {self.executor_id}"
