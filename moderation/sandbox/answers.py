@@ -15,6 +15,7 @@ _NAME_CHARACTERS = 64
 _STRETCH = 8
 _FPS = 100_000
 _STAGES = 32
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
 def probe(content: object, limits: Limits) -> Probe:
@@ -46,9 +47,23 @@ def report(content: object, limits: Limits) -> PassReport:
 def fingerprint(content: object) -> Fingerprint:
     """A fingerprint from base64. Raises Broken."""
     try:
-        return Fingerprint.from_bytes(base64.b64decode(answer(str, content), validate=True))
-    except (ValueError, binascii.Error) as fault:
+        return Fingerprint.from_bytes(_decoded(answer(str, content)))
+    except ValueError as fault:
         raise Broken("the answer is no fingerprint") from fault
+
+
+def stills(content: object, count: int) -> list[bytes]:
+    """As many JPEG pictures as were asked for, from base64: they go to browsers, nothing else may. Raises Broken."""
+    made = [_decoded(text) for text in answer(list[str], content)]
+    _require(len(made) == count and all(still.startswith(_JPEG_START) and still.endswith(_JPEG_END) for still in made))
+    return made
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as fault:
+        raise Broken("the answer is no base64") from fault
 
 
 def _possible(audio: AudioTrack, limits: Limits) -> bool:

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 #: A caller waits for the 202 meanwhile.
 PROBE_SECONDS: Final = 60.0
+#: Pixels of all stills of one call, so that even noise stays within a message.
+STILLS_PIXELS: Final = 12_000_000
 
 
 class Sandbox:
@@ -117,6 +119,19 @@ class Sandbox:
         read = partial(answers.report, limits=self.limits)
         report: dict[str, object] = plain(self.ask("mark", source, arguments, read, target=target))
         return report
+
+    def veil(self, source: Path, target: Path) -> dict[str, object]:
+        """Write what a reviewer may see first, small, blurred, grey and silent; the `PassReport` as JSON data."""
+        read = partial(answers.report, limits=self.limits)
+        report: dict[str, object] = plain(self.ask("veil", source, self._bounds, read, target=target))
+        return report
+
+    def stills(self, path: Path, times_ms: Sequence[int], *, long_side: int, blur: float) -> list[bytes]:
+        """A JPEG of what is displayed at each time, in that order; `blur` is a share of the long side, 0 for none."""
+        if len(times_ms) * long_side**2 > STILLS_PIXELS:
+            raise ValueError(f"stills of more than {STILLS_PIXELS} pixels in all")
+        arguments = {"times_ms": list(times_ms), "long_side": long_side, "blur": blur, **self._bounds}
+        return self.ask("stills", path, arguments, partial(answers.stills, count=len(times_ms)))
 
     def fingerprint(self, path: Path) -> Fingerprint:
         """PDQ hashes of the clip's frames, two a second."""

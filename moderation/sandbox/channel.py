@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 Message = dict[str, object]
 
 #: Longest message either end accepts.
-MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 #: How long the parent sleeps before it looks at the child's CPU time again.
 _TICK_SECONDS: Final = 0.5

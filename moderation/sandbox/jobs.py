@@ -20,6 +20,7 @@ from watermark.frames import FrameMarker
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.rewriting import rewrite
+from watermark.veiling import stills, veil
 from watermark.visible import VisibleMarker, VisibleSpec
 
 Arguments = Mapping[str, Any]
@@ -97,6 +98,16 @@ def _prove(arguments: Arguments, _: FrameWriter) -> object:
     return reading.prove(_source(arguments), expectation, keys, trust, _limits(arguments)).to_json()
 
 
+def _veil(arguments: Arguments, _: FrameWriter) -> object:
+    return plain(veil(_source(arguments), Path(arguments["target"]), _limits(arguments)))
+
+
+def _stills(arguments: Arguments, _: FrameWriter) -> object:
+    times, long_side, blur = arguments["times_ms"], arguments["long_side"], arguments["blur"]
+    made = stills(_source(arguments), times, long_side=long_side, blur=blur, limits=_limits(arguments))
+    return [base64.b64encode(still).decode() for still in made]
+
+
 TABLE: Mapping[str, Job] = {
     "check_visible": _refusing(_check_visible),
     "fingerprint": _refusing(_fingerprint),
@@ -105,4 +116,6 @@ TABLE: Mapping[str, Job] = {
     "prove": _refusing(_prove),
     "read_marks": _refusing(_read_marks),
     "sample": _refusing(_sample),
+    "stills": _refusing(_stills),
+    "veil": _refusing(_veil),
 }

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from clips import ClipPlan, Sound, draw_clip
 
 from moderation.errors import RefusedAtTheDoor
+from moderation.media import examine
 from moderation.sandbox import MarkOrder, Sandbox
 from moderation.settings import Limits
 from watermark.authority import open_authority
@@ -120,6 +123,18 @@ def test_the_key_of_another_deployment_reads_nothing(sandbox, signed, trust):
 def test_the_fingerprint_is_the_proofs(sandbox, signed, trust):
     proof = sandbox.prove(signed, expect(), KEYS, trust)
     assert sandbox.fingerprint(signed).to_bytes() == proof.fingerprint
+
+
+def test_a_veil_and_stills_are_made_behind_the_border(sandbox, signed, folder):
+    report = sandbox.veil(signed, folder / "veiled.mp4")
+    seen = examine(sandbox, folder / "veiled.mp4")
+    assert (max(seen.width, seen.height), seen.audio, report["audio"]) == (240, None, "none")
+    made = sandbox.stills(signed, [2000, 0, 9999], long_side=160, blur=0.0)
+    pictures = [cv2.imdecode(np.frombuffer(still, np.uint8), cv2.IMREAD_COLOR) for still in made]
+    assert [picture.shape for picture in pictures] == [(90, 160, 3)] * 3
+    assert not np.array_equal(pictures[0], pictures[1])
+    with pytest.raises(ValueError, match="pixels"):
+        sandbox.stills(signed, range(100), long_side=1280, blur=0.0)
 
 
 def test_what_is_no_video_is_refused_and_part_of_one_is_read(sandbox, folder, signed, trust):

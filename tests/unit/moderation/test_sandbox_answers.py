@@ -136,6 +136,16 @@ def test_a_fingerprint_is_one_or_refused():
             answers.fingerprint(bad)
 
 
+def test_stills_are_as_many_jpegs_as_were_asked_for():
+    still = b"\xff\xd8\xff picture \xff\xd9"
+    said = base64.b64encode(still).decode()
+    assert answers.stills([said, said], 2) == [still, still]
+    page = base64.b64encode(b"<html><script>").decode()
+    for bad in (None, said, [], [said], [said, page], [said, "!"], [said, 1]):
+        with pytest.raises(Broken):
+            answers.stills(bad, 2)
+
+
 def test_an_order_crosses_with_its_keys():
     wanted = MarkOrder(
         payload=Payload(mark_id=2**47 + 5, key_version=3),
