@@ -5,7 +5,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 MODERATION := $(PYTHON) -m moderation
-PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install --quiet
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install
 # What `make test-full` runs; `.ci/run`, which has run the rest already, says `full`.
 MARKS ?= full or not full
 
@@ -64,7 +64,7 @@ $(VENV)/.python:
 $(VENV)/.installed: $(VENV)/.python requirements.lock pyproject.toml
 	@echo "installing the pinned packages (about 170 MB to download the first time)"
 	@$(PIP) --require-hashes -r requirements.lock
-	@$(PIP) --no-deps -e .
+	@$(PIP) --quiet --no-deps -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
