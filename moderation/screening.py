@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SQL = queries("records")
 #: PDQ distance (of 256 bits) up to which two frames are the same picture (PDQ's own recommendation).
 PDQ_MATCH = 31
+PDQ_QUALITY = 50
 
 
 def screen(services: "Services", org: str, clip_id: str, generation: int) -> str:
@@ -49,7 +50,9 @@ def match_frames(services: "Services", clip: Clip, listed: list[tuple[bytes, str
     if len(seen) == 0:
         return None
     hashes = np.stack([np.frombuffer(hash_, np.uint8) for hash_, _ in listed])
-    near = distance(seen.hashes, hashes) <= PDQ_MATCH
+    # Frames that PDQ itself finds too plain to tell apart would match other plain ones.
+    telling = seen.hashes[seen.quality >= PDQ_QUALITY]
+    near = distance(telling[:, None], hashes[None]) <= PDQ_MATCH
     hits = np.flatnonzero(near.any(axis=0))
     return listed[int(hits[0])][1] if hits.size else None
 

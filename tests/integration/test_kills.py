@@ -65,6 +65,7 @@ class Deployment:
         self.done.mkdir()
         self.source = folder / "clip.mp4"
         draw_clip(self.source, seconds=1, width=320, height=180)
+        self.log = (folder / "worker.log").open("ab")
         self.worker: subprocess.Popen[bytes] | None = None
         self.deaths = 0
         self.replace = True
@@ -80,7 +81,7 @@ class Deployment:
             self.worker = subprocess.Popen(
                 command + ([] if self.guarded else ["unguarded"]),
                 stdout=subprocess.DEVNULL,
-                stderr=(self.folder / "worker.log").open("ab"),
+                stderr=self.log,
             )
 
     def submit(self) -> str:
@@ -108,7 +109,9 @@ class Deployment:
         if self.worker is not None:
             self.worker.kill()
             self.worker.wait()
+        self.log.close()
         self.receiver.server.shutdown()
+        self.receiver.server.server_close()
 
 
 @pytest.fixture
