@@ -4,6 +4,7 @@ Fetched on demand like portraits, SHA-256 checked, and run in a child process on
 eSpeak NG is free software under the GPL, version 3 or later; what it speaks is nobody's voice.
 """
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,11 @@ LANGUAGES: Final = ("en", "fr", "ar")
 
 _INSIDE: Final = "espeakng_loader"
 _DATA: Final = "espeak-ng-data"
-_LIBRARIES: Final = ("libespeak-ng.so", "libespeak-ng.dylib")
+#: The library of each platform with its SHA-256, checked before every run: a cache may have been written to.
+_LIBRARIES: Final = {
+    "libespeak-ng.so": "b15ce0803b26254e8a0d088c6b9281a2637b2b02613147cc320cfdefaf2c3ccf",
+    "libespeak-ng.dylib": "bb635eee1ee9c456f4a5cf06fb6cb352ecdd4d61e1951743b423ef22bb57f470",
+}
 _DOWNLOAD_SECONDS: Final = 300
 _SPEAK_SECONDS: Final = 30
 
@@ -42,7 +47,7 @@ def speak(text: str, language: str, cache: Path) -> Sound:
     `cache` is where the carrier is kept. Raises SpeechUnavailable when it cannot be had or does not speak.
     """
     folder = _carrier(cache)
-    library = next((name for name in _LIBRARIES if (folder / name).is_file()), "")
+    library = _library(folder)
     # The path of a program and not `-m`: the child needs nothing of this package.
     command = [sys.executable, "-I", espeak.__file__, f"./{library}", language]
     try:
@@ -66,17 +71,29 @@ def tone(seconds: float, rate: int = 22_050) -> Sound:
 
 
 def _carrier(cache: Path) -> Path:
-    """The folder with library and voices, fetched when it is not there yet."""
-    folder = cache / "speech" / HASHES[0][:12]
-    if not folder.is_dir():
+    """The folder with library and voices, fetched when it is not there as it should be."""
+    folder = cache / "speech" / "espeak-ng-1.52.0"
+    if not _library(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
             archive = _download(Path(scratch))
             whole = Path(scratch) / "whole"
             _extract(archive, whole)
-            if not folder.is_dir():
-                shutil.move(whole, folder)
+            if not _library(whole):
+                raise SpeechUnavailable(f"{archive.name} holds no library that is known here")
+            if not _library(folder):
+                whole.rename(folder)
     return folder
+
+
+def _library(folder: Path) -> str:
+    """The name of the pinned library in a folder; empty when there is none, or another."""
+    for name, sha256 in _LIBRARIES.items():
+        path = folder / name
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            return name
+    return ""
 
 
 def _download(scratch: Path) -> Path:
