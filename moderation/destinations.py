@@ -69,8 +69,8 @@ def demand_form(url: str, rules: Rules) -> None:
         raise ForbiddenDestination("this is not a URL") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and rules.plain):
         raise ForbiddenDestination("an https URL is needed")
-    if not parts.host or parts.userinfo:
-        raise ForbiddenDestination("a URL with a host and without user or password is needed")
+    if not parts.host or parts.userinfo or not 0 < (parts.port or 1) < 65_536:
+        raise ForbiddenDestination("a URL with a host, a real port and without user or password is needed")
     try:
         literal = ip_address(parts.host)
     except ValueError:
