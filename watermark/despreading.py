@@ -2,20 +2,21 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
-from math import erfc, sqrt
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from watermark.alignment import places
 from watermark.payload import CODED_BITS
-from watermark.spreading import CHIP_PX, GRADES, ChipPlan, Grade, chip_plan, polarity, shape, tile_chips
+from watermark.spreading import CHIP_PX, GRADES, ChipPlan, Grade, chip_plan, polarities, shape, tile_chips
 
 Tile: TypeAlias = NDArray[np.float32]
+Side: TypeAlias = Literal["short", "long"]
 
 #: Milliseconds folded into one tile: a quarter of a polarity period, so that a trimmed copy still has unmixed windows.
 WINDOW_MS = 250
@@ -23,6 +24,8 @@ WINDOW_MS = 250
 _STEP_MS = 60
 #: Of a very long and narrow frame only this many short sides are read, so that a hostile one costs no more.
 _WIDEST = 8
+#: How much may have been cut from the beginning of a copy, in the search for the polarities' clock.
+_LATEST_START_MS = 180_000
 #: Windows kept: 16 s, so memory is constant and an old part of a long video cannot drown a later one.
 _KEPT = 64
 #: Candidates less likely than this to be chance are worth decoding.
@@ -46,14 +49,22 @@ class Candidate:
     llr: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where in the tile the sync peaks, how likely that is by chance, and each window's share in it."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A way of laying tiles over a frame."""
 
-    row: int
-    column: int
-    chance: float
-    weights: NDArray[np.float32]
+    grade: Grade
+    #: The side of this copy that was the short side of the original: "long" after a crop across, as 16:9 to 9:16.
+    side: Side
+    mirrored: bool
+
+    def __str__(self) -> str:
+        return f"{self.grade.name}/{self.side}{'/mirrored' if self.mirrored else ''}"
+
+
+_SIDES: tuple[Side, ...] = ("short", "long")
+#: The finest and largest picture first: the others are made from it.
+VIEWS = tuple(View(*each) for each in product(GRADES, _SIDES, (False, True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,12 +72,12 @@ class _Window:
     """What is kept of a quarter of a second: one tile and the sync's correlation with it, per geometry."""
 
     time_ms: int
-    tiles: dict[tuple[Grade, bool], Tile]
-    sync: dict[tuple[Grade, bool, int], Tile]
+    tiles: dict[View, Tile]
+    sync: dict[tuple[View, int], Tile]
 
 
 class AlignedTier:
-    """Reads copies at any uniform scale, mirrored or not, and cropped along the long side by any amount.
+    """Reads copies at any uniform scale, mirrored or not, and cropped along one side by any amount.
 
     Memory is constant: the current window's sheets and the tiles of the last 16 s.
     """
@@ -76,16 +87,16 @@ class AlignedTier:
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         self._keys = dict(keys)
         self._windows: deque[_Window] = deque(maxlen=_KEPT)
-        self._sheets: dict[Grade, NDArray[np.float32]] = {}
+        self._sheets: dict[View, Tile] = {}
         self._opened_ms = 0
-        self._next_ms: int | None = None
+        self._next_ms = 0
 
     def watch(self, time_ms: int, luma: NDArray[np.uint8]) -> bool:
         """Take in a frame, uint8 [h, w]; return True when it closed a window."""
-        closed = self._next_ms is not None and time_ms >= self._opened_ms + WINDOW_MS
+        closed = bool(self._sheets) and time_ms >= self._opened_ms + WINDOW_MS
         if closed:
             self.close()
-        if self._next_ms is None or time_ms >= self._next_ms or not self._sheets:
+        if not self._sheets or time_ms >= self._next_ms:
             self._add(time_ms, luma)
         return closed
 
@@ -93,61 +104,81 @@ class AlignedTier:
         """End the current window, however short."""
         if not self._sheets:
             return
-        tiles: dict[tuple[Grade, bool], Tile] = {}
-        for grade, sheet in self._sheets.items():
+        tiles: dict[View, Tile] = {}
+        for view, sheet in self._sheets.items():
             level = _level(sheet)
-            tiles[grade, False] = fold(level, grade)
-            tiles[grade, True] = fold(level[:, ::-1], grade)
+            tiles[view] = fold(level, view.grade)
+            tiles[replace(view, mirrored=True)] = fold(level[:, ::-1], view.grade)
         sync = {
-            (grade, mirrored, version): _correlate(tile, _sync_spectrum(key, grade))
-            for (grade, mirrored), tile in tiles.items()
+            (view, version): _correlate(tile, _sync_spectrum(key, view.grade))
+            for view, tile in tiles.items()
             for version, key in self._keys.items()
         }
         self._windows.append(_Window(time_ms=self._opened_ms + WINDOW_MS // 2, tiles=tiles, sync=sync))
         self._sheets = {}
 
     def candidates(self) -> Iterator[Candidate]:
-        """Yield what is worth decoding in the windows closed so far, one geometry and key at a time."""
+        """Yield what is worth decoding in the windows closed so far, one view and key at a time."""
         if not self._windows:
             return
-        for grade, mirrored, version in product(GRADES, (False, True), self._keys):
-            yield from self._candidates_of(grade, mirrored=mirrored, version=version)
+        for version, key in self._keys.items():
+            signs = _possible_polarities(key, [window.time_ms for window in self._windows])
+            for view in VIEWS:
+                yield from self._candidates_of(view, version, signs)
 
-    def _candidates_of(self, grade: Grade, *, mirrored: bool, version: int) -> Iterator[Candidate]:
-        key = self._keys[version]
-        sync = np.stack([window.sync[grade, mirrored, version] for window in self._windows])
-        signs = np.array([polarity(key, window.time_ms) for window in self._windows], np.float32)
-        for place in _places(sync, signs):
-            tile = np.zeros((grade.tile_px, grade.tile_px), np.float32)
+    def _candidates_of(self, view: View, version: int, signs: NDArray[np.int8]) -> Iterator[Candidate]:
+        plan = chip_plan(self._keys[version], view.grade)
+        sync = np.stack([window.sync[view, version] for window in self._windows])
+        for place in places(sync, signs, _WORTH_DECODING):
+            tile = np.zeros((view.grade.tile_px, view.grade.tile_px), np.float32)
             for weight, window in zip(place.weights, self._windows, strict=True):
-                tile += weight * window.tiles[grade, mirrored]
-            llr = soft_bits(tile, chip_plan(key, grade), place.row, place.column)
-            geometry = f"{grade.name}{'/mirrored' if mirrored else ''}+{place.column}+{place.row}"
-            yield Candidate(key_version=version, geometry=geometry, chance=min(place.chance, 1.0), llr=llr)
+                tile += weight * window.tiles[view]
+            yield Candidate(
+                key_version=version,
+                geometry=f"{view}+{place.column}+{place.row}",
+                chance=place.chance,
+                llr=soft_bits(tile, plan, place.row, place.column),
+            )
 
     def _add(self, time_ms: int, luma: NDArray[np.uint8]) -> None:
         if not self._sheets:
             self._opened_ms = time_ms
         self._next_ms = time_ms + _STEP_MS
-        for grade, picture in working_pictures(luma):
+        for view, picture in working_pictures(luma):
             white = whiten(picture)
-            sheet = self._sheets.get(grade)
+            sheet = self._sheets.get(view)
             # A stream may change its size: what was summed before is worth less than what comes.
-            self._sheets[grade] = white if sheet is None or sheet.shape != white.shape else sheet + white
+            self._sheets[view] = white if sheet is None or sheet.shape != white.shape else sheet + white
 
 
-def working_pictures(luma: NDArray[np.uint8]) -> Iterator[tuple[Grade, NDArray[np.float32]]]:
-    """Scale luma, uint8 [h, w], to two pixels per chip for every grade, finest first, each from the one before."""
-    side = _WIDEST * min(luma.shape)
-    picture = np.asarray(luma[:side, :side])
-    height, width = picture.shape
-    for grade in GRADES:
-        scale = grade.per_short_side * CHIP_PX / min(height, width)
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        shrinks = size[0] < picture.shape[1]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        picture = np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
-        yield grade, picture.astype(np.float32)
+def _possible_polarities(key: bytes, times_ms: list[int]) -> NDArray[np.int8]:
+    """The windows' polarities [trims, windows]: an untrimmed copy's, then those of every start within three minutes."""
+    starts = np.arange(0, _LATEST_START_MS, WINDOW_MS)
+    return polarities(key, starts[:, None] + np.array(times_ms)[None])
+
+
+def working_pictures(luma: NDArray[np.uint8]) -> Iterator[tuple[View, NDArray[np.float32]]]:
+    """Scale luma, uint8 [h, w], to two pixels per chip for every unmirrored view."""
+    longest = _WIDEST * min(luma.shape)
+    luma = luma[:longest, :longest]
+    finest: NDArray[np.uint8] | None = None
+    for view in VIEWS:
+        if not view.mirrored:
+            picture = _scaled(luma if finest is None else finest, _working_size(luma, view))
+            finest = picture if finest is None else finest
+            yield view, picture.astype(np.float32)
+
+
+def _working_size(luma: NDArray[np.uint8], view: View) -> tuple[int, int]:
+    height, width = luma.shape
+    side = min(height, width) if view.side == "short" else max(height, width)
+    scale = view.grade.per_short_side * CHIP_PX / side
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _scaled(luma: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    how = cv2.INTER_AREA if size[0] < luma.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
 
 
 def whiten(picture: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -205,48 +236,6 @@ def _levelled_spectrum(tile: Tile) -> NDArray[np.complex64]:
 def _bands(n: int) -> NDArray[np.intp]:
     down, across = np.fft.fftfreq(n) * n, np.fft.rfftfreq(n) * n
     return np.asarray(np.minimum(np.hypot(down[:, None], across[None]) / 2, n // 4), np.intp)
-
-
-def _places(sync: NDArray[np.float32], signs: NDArray[np.float32]) -> Iterator[_Place]:
-    """Yield the shifts worth decoding: no shift at all, the best for the keyed polarities, the best for any.
-
-    `sync` is [windows, n, n]; without a mark each value is taken as standard normal.
-    """
-    along = _static_free(signs)
-    coherent = np.abs(np.tensordot(along / np.linalg.norm(along), sync, 1))
-    energy = np.square(sync).mean(axis=0)
-    score = _normal_score(float(energy.max()), len(sync))
-    found = (
-        ((0, 0), erfc(float(coherent[0, 0]) / sqrt(2))),
-        (_argmax(coherent), coherent.size * erfc(float(coherent.max()) / sqrt(2))),
-        (_argmax(energy), energy.size * 0.5 * erfc(score / sqrt(2))),
-    )
-    worth = {at: chance for at, chance in reversed(found) if chance <= _WORTH_DECODING}
-    for (row, column), chance in worth.items():
-        yield _Place(row=row, column=column, chance=chance, weights=_weights(sync[:, row, column]))
-
-
-def _argmax(values: NDArray[np.float32]) -> tuple[int, int]:
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    return int(row), int(column)
-
-
-def _normal_score(mean_square: float, n: int) -> float:
-    """Wilson-Hilferty: the normal score of a chi-square over its degrees of freedom."""
-    spread = 2 / (9 * n)
-    return float((mean_square ** (1 / 3) - (1 - spread)) / sqrt(spread))
-
-
-def _static_free(signs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights that follow the signs and cancel what is the same in every window as far as the signs allow."""
-    n = len(signs)
-    return np.asarray(signs - n / (n + 1) * signs.mean(), np.float32)
-
-
-def _weights(correlations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far, and with which sign, each window counts: the expected polarity given its sync correlation."""
-    strength = sqrt(max(float(np.square(correlations).mean()) - 1, 0.05))
-    return _static_free(np.tanh(strength * correlations).astype(np.float32))
 
 
 def soft_bits(tile: Tile, plan: ChipPlan, row: int, column: int) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from watermark.despreading import AlignedTier, Candidate
 from watermark.frames import Planes
 from watermark.payload import Payload, decode, encode
-from watermark.spreading import chip_plan, grade_for, pattern, polarity
+from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
 #: Pattern and gain are kept as whole 32nds.
 _UNIT = 32
@@ -82,7 +82,7 @@ class InvisibleMarker:
 
     def mark(self, planes: Planes) -> None:
         gain = cv2.resize(_gain(planes.y, self._floor), self._pattern.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        scale = polarity(self._key, planes.time_ms) / _UNIT**2
+        scale = int(polarities(self._key, np.array([planes.time_ms]))[0]) / _UNIT**2
         change = cv2.multiply(self._pattern, gain, scale=scale)
         planes.y[...] = cv2.add(planes.y, change, dtype=cv2.CV_8U)
 

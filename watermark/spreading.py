@@ -78,11 +78,10 @@ def _polarity_signs(key: bytes) -> NDArray[np.int8]:
     return Keystream(key, "polarity/1").signs(_POLARITIES)
 
 
-def polarity(key: bytes, time_ms: int) -> int:
-    """Return the sign of the pattern at a moment: keyed pairs (+, -) or (-, +), so a static picture cancels out."""
-    period = max(time_ms, 0) // PERIOD_MS
-    sign = int(_polarity_signs(key)[(period // 2) % _POLARITIES])
-    return sign if period % 2 == 0 else -sign
+def polarities(key: bytes, times_ms: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return the sign of the pattern at each time: keyed pairs (+, -) or (-, +), so a static picture cancels out."""
+    periods = np.maximum(times_ms, 0) // PERIOD_MS
+    return np.asarray(_polarity_signs(key)[(periods // 2) % _POLARITIES] * (1 - 2 * (periods % 2)), np.int8)
 
 
 def tile_chips(plan: ChipPlan, coded: NDArray[np.int8] | None) -> NDArray[np.float32]:
