@@ -1,0 +1,373 @@
+"""Every state a clip can reach, through the real pipeline: real weights, real marks, real Postgres."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+
+from detectors.rehearsal import RehearsalDetector
+from moderation import canary, consent, holding, intake, judging, release, review
+from moderation.assembly import open_services
+from moderation.checking import InlineSteps, check_file
+from moderation.clips import Submission
+from moderation.db.clips import read_clip
+from moderation.decisions import Outcome
+from moderation.errors import Conflict, Outage
+from moderation.pipeline import process_clip
+from moderation.replaying import replay_decisions
+from moderation.samples.drawing import draw_clip
+from moderation.services import Services
+from moderation.verdicts import read_verdict
+from moderation.verification import verify_file
+
+ORG = "default"
+DEV = review.Reviewer(principal="dev", specialist=True)
+FLAGGED = "a story about a massacre"
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory) -> Path:
+    """A drawn clip of a second."""
+    path = tmp_path_factory.mktemp("drawn") / "drawn.mp4"
+    draw_clip(path, seconds=1, width=320, height=180)
+    return path
+
+
+@pytest.fixture
+def services(settings, embedded_pack) -> Iterator[Services]:
+    """Services over the test's own database and state."""
+    with open_services(settings) as opened:
+        yield opened
+
+
+def check(services, path, **said):
+    clip = check_file(services, ORG, "tester", path, Submission(**({"creator": "ana"} | said)))
+    return read_verdict(services, ORG, clip.clip_id)
+
+
+def scalar(services, query, *args):
+    with services.database.system_transaction() as tx:
+        row = tx.pg.execute(query, args).fetchone()
+    return row[0] if row else None
+
+
+def run_again(services, clip_id):
+    """Carry the clip's latest run out here, as a worker would."""
+    with services.database.transaction(ORG) as tx:
+        generation = read_clip(tx, clip_id).generation
+    process_clip(InlineSteps(services), ORG, clip_id, generation)
+    return read_verdict(services, ORG, clip_id)
+
+
+def decide(services, clip_id, outcome, reason="no_violation"):
+    now = services.clock.now()
+    with services.database.transaction(ORG) as tx:
+        queue = tx.pg.execute("select queue from moderation.cases where clip_id = %s", (clip_id,)).fetchone()[0]
+        case = review.claim(tx, now, queue, DEV, clip_id)
+    answer = review.Answer(
+        outcome=Outcome(outcome), reason=reason, note="", lease_token=case.lease_token, version=case.version
+    )
+    with services.database.transaction(ORG) as tx:
+        review.decide(tx, services.enqueuer, now, case.case_id, answer, DEV)
+
+
+def events(services, clip_id):
+    with services.database.system_transaction() as tx:
+        rows = tx.pg.execute(
+            "select type from moderation.events where clip_id = %s order by seq", (clip_id,)
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def test_a_good_clip_is_released_proven_and_known_again(services, drawn, tmp_path):
+    verdict = check(services, drawn)
+    assert verdict["status"] == "released"
+    assert {verdict["marks"][layer]["state"] for layer in ("visible", "invisible", "c2pa")} == {"found"}
+    key, _, size = release.media(services, ORG, verdict["id"])
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(b"".join(services.store.stream(key, 0, size)))
+    known = verify_file(services, copy)
+    assert (known["origin"], known["clip_id"]) == ("ours", verdict["id"])
+    assert {known["layers"][layer]["state"] for layer in ("c2pa", "invisible", "visible", "fingerprint")} == {"found"}
+    assert verify_file(services, drawn)["origin"] == "unknown"
+
+
+def test_the_same_bytes_give_the_same_answer_bit_for_bit(services, drawn):
+    first, second = (check(services, drawn, prompt="a quiet lake") for _ in range(2))
+    for part in ("signals", "segments", "faces", "audience", "notes"):
+        assert first[part] == second[part]
+    unlike = {"id", "trace_url", "facts_hash"}
+    assert {k: v for k, v in first["decision"].items() if k not in unlike} == {
+        k: v for k, v in second["decision"].items() if k not in unlike
+    }
+    assert replay_decisions(services, ORG).different == []
+    assert replay_decisions(services, ORG).equal == 2
+
+
+def test_a_flagged_clip_waits_for_a_person_and_an_approval_passes_the_gate(services, drawn):
+    verdict = check(services, drawn, prompt=FLAGGED)
+    assert verdict["status"] == "in_review"
+    with pytest.raises(Conflict):
+        release.media(services, ORG, verdict["id"])
+    decide(services, verdict["id"], "allow")
+    verdict = run_again(services, verdict["id"])
+    assert verdict["status"] == "released"
+    assert verdict["decision"]["decided_by"] == "dev"
+    assert events(services, verdict["id"]) == ["clip.in_review", "clip.released"]
+    assert replay_decisions(services, ORG).different == []
+
+
+def test_a_persons_block_withholds_at_once(services, drawn):
+    verdict = check(services, drawn, prompt=FLAGGED)
+    decide(services, verdict["id"], "block", "violence")
+    assert read_verdict(services, ORG, verdict["id"])["status"] == "withheld"
+    assert events(services, verdict["id"]) == ["clip.in_review", "clip.withheld"]
+
+
+def test_a_known_illegal_file_is_sealed_before_any_detector_looks(services, drawn):
+    row = "insert into moderation.known_hashes (org_id, kind, hash, source) values ('default', 'sha256', %s, 'test')"
+    sha256 = services.store.put(ORG, "upload", drawn).sha256
+    with services.database.system_transaction() as tx:
+        tx.pg.execute(row, (bytes.fromhex(sha256),))
+    verdict = check(services, drawn)
+    assert verdict["status"] == "withheld"
+    assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["known_illegal"]
+    assert scalar(services, "select count(*) from moderation.analyses") == 0
+    assert scalar(services, "select count(*) from moderation.renditions") == 0
+    assert scalar(services, "select queue from moderation.cases") == "known_illegal"
+    assert scalar(services, "select body::jsonb -> 'data' ->> 'reasons' from moderation.events") == "[]"
+    assert [key for key, _ in services.store.list(f"{ORG}/upload")] == []
+    assert len(list(services.store.list(f"{ORG}/sealed"))) == 1
+
+
+def test_a_known_illegal_picture_is_found_in_a_reencoded_file(services, drawn, tmp_path):
+    other = tmp_path / "again.mp4"
+    draw_clip(other, seconds=1, width=640, height=360)
+    seen = services.sandbox.fingerprint(drawn)
+    telling = seen.hashes[seen.quality >= 50]
+    if not len(telling):
+        telling = seen.hashes[:1]
+    with services.database.system_transaction() as tx:
+        tx.pg.execute(
+            "insert into moderation.known_hashes (org_id, kind, hash, source) values ('default', 'pdq', %s, 'test')",
+            (np.ascontiguousarray(telling[0]).tobytes(),),
+        )
+    near = services.sandbox.fingerprint(other)
+    if (near.quality >= 50).any():
+        assert check(services, other)["status"] == "withheld"
+    else:
+        pytest.fail("the drawn clip has no frame that PDQ can tell apart; draw a busier one")
+
+
+def test_a_detector_that_is_down_for_all_holds_clips_and_they_finish_by_themselves(services, drawn, tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(services.settings.models, models)
+    finder = next(models.rglob("*yunet*.onnx"))
+    whole = finder.read_bytes()
+    finder.write_bytes(whole[:-1])
+    broken = Services(
+        services.settings.model_copy(update={"models": models, "retrying": services.settings.retrying}),
+        services.database,
+        services.enqueuer,
+        server=services._server,
+    )
+    verdict = check(broken, drawn)
+    assert verdict["status"] == "held"
+    assert verdict["held"]["cause"].startswith("detector")
+    assert scalar(services, "select count(*) from moderation.cases") == 0
+    assert run_again(broken, verdict["id"])["status"] == "held"
+    finder.write_bytes(whole)
+    with services.database.system_transaction() as tx:
+        tx.pg.execute("update moderation.clips set retry_at = now() - interval '1 second'")
+    assert holding.resume_held(broken) == 1
+    assert run_again(broken, verdict["id"])["status"] == "released"
+    assert scalar(services, "select count(*) from moderation.cases") == 0
+    broken.sandbox.close()
+
+
+def test_a_clip_that_one_detector_chokes_on_goes_before_a_person_after_three_tries(services, drawn):
+    services.__dict__["detectors"] = (*services.detectors, RehearsalDetector(name="chokes", values={}, choking=True))
+    verdict = check(services, drawn)
+    assert verdict["status"] == "in_review"
+    assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["detector_unavailable"]
+    assert scalar(services, "select queue from moderation.cases") == "failures"
+    decide(services, verdict["id"], "allow")
+    assert run_again(services, verdict["id"])["status"] == "in_review"
+
+
+def test_a_time_stamp_service_that_is_down_holds_clips(settings, embedded_pack, drawn):
+    marking = settings.marking.model_copy(update={"timestamp_url": "http://127.0.0.1:9/"})
+    with open_services(settings.model_copy(update={"marking": marking})) as services:
+        verdict = check(services, drawn)
+        assert (verdict["status"], verdict["held"]["cause"]) == ("held", "timestamp")
+        assert scalar(services, "select count(*) from moderation.cases") == 0
+
+
+def test_withdrawn_clips_give_no_media_and_stay_withdrawn(services, drawn):
+    verdict = check(services, drawn)
+    release.withdraw(services, ORG, verdict["id"], "tester", "asked by the creator")
+    release.withdraw(services, ORG, verdict["id"], "tester", "twice")
+    with pytest.raises(release.Gone):
+        release.media(services, ORG, verdict["id"])
+    assert events(services, verdict["id"]) == ["clip.released", "clip.withdrawn"]
+
+
+def test_a_legal_hold_beats_deletion(services, drawn):
+    verdict = check(services, drawn, prompt="a quiet lake")
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute(
+            "insert into moderation.legal_holds (org_id, clip_id, reason, placed_by, placed_at) "
+            "values ('default', %s, 'court order', 'counsel', now())",
+            (verdict["id"],),
+        )
+    with pytest.raises(Conflict):
+        release.delete(services, ORG, verdict["id"], "tester")
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("update moderation.legal_holds set lifted_at = now()")
+    release.delete(services, ORG, verdict["id"], "tester")
+    assert scalar(services, "select prompt from moderation.clips") is None
+    assert scalar(services, "select count(*) from moderation.facts") == 0
+    assert [key for key, _ in services.store.list(ORG)] == []
+
+
+def test_a_draft_is_judged_again_when_it_is_to_be_public(services, drawn):
+    verdict = check(services, drawn, visibility="draft")
+    assert verdict["status"] == "released"
+    release.publish_draft(services, ORG, verdict["id"], "tester")
+    with pytest.raises(Conflict):
+        release.media(services, ORG, verdict["id"])
+    verdict = run_again(services, verdict["id"])
+    assert (verdict["status"], verdict["visibility"]) == ("released", "public")
+
+
+def test_a_check_that_died_ends_before_a_person_and_a_living_one_is_left_alone(services, drawn):
+    clip = intake.accept_file(services, ORG, "tester", drawn, Submission(creator="ana"), runner="check")
+    with psycopg.connect(services.dsn, autocommit=True) as living:
+        living.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (holding.check_lock(clip.clip_id),))
+        assert holding.end_abandoned_checks(services) == 0
+    assert holding.end_abandoned_checks(services) == 1
+    verdict = read_verdict(services, ORG, clip.clip_id)
+    assert verdict["status"] == "in_review"
+    assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["processing_failed"]
+
+
+class TestConsentAtTheGate:
+    """A revocation committed before the release always wins."""
+
+    @pytest.fixture
+    def person(self, services) -> str:
+        with services.database.transaction(ORG) as tx:
+            person = consent.add_person(
+                tx,
+                services.vault,
+                services.clock.now(),
+                name="Ana",
+                kind="cameo",
+                vectors=np.eye(1, 128, dtype=np.float32),
+                model=services.face_model,
+                sources=["test"],
+                by="test",
+            )
+            consent.grant(tx, services.clock.now(), person, grantee="ana", scope="face", by="test")
+        return person
+
+    def publishable(self, services, drawn, person) -> str:
+        """Take a clip that declares the person up to the gate, proven."""
+        said = Submission(creator="ana", cameos=(person,))
+        clip = intake.accept_file(services, ORG, "tester", drawn, said, runner="check").clip_id
+        steps = InlineSteps(services)
+        for step in ("begin", "screen", "detect", "mark"):
+            steps.run(step, ORG, clip, 1)
+        assert judging.judge(services, ORG, clip, 1, "1.0") == "publishable"
+        assert release.prove(services, ORG, clip, 1) == "proven"
+        return clip
+
+    def revoke(self, services, person):
+        with services.database.transaction(ORG) as tx:
+            consent.revoke(tx, services.clock.now(), person, by="test")
+
+    def test_standing_consent_releases(self, services, drawn, person):
+        assert release.release(services, ORG, self.publishable(services, drawn, person), 1) == "released"
+
+    def test_a_revocation_in_between_stops_it(self, services, drawn, person):
+        clip = self.publishable(services, drawn, person)
+        self.revoke(services, person)
+        assert release.release(services, ORG, clip, 1) == "facts_changed"
+        assert scalar(services, "select count(*) from moderation.releases") == 0
+
+    def test_without_the_check_it_would_have_been_released(self, services, drawn, person, monkeypatch):
+        clip = self.publishable(services, drawn, person)
+        self.revoke(services, person)
+        monkeypatch.setattr(release, "still_true", lambda *_: True)
+        assert release.release(services, ORG, clip, 1) == "released"
+
+    def test_a_person_added_in_between_is_looked_for_first(self, services, drawn, person):
+        clip = self.publishable(services, drawn, person)
+        with services.database.transaction(ORG) as tx:
+            consent.add_person(
+                tx,
+                services.vault,
+                services.clock.now(),
+                name="Bo",
+                kind="protected_person",
+                vectors=np.eye(1, 128, dtype=np.float32),
+                model=services.face_model,
+                sources=["test"],
+                by="test",
+            )
+        assert release.release(services, ORG, clip, 1) == "facts_changed"
+        assert judging.judge(services, ORG, clip, 1, "1.1") == "gallery_changed"
+
+
+class TestGate:
+    """What lacks a mark is never released; with the gate off it would be."""
+
+    @pytest.fixture
+    def unmarked(self, services, drawn, monkeypatch) -> None:
+        """The marked file is swapped for a signed one without pixel marks."""
+        from moderation import marking  # noqa: PLC0415
+
+        monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, _order: _copy(source, target))
+        assert marking.mark
+
+    def test_a_clip_without_marks_is_held_when_nobodys_passes(self, services, drawn, unmarked):
+        verdict = check(services, drawn)
+        assert (verdict["status"], verdict["held"]["cause"]) == ("held", "marks")
+        assert scalar(services, "select count(*) from moderation.releases") == 0
+
+    def test_a_clip_that_alone_lacks_its_marks_goes_before_a_person(self, services, drawn, unmarked, monkeypatch):
+        monkeypatch.setattr(canary, "demand_marks", lambda _services: None)
+        verdict = check(services, drawn)
+        assert verdict["status"] == "in_review"
+        assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["processing_failed"]
+
+    def test_with_the_gate_off_it_would_be_released(self, services, drawn, unmarked, monkeypatch):
+        from watermark.reading import Proof  # noqa: PLC0415
+
+        monkeypatch.setattr(Proof, "passed", property(lambda _self: True))
+        assert check(services, drawn)["status"] == "released"
+
+
+def _copy(source, target):
+    shutil.copyfile(source, target)
+    return {
+        "frames": 30,
+        "duration_ms": 1000,
+        "width": 320,
+        "height": 180,
+        "audio": "none",
+        "cpu_seconds_by_stage": {"encode": 0.0},
+    }
+
+
+def test_a_healthy_canary_blames_nobody(services):
+    canary.demand_marks(services)
+
+
+def test_a_canary_that_fails_too_is_an_outage(services, monkeypatch):
+    monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, _order: _copy(source, target))
+    with pytest.raises(Outage):
+        canary.demand_marks(services)
