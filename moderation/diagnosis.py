@@ -21,6 +21,7 @@ from moderation.postgres import server_for
 from moderation.sandbox import Sandbox
 from moderation.settings import Settings
 from watermark.lettering import CannotDraw, render
+from watermark.visible import label
 
 OURS = ("moderation", "detectors", "watermark", "review_ui")
 
@@ -153,7 +154,8 @@ def languages(settings: Settings) -> Iterator[Finding]:
     """The visible mark must be drawable in every configured language."""
     for language in settings.languages:
         try:
-            render("Countersign", 24, language)
+            render(label(language), 24, language)
+            render(settings.marking.platform_name, 24, "en")
         except CannotDraw as error:
             yield Finding(name=f"language {language}", fine=False, says=str(error), fix="install the packaged fonts")
         else:
