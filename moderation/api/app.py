@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from moderation import __version__
-from moderation.api import clips, events, health, media, problems, reviews, uploads, verify, webhooks
+from moderation.api import clips, events, health, media, openapi, problems, reviews, uploads, verify, webhooks
 from moderation.api.announcements import Announcements
 from moderation.api.envelope import Envelope
 from moderation.api.rates import new_limiter
@@ -54,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=openapi.name_of,
     )
     app.state.settings = resolved
     app.state.found_ready = {}
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (clips, media, events, reviews, verify, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
+    openapi.describe(app)
     return app
 
 

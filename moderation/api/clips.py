@@ -2,12 +2,15 @@
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
 from moderation import release
@@ -50,11 +53,14 @@ async def create(request: Request, services: Services_, principal: Submitter) ->
     headers = {"Location": location}
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
+    status = Status.RECEIVED
+    # The clip is in: whatever fails from here on must not look as if it were not.
+    with suppress(DBAPIError, PoolTimeout):
         announcements = cast("Announcements", request.app.state.announcements)
-        if await wait_until_settled(services, announcements, principal.org, clip_id, wait):
+        if wait and await wait_until_settled(services, announcements, principal.org, clip_id, wait):
             document = await run_in_threadpool(read_verdict, services, principal.org, clip_id)
             return JSONResponse(disclose(document, principal), headers=headers)
-    status = await run_in_threadpool(status_of, services, principal.org, clip_id)
+        status = await run_in_threadpool(status_of, services, principal.org, clip_id)
     accepted = {"id": clip_id, "status": str(status), "status_url": location}
     return JSONResponse(accepted, status_code=202, headers=headers)
 

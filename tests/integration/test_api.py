@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -282,3 +283,11 @@ def test_the_openapi_document_names_the_key_and_every_route(service):
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for path in ("/v1/clips", "/v1/clips/{clip_id}/media", "/v1/cases/{case_id}/decision", "/v1/verify", "/readyz"):
         assert path in document["paths"]
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert all(PROBLEM in operation["responses"]["default"]["content"] for operation in operations)
+    assert all(operation["tags"] and operation["description"] for operation in operations)
+    body = document["paths"]["/v1/clips"]["post"]["requestBody"]["content"]
+    assert set(body) == {"multipart/form-data", "application/json"}
+    references = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])

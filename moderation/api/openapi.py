@@ -1,0 +1,113 @@
+"""The OpenAPI document: what FastAPI derives, with bodies it cannot see, problem documents and examples."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from moderation.api.schemas import ClipMetadata, ClipSource, Problem, VerifySource
+from moderation.problems import MEDIA_TYPE
+
+REFERENCE = "#/components/schemas/{model}"
+PROBLEM = {
+    "description": "Whatever went wrong, as RFC 9457 says it; `code` is stable.",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}},
+}
+FILE = {"type": "string", "format": "binary", "description": "MP4, QuickTime, WebM, Matroska or AVI."}
+#: Path and method of what reads its body itself: the parts of its form, and the JSON it takes instead.
+BODIES: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
+    "/v1/clips": ({"file": FILE, "metadata": {"$ref": REFERENCE.format(model="ClipMetadata")}}, ClipSource),
+    "/v1/verify": ({"file": FILE}, VerifySource),
+}
+PREFERENCES = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "maxLength": 255},
+        "description": "Same key and same body: the same clip. Other body: 422. Still being received: 409.",
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "schema": {"type": "string"},
+        "example": "wait=30",
+        "description": "Wait for the verdict up to so many seconds (at most 120): 200 and the full clip when in time.",
+    },
+]
+CLIP = {
+    "id": "clip_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e",
+    "status": "released",
+    "decision": {
+        "outcome": "allow",
+        "reasons": [{"code": "no_violation", "params": {}}],
+        "policy_version": "5f2b…",
+        "trace_url": "/v1/clips/clip_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e/decision",
+    },
+    "audience": {"teens": True, "adults_only": False, "no_remix": False},
+    "signals": {"explicit.score": {"state": "measured", "calibration": "none", "samples": [[0, 0.0123, None]]}},
+    "segments": [],
+    "faces": [{"track": 1, "start_ms": 0, "end_ms": 4000, "state": "read"}],
+    "marks": {"visible": {"state": "found"}, "invisible": {"state": "found"}, "c2pa": {"state": "found"}},
+    "created_at": "2026-01-01T12:00:00+00:00",
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Let `/openapi.json` be made by `document`."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def name_of(route: APIRoute) -> str:
+    """The id of an operation: its tag and the name of its function."""
+    return f"{route.tags[0]}_{route.name}" if route.tags else route.name
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The whole document."""
+    made = get_openapi(
+        title=app.title, version=app.version, description=app.description, tags=app.openapi_tags, routes=app.routes
+    )
+    schemas: dict[str, Any] = made["components"]["schemas"]
+    for model in (Problem, ClipMetadata, ClipSource, VerifySource):
+        schemas[model.__name__] = model.model_json_schema(ref_template=REFERENCE)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for _, operation in _operations(made):
+        operation["responses"].pop("422", None)
+        operation["responses"]["default"] = PROBLEM
+    for path, (parts, source) in BODIES.items():
+        made["paths"][path]["post"]["requestBody"] = _body(parts, source)
+    submit = made["paths"]["/v1/clips"]["post"]
+    submit["parameters"] = PREFERENCES
+    for operation in (submit, made["paths"]["/v1/clips/{clip_id}"]["get"]):
+        operation["responses"]["200"] = {
+            "description": "The clip and what became of it.",
+            "content": {"application/json": {"example": CLIP}},
+        }
+    return made
+
+
+def _operations(made: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in made["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def _body(parts: dict[str, Any], source: type[BaseModel]) -> dict[str, Any]:
+    form = {"type": "object", "required": ["file"], "properties": parts}
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form},
+            "application/json": {"schema": {"$ref": REFERENCE.format(model=source.__name__)}},
+        },
+    }
