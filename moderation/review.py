@@ -172,6 +172,12 @@ def opening_decision(tx: Transaction, case: Case) -> Decision:
     return Decision.from_json(json.loads(found[3]))
 
 
+def words_of(tx: Transaction, clip_id: str) -> dict[str, str | None]:
+    """What the platform wrote beside a clip, for the reviewer to read. Raises NotFound."""
+    clip = read_clip(tx, clip_id)
+    return {"prompt": clip.prompt, "title": clip.title, "locale": clip.locale}
+
+
 def renew(tx: Transaction, now: datetime, case_id: str, token: str) -> datetime:
     """Prolong a lease that still stands. Raises Conflict when it does not."""
     expires_at = now + LEASE

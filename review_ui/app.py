@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import login, pages
+from review_ui import login, pages, routes
 from review_ui.security import PageGuard
 
 STATIC = Path(__file__).parent / "static"
@@ -16,7 +16,7 @@ STATIC = Path(__file__).parent / "static"
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the service; `settings` are read from the environment when none are given."""
     app = create_api(settings)
-    app.state.session_principal = login.session_principal
+    app.state.session_principal = routes.session_principal
     app.include_router(login.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

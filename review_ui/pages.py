@@ -1,6 +1,5 @@
 """The reviewers' pages: queues, one queue, one case. They ask the same services as the API and know no SQL."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -8,33 +7,16 @@ from starlette.responses import RedirectResponse, Response
 
 from moderation import review
 from moderation.api.auth import reviewer_of, services_of
-from moderation.decisions import Decision, Outcome
-from moderation.errors import Conflict, ModerationError, NotFound
+from moderation.decisions import Outcome
+from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.keys import Principal
-from moderation.messages import LANGUAGES
-from moderation.policy.registry import REASONS_OF_PEOPLE
-from moderation.verdicts import read_verdict
-from review_ui.login import COOKIE, session_principal
-from review_ui.rendering import LANGUAGE_COOKIE, page
-from review_ui.security import demand_form_token
-from review_ui.timeline import Lane, Moment, lanes, moments
+from moderation.policy.registry import QUEUES, REASONS, REASONS_OF_PEOPLE
+from review_ui.cases import CaseView, read_view
+from review_ui.rendering import page
+from review_ui.routes import PageRoute, acting, reading
+from review_ui.security import Field
 
-router = APIRouter(include_in_schema=False)
-Field = Annotated[str, Form()]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseView:
-    """Everything the case page shows."""
-
-    case: review.Case
-    opened: Decision
-    clip: dict[str, object]
-    reasons: list[str]
-    lanes: list[Lane]
-    moments: list[Moment]
-    mine: bool
-    visible: bool
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/")
@@ -44,40 +26,37 @@ def root() -> Response:
 
 
 @router.get("/queues")
-def queues(request: Request) -> Response:
-    """Every queue this reviewer may work on."""
-    principal = session_principal(request)
-    if principal is None:
-        return to_login()
+def queues(request: Request, said: str = "") -> Response:
+    """Every queue this reviewer may work on; `said` is what the last action has to say."""
+    principal = reading(request)
     services = services_of(request)
-    now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
-        found = review.list_queues(tx, now, reviewer_of(principal))
-    return page(request, "queues.html", principal, queues=found, now=now)
+        lines = review.list_queues(tx, services.clock.now(), reviewer_of(principal))
+    ranked = sorted(lines, key=lambda line: list(QUEUES).index(line.name) if line.name in QUEUES else len(QUEUES))
+    return page(request, "queues.html", principal, lines=ranked, said=said)
 
 
 @router.get("/queues/{name}")
 def queue(request: Request, name: str) -> Response:
     """The open cases of one queue, in the order they are dealt. No pictures."""
-    principal = session_principal(request)
-    if principal is None:
-        return to_login()
+    principal = reading(request)
     services = services_of(request)
+    if name not in QUEUES:
+        raise NotFound
     with services.database.transaction(principal.org) as tx:
         cases = review.list_cases(tx, name, reviewer_of(principal))
-        rows = [(case, review.opening_decision(tx, case)) for case in cases]
-    return page(request, "queue.html", principal, name=name, rows=rows, now=services.clock.now())
+        opened = [(case, review.opening_decision(tx, case)) for case in cases]
+    return page(request, "queue.html", principal, name=name, opened=opened)
 
 
 @router.post("/queues/{name}/start")
-def start(request: Request, name: str, form_token: Field) -> Response:
+def start(request: Request, name: str, form_token: Field = "") -> Response:
     """Claim the next case of a queue and go there."""
-    principal = acting(request, form_token)
-    return to_next(request, principal, name)
+    return to_next(request, acting(request, form_token), name, "none_free")
 
 
 @router.post("/review/{case_id}/claim")
-def claim(request: Request, case_id: str, form_token: Field) -> Response:
+def claim(request: Request, case_id: str, form_token: Field = "") -> Response:
     """Claim this very case."""
     principal = acting(request, form_token)
     services = services_of(request)
@@ -92,11 +71,8 @@ def claim(request: Request, case_id: str, form_token: Field) -> Response:
 @router.get("/review/{case_id}")
 def case_page(request: Request, case_id: str) -> Response:
     """Why the clip is here, what is in it, and what to do."""
-    principal = session_principal(request)
-    if principal is None:
-        return to_login()
-    view = read_view(request, principal, case_id)
-    return page(request, "case.html", principal, view=view, answers=REASONS_OF_PEOPLE, problem=None, note="", chosen="")
+    principal = reading(request)
+    return show(request, principal, read_view(services_of(request), principal, case_id))
 
 
 @router.post("/review/{case_id}/decide")
@@ -104,41 +80,29 @@ def decide(
     request: Request,
     case_id: str,
     outcome: Field,
-    form_token: Field,
     lease_token: Field,
     version: Annotated[int, Form()],
     reason: Field = "",
-    note: Annotated[str, Form(max_length=2000)] = "",
+    note: Field = "",
+    form_token: Field = "",
 ) -> Response:
     """Record the decision and go on; whatever is refused is shown beside what was entered."""
     principal = acting(request, form_token)
     services = services_of(request)
+    view = read_view(services, principal, case_id)
     try:
-        answer = review.Answer(
-            outcome=Outcome(outcome), reason=reason, note=note, lease_token=lease_token, version=version
-        )
+        answer = read_answer(outcome, reason, note, lease_token, version)
         with services.database.transaction(principal.org) as tx:
-            queue_name = review.read_case(tx, case_id).queue
             review.decide(tx, services.enqueuer, services.clock.now(), case_id, answer, reviewer_of(principal))
-    except (ModerationError, ValueError) as error:
-        view = read_view(request, principal, case_id)
-        status = error.status if isinstance(error, ModerationError) else 422
-        return page(
-            request,
-            "case.html",
-            principal,
-            status=status,
-            view=view,
-            answers=REASONS_OF_PEOPLE,
-            problem="conflict" if isinstance(error, Conflict) else "invalid",
-            note=note,
-            chosen=reason,
-        )
-    return to_next(request, principal, queue_name)
+    except (Conflict, Unprocessable) as error:
+        problem = "lost" if isinstance(error, Conflict) else "refused"
+        view = read_view(services, principal, case_id)
+        return show(request, principal, view, status=error.status, problem=problem, reason=reason, note=note)
+    return to_next(request, principal, view.case.queue, "recorded")
 
 
 @router.post("/review/{case_id}/return")
-def give_back(request: Request, case_id: str, form_token: Field, lease_token: Field) -> Response:
+def give_back(request: Request, case_id: str, lease_token: Field, form_token: Field = "") -> Response:
     """Give the case back undecided."""
     principal = acting(request, form_token)
     services = services_of(request)
@@ -148,59 +112,49 @@ def give_back(request: Request, case_id: str, form_token: Field, lease_token: Fi
     return RedirectResponse(f"/queues/{name}", status_code=303)
 
 
-@router.post("/language")
-def choose_language(request: Request, language: Field, back: Field = "/queues") -> Response:
-    """Remember the reader's language in this browser."""
-    if language not in LANGUAGES:
-        raise NotFound("there are no texts in this language")
-    target = back if back.startswith("/") and not back.startswith("//") else "/queues"
-    answer = RedirectResponse(target, status_code=303)
-    answer.set_cookie(LANGUAGE_COOKIE, language, max_age=365 * 86400, httponly=True, samesite="strict", path="/")
-    return answer
+def read_answer(outcome: str, reason: str, note: str, lease_token: str, version: int) -> review.Answer:
+    """A form's fields as an answer. Raises Unprocessable unless the reason is one that goes with the outcome."""
+    if outcome not in set(Outcome) or outcome == Outcome.REVIEW:
+        raise Unprocessable("approve, restrict or block")
+    if outcome == Outcome.ALLOW and not reason:
+        reason = "no_violation"
+    fitting = REASONS_OF_PEOPLE if outcome == Outcome.ALLOW else REASONS
+    if reason not in fitting:
+        raise Unprocessable("choose a reason that goes with the decision")
+    return review.Answer(
+        outcome=Outcome(outcome), reason=reason, note=note.strip(), lease_token=lease_token, version=version
+    )
 
 
-def to_login() -> Response:
-    """Send somebody without a session to the log-in page."""
-    return RedirectResponse("/login", status_code=303)
+def show(
+    request: Request,
+    principal: Principal,
+    view: CaseView,
+    *,
+    status: int = 200,
+    problem: str = "",
+    reason: str = "",
+    note: str = "",
+) -> Response:
+    """The case page, with what was entered when it was refused. What put the case here leads the reasons to block."""
+    given = [found.code for found in view.opened.reasons if found.code in REASONS]
+    return page(
+        request,
+        "case.html",
+        principal,
+        status=status,
+        view=view,
+        allowing=list(REASONS_OF_PEOPLE),
+        blocking=list(dict.fromkeys([*given, *REASONS])),
+        problem=problem,
+        reason=reason,
+        note=note,
+    )
 
 
-def to_next(request: Request, principal: Principal, name: str) -> Response:
-    """Claim the next case of a queue and go there, or back to the queues when it is empty."""
+def to_next(request: Request, principal: Principal, name: str, otherwise: str) -> Response:
+    """Claim the next case of a queue and go there, or back to the queues when nothing is free."""
     services = services_of(request)
     with services.database.transaction(principal.org) as tx:
         case = review.claim(tx, services.clock.now(), name, reviewer_of(principal))
-    return RedirectResponse(f"/review/{case.case_id}" if case else "/queues", status_code=303)
-
-
-def acting(request: Request, form_token: str) -> Principal:
-    """Who sends a form: a session, with that session's form token. Raises Forbidden."""
-    principal = session_principal(request)
-    cookie = request.cookies.get(COOKIE, "")
-    demand_form_token(services_of(request), cookie, form_token, request.headers.get("sec-fetch-site"))
-    if principal is None:
-        raise NotFound("log in first")
-    return principal
-
-
-def read_view(request: Request, principal: Principal, case_id: str) -> CaseView:
-    """Read what the case page shows. Raises NotFound, Forbidden."""
-    services = services_of(request)
-    reviewer = reviewer_of(principal)
-    with services.database.transaction(principal.org) as tx:
-        case = review.read_case(tx, case_id)
-        review.demand_access(case.queue, reviewer)
-        opened = review.opening_decision(tx, case)
-        prompt = review.words_of(tx, case.clip_id)
-    clip = read_verdict(services, principal.org, case.clip_id) | prompt
-    held = case.lease_expires_at is not None and case.lease_expires_at > services.clock.now()
-    marks = clip["marks"]
-    return CaseView(
-        case=case,
-        opened=opened,
-        clip=clip,
-        reasons=[reason.code for reason in opened.reasons],
-        lanes=lanes(clip),
-        moments=moments(clip),
-        mine=held and case.lease_holder == principal.principal,
-        visible=isinstance(marks, dict) and case.queue != review.HASH_QUEUE,
-    )
+    return RedirectResponse(f"/review/{case.case_id}" if case else f"/queues?said={otherwise}", status_code=303)

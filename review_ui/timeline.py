@@ -1,6 +1,7 @@
 """Signals as lanes and moments for the case page. Pure: one source for bars, numbers and buttons."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, cast
 
 from moderation.timelines import LINES, Line
@@ -34,6 +35,13 @@ class Lane:
     line_y: float
     peak: str
     line: str
+    #: On which side of the line values matter: `above` or `below`.
+    side: str
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any bar counts."""
+        return any(bar.flagged for bar in self.bars)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,7 @@ def _lane(name: str, line: Line, signal: dict[str, Any], duration: int) -> Lane:
     samples = [(int(at), float(value)) for at, value, _ in signal["samples"]]
     scale = max([line.value * 1.25, *(value for _, value in samples)])
     starts = sorted({at for at, _ in samples})
-    gap = min((after - before for before, after in zip(starts, starts[1:], strict=False)), default=333)
+    gap = min((after - before for before, after in pairwise(starts)), default=333)
     bars = tuple(_bar(at, value, line, scale, duration, gap) for at, value in samples)
     values = [value for _, value in samples]
     worst = (max if line.above else min)(values) if values else None
@@ -77,6 +85,7 @@ def _lane(name: str, line: Line, signal: dict[str, Any], duration: int) -> Lane:
         line_y=HEIGHT * (1 - line.value / scale),
         peak="" if worst is None else f"{worst:.2f}",
         line=f"{line.value:.2f}",
+        side="above" if line.above else "below",
     )
 
 
