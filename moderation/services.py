@@ -140,7 +140,8 @@ class Services:
     @cached_property
     def trust(self) -> Trust:
         """Which certificates are ours."""
-        return Trust(own_pem=self.authority.root_pem)
+        roots = self.settings.marking.timestamp_roots
+        return Trust(own_pem=self.authority.root_pem, timestamps_pem=roots.read_text() if roots else "")
 
     def upload_key(self, clip: Clip) -> str:
         """Where a clip's bytes lie as they were uploaded."""

@@ -47,6 +47,8 @@ class Marking(BaseModel):
     soft_binding: str = "org.countersign.tss.1"
     #: URL of an RFC 3161 time-stamp authority; empty signs without a time-stamp.
     timestamp_url: str = ""
+    #: PEM file with the roots of that authority; without it its time-stamps are kept but not believed.
+    timestamp_roots: Path | None = None
 
 
 class Retrying(BaseModel):
