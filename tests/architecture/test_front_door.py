@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -72,3 +73,7 @@ MODULES = {
     "python-multipart": "python_multipart",
     "pyyaml": "yaml",
 }
+
+
+def test_the_table_of_weights_is_current(root: Path) -> None:
+    assert subprocess.run([sys.executable, ".ci/weights.py", "--check"], cwd=root, check=False).returncode == 0
