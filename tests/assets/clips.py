@@ -6,6 +6,7 @@ Nothing here is fetched or committed: every file is made at run time from these 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -198,14 +199,20 @@ def _number_cells(width: int, height: int, inset: float = 0.0) -> list[tuple[sli
 
 
 def _texture(width: int, height: int, number: int, strength: float) -> NDArray[np.float32]:
+    cloud, still = _ground(width, height)
+    shift = number * 3 % 300
+    moving = cloud[shift % 60 : shift % 60 + height, shift : shift + width]
+    return np.asarray(strength * (moving + still), dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _ground(width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A coarse cloud to move over, and grain that stands still."""
     rng = np.random.default_rng(7)
     coarse = rng.standard_normal((height // 8 + 40, width // 8 + 80)).astype(np.float32)
     fine = rng.standard_normal((height + 64, width + 64)).astype(np.float32)
-    cloud = cv2.resize(coarse, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
-    shift = number * 3 % 300
-    moving = cloud[shift % 60 : shift % 60 + height, shift : shift + width]
-    still = cv2.GaussianBlur(fine, (0, 0), 1.2)[:height, :width] * 2
-    return np.asarray(strength * (moving + 0.5 * still), dtype=np.float32)
+    cloud = np.asarray(cv2.resize(coarse, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+    return cloud, np.asarray(cv2.GaussianBlur(fine, (0, 0), 1.2)[:height, :width], dtype=np.float32)
 
 
 def _times(plan: ClipPlan) -> tuple[Fraction, Sequence[int]]:
