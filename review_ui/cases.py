@@ -33,6 +33,12 @@ class CaseView:
     unseen: str
 
     @property
+    def outcomes(self) -> tuple[tuple[str, str], ...]:
+        """What may be decided, each with its key. A hash match is lifted by the list it stands on, not here."""
+        every = (("allow", "A"), ("restrict", "L"), ("block", "B"))
+        return every[2:] if self.case.queue == review.HASH_QUEUE else every
+
+    @property
     def duration_ms(self) -> int:
         """Length of the clip; 1 when nobody could tell."""
         return max(1, cast("int | None", self.clip["duration_ms"]) or 1)

@@ -56,7 +56,7 @@ def choose_language(request: Request, language: Field, form_token: Field = "", b
 
 def own_path(text: str) -> str:
     """A path of this service to go back to; anything that a browser could take for another site becomes `/queues`."""
-    strange = any(character in "\\" or not " " < character < "\x7f" for character in text)
+    strange = any(character == "\\" or not " " < character < "\x7f" for character in text)
     return "/queues" if strange or not text.startswith("/") or text.startswith("//") else text
 
 

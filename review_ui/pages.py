@@ -101,6 +101,12 @@ def decide(
     return to_next(request, principal, view.case.queue, "recorded")
 
 
+@router.get("/review/{case_id}/decide")
+def case_again(case_id: str) -> Response:
+    """A refused decision stands at the form's address; loaded anew it is the case."""
+    return RedirectResponse(f"/review/{case_id}", status_code=303)
+
+
 @router.post("/review/{case_id}/return")
 def give_back(request: Request, case_id: str, lease_token: Field, form_token: Field = "") -> Response:
     """Give the case back undecided."""

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from moderation.api.auth import services_of
 from moderation.errors import Forbidden, ModerationError, Unauthorised
 from moderation.keys import SCOPES, Principal
+from moderation.outcomes import database_away
 from moderation.sessions import check_session
 from review_ui.rendering import page
 from review_ui.security import COOKIE, demand_form_token
@@ -37,6 +38,10 @@ class PageRoute(APIRoute):
                 return problem_page(request, error.status)
             except RequestValidationError:
                 return problem_page(request, HTTPStatus.UNPROCESSABLE_ENTITY)
+            except Exception as error:
+                if database_away(error):
+                    return problem_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+                raise
 
         return answer
 

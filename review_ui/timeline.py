@@ -83,17 +83,23 @@ def _lane(name: str, line: Line, signal: dict[str, Any], duration: int) -> Lane:
         note=signal["note"],
         bars=bars,
         line_y=HEIGHT * (1 - line.value / scale),
-        peak="" if worst is None else f"{worst:.2f}",
-        line=f"{line.value:.2f}",
+        peak="" if worst is None else _figure(worst, line),
+        line=_figure(line.value, line),
         side="above" if line.above else "below",
     )
 
 
+def _figure(value: float, line: Line) -> str:
+    """Scores are read to hundredths, years to whole ones."""
+    return f"{value:.0f}" if line.value >= 10 else f"{value:.2f}"
+
+
 def _bar(at: int, value: float, line: Line, scale: float, duration: int, gap: int) -> Bar:
     height = HEIGHT * min(1.0, value / scale)
+    x = WIDTH * at / duration
     return Bar(
-        x=WIDTH * at / duration,
-        width=max(2.0, WIDTH * gap / duration - 1),
+        x=min(x, WIDTH - 2.0),
+        width=max(2.0, min(WIDTH * gap / duration - 1, WIDTH - x)),
         y=HEIGHT - height,
         height=height,
         flagged=line.crossed(value),
