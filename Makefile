@@ -32,7 +32,7 @@ check: install-dev ## format, lint, types, import contracts
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
-	test ! -d review_ui/templates || $(PYTHON) -m djlint --check --lint review_ui/templates
+	test ! -d review_ui/templates || $(PYTHON) -m djlint --lint --quiet review_ui/templates
 
 format: install-dev ## write the format that `check` wants
 	$(PYTHON) -m ruff format .
