@@ -2,10 +2,15 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from moderation.samples.copies import encode_again
@@ -67,3 +72,65 @@ def test_released_file_and_its_copy_are_known_as_ours(
     assert (of_copy["origin"], of_copy["clip_id"]) == ("ours", document["clip_id"])
     assert of_copy["layers"]["invisible"]["state"] == "found"
     assert of_copy["layers"]["c2pa"]["state"] == "not_found"
+
+
+class Service:
+    """`moderation up --samples` on a state and a port of its own; what it says goes to a file."""
+
+    def __init__(self, environment: dict[str, str], said: Path) -> None:
+        self.state = Path(environment["MODERATION_STATE"])
+        self.said = said
+        with said.open("w") as log:
+            command = [sys.executable, "-m", "moderation", "up", "--samples"]
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def wait(self, found: Callable[[], bool], seconds: float = 400) -> None:
+        until = time.monotonic() + seconds
+        while not found():
+            assert self.process.poll() is None, self.said.read_text()
+            assert time.monotonic() < until, self.said.read_text()
+            time.sleep(0.2)
+
+    def client(self) -> httpx.Client:
+        known = json.loads((self.state / "dev.json").read_text())
+        return httpx.Client(base_url=known["url"], headers={"Authorization": f"Bearer {known['api_key']}"}, timeout=30)
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_first_start_fills_the_queues_once_even_when_it_is_cut_short(tmp_path: Path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = {
+        **os.environ,
+        "MODERATION_STATE": str(tmp_path / "state"),
+        "MODERATION_PORT": port,
+        "MODERATION_ENV": "development",
+    }
+    marker = tmp_path / "state" / "samples-1.done"
+
+    first = Service(environment, tmp_path / "first.log")
+    first.wait(lambda: "sample shapes-french: " in first.said.read_text())
+    assert first.interrupt() == 0
+    assert not marker.exists()
+
+    second = Service(environment, tmp_path / "second.log")
+    second.wait(marker.exists)
+    with second.client() as client:
+        found = {line["creator"]: line["status"] for line in client.get("/v1/clips").json()["items"]}
+        assert len(client.get("/v1/clips").json()["items"]) == 5
+        waiting = {queue["name"]: queue["waiting"] for queue in client.get("/v1/queues").json()["items"]}
+    assert found["noor"] == found["sami"] == "in_review"
+    assert list(found.values()).count("released") == 3
+    assert waiting == {"likeness": 1, "minor_safety": 1}
+    assert second.interrupt() == 0
+
+    third = Service(environment, tmp_path / "third.log")
+    third.wait((tmp_path / "state" / "dev.json").exists)
+    assert third.interrupt() == 0
+    assert "sample " not in third.said.read_text()
