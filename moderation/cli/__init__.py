@@ -11,8 +11,6 @@ from typing import Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from moderation.errors import ModerationError
-
 #: Command -> its module in this package, its function or sub-app there, and its line of help.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "up": ("running", "up", "Run every role on this machine until Ctrl-C."),
@@ -85,10 +83,11 @@ def _root() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; expected failures are one sentence on stderr and exit code 3."""
+    """Run the command line; what could not be done is one sentence (or one document) and exit code 3."""
     try:
         app()
-    except ModerationError as error:
-        sys.stderr.write(f"moderation: {error.message}\n")
-        sys.exit(3)
+    except Exception as error:  # noqa: BLE001 (what nobody foresaw is raised again there)
+        from moderation.cli.failures import end  # noqa: PLC0415 (a command that went well needs none of it)
+
+        end(error)
     sys.exit(0)

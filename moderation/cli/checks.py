@@ -3,22 +3,31 @@
 import json
 import sys
 from pathlib import Path
-from typing import IO, Annotated, BinaryIO
+from typing import IO, Annotated, BinaryIO, Final, NoReturn
 
 import httpx
 import typer
 
 from moderation.assembly import open_services
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
-from moderation.clips import Submission
-from moderation.errors import ModerationError, RefusedAtTheDoor, TooLarge, Unprocessable
+from moderation.errors import Outage, RefusedAtTheDoor, TooLarge
+from moderation.problems import problem_of
 from moderation.settings import Settings
+
+
+def demand_folder(out: Path | None) -> Path | None:
+    """Refuse a target that cannot be written before the work is done that it is for."""
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise typer.BadParameter(f"{out} is a folder" if out.is_dir() else f"there is no folder {out.parent}")
+    return out
+
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 Creator = Annotated[str | None, typer.Option(help="Your platform's id of who made it.")]
 Prompt = Annotated[str | None, typer.Option(help="The prompt the clip was generated from.")]
 Cameo = Annotated[list[str] | None, typer.Option("--cameo", help="A person declared to appear; may be repeated.")]
-Out = Annotated[Path | None, typer.Option(help="Write the released file here.")]
+Out = Annotated[Path | None, typer.Option(help="Write the released file here.", callback=demand_folder)]
+NEXT_STEP: Final = "start one with `moderation up`, or set MODERATION_URL and MODERATION_API_KEY"
 Part = tuple[str, tuple[str, IO[bytes] | bytes, str]]
 
 
@@ -33,18 +42,19 @@ def check(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Take one clip through the whole pipeline in this process. Exit 0 released, 1 not released, 3 refused."""
+    from moderation.api.schemas import ClipMetadata, read_json  # noqa: PLC0415
     from moderation.checking import check_file  # noqa: PLC0415 (pulls in the whole pipeline)
     from moderation.verdicts import read_verdict  # noqa: PLC0415
 
     settings = with_models(local_settings())
     if policies is not None:
         settings = settings.model_copy(update={"policies": policies.resolve()})
-    submission = Submission(creator=creator, prompt=prompt, cameos=tuple(cameo or ()))
+    submission = read_json(ClipMetadata, metadata(creator, prompt, cameo)).submission()
     with open_services(settings) as services:
         try:
             clip = check_file(services, "default", "cli", file, submission)
         except (RefusedAtTheDoor, TooLarge) as refusal:
-            tell_refusal(refusal, as_json=as_json)
+            tell_problem(problem_of(refusal), as_json=as_json)
         verdict = read_verdict(services, "default", clip.clip_id)
         released = verdict["status"] == "released"
         if released and out is not None:
@@ -78,16 +88,23 @@ def copy_released(services: object, clip_id: str, out: Path) -> None:
             target.write(chunk)
 
 
-def tell_refusal(refusal: ModerationError, *, as_json: bool) -> None:
-    """Print the problem document of a file refused at the door, and end with exit code 3."""
-    document = {
-        "type": f"/problems/{refusal.code}",
-        "title": type(refusal).__doc__ or refusal.code,
-        "status": refusal.status,
-        "detail": refusal.message,
-        **refusal.params,
-    }
-    print_json(document) if as_json else typer.echo(f"refused: {refusal.message} ({refusal.code})", err=True)
+def metadata(
+    creator: str | None, prompt: str | None, cameos: list[str] | None, parents: list[str] | None = None
+) -> bytes:
+    """What is said of a clip, as the API reads it; what was not said is left out, an empty prompt was said."""
+    said = {"creator": creator, "prompt": prompt, "cameos": cameos or None, "parents": parents or None}
+    return json.dumps({name: value for name, value in said.items() if value is not None}).encode()
+
+
+def tell_problem(document: dict[str, object], *, as_json: bool) -> NoReturn:
+    """Print a problem document, whole or as a sentence, and end with exit code 3."""
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(f"refused: {document['detail']} ({document['code']})", err=True)
+        errors = document.get("errors")
+        for place in errors if isinstance(errors, list) else []:
+            typer.echo(f"  {place['pointer']}: {place['detail']}", err=True)
     raise typer.Exit(3)
 
 
@@ -116,39 +133,46 @@ def submit(
 ) -> None:
     """Hand one clip to a running service over HTTP."""
     url, key = where_to_submit(Settings())
-    said = {"creator": creator, "prompt": prompt, "cameos": cameo or [], "parents": parent or []}
-    metadata: dict[str, object] = {name: value for name, value in said.items() if value}
     headers = {"Authorization": f"Bearer {key}"} | ({"Prefer": f"wait={wait}"} if wait else {})
-    with httpx.Client(base_url=url, headers=headers, timeout=wait + 120) as client, file.open("rb") as content:
-        answer = client.post("/v1/clips", files=form(metadata, file.name, content))
-        document = answer.json()
-        if answer.is_error:
-            print_json(document) if as_json else typer.echo(document.get("detail", answer.text), err=True)
-            raise typer.Exit(3)
-        if out is not None and document["status"] == "released":
-            out.write_bytes(client.get(f"/v1/clips/{document['id']}/media").raise_for_status().content)
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=wait + 120) as client, file.open("rb") as content:
+            parts = form(metadata(creator, prompt, cameo, parent), file.name, content)
+            answer = client.post("/v1/clips", files=parts)
+            document = read_document(answer)
+            if answer.is_error:
+                tell_problem(document, as_json=as_json)
+            if out is not None and document["status"] == "released":
+                out.write_bytes(client.get(f"/v1/clips/{document['id']}/media").raise_for_status().content)
+    except httpx.HTTPError as error:
+        raise Outage("service", f"{url} does not answer ({type(error).__name__}): {NEXT_STEP}") from error
     tell_verdict({"decision": None, **document}, as_json=as_json)
     raise typer.Exit(0 if document["status"] in {"released", "received", "processing"} else 1)
 
 
-def form(metadata: dict[str, object], name: str, content: BinaryIO) -> list[Part]:
+def read_document(answer: httpx.Response) -> dict[str, object]:
+    """The JSON object of an answer. Raises Outage when whoever answered was no service of ours."""
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not {"status", "id" if answer.is_success else "detail"} <= set(document):
+        raise Outage("service", f"{answer.url.host} answered {answer.status_code} and nothing of ours: {NEXT_STEP}")
+    return document
+
+
+def form(said: bytes, name: str, content: BinaryIO) -> list[Part]:
     """The two parts of a submission."""
-    return [
-        ("metadata", ("metadata", json.dumps(metadata).encode(), "application/json")),
-        ("file", (name, content, "video/mp4")),
-    ]
+    return [("metadata", ("metadata", said, "application/json")), ("file", (name, content, "video/mp4"))]
 
 
 def where_to_submit(settings: Settings) -> tuple[str, str]:
-    """URL and key of the service: from the environment, else from `dev.json` of the state. Raises Unprocessable."""
+    """URL and key of the service: from the environment, else from `dev.json` of the state. Raises Outage."""
     development = settings.state / "dev.json"
     known = json.loads(development.read_text()) if development.is_file() else {}
     url = settings.url or known.get("url")
     key = settings.api_key.get_secret_value() if settings.api_key else known.get("api_key")
     if not url or not key:
-        raise Unprocessable(
-            "no service is running here: start one with `moderation up`, or set MODERATION_URL and _API_KEY"
-        )
+        raise Outage("service", f"no service is running here: {NEXT_STEP}")
     return url, key
 
 
