@@ -1,10 +1,8 @@
 """Around every request: its id, a bound on its body, every answer's headers, and the last resort when it breaks."""
 
-import asyncio
 import re
 import secrets
 import traceback
-from contextlib import suppress
 from http import HTTPStatus
 
 import structlog
@@ -17,8 +15,6 @@ from moderation.api.problems import unforeseen
 
 log = structlog.get_logger()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-#: What a refused client still sends is read for so long, so that it can read why before the connection closes.
-DRAIN_SECONDS = 5.0
 #: The largest body of a request that is no upload; uploads have their own limits while they arrive.
 MAX_BODY_BYTES = 1024 * 1024
 UPLOADS = frozenset({"/v1/clips", "/v1/verify"})
@@ -35,7 +31,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         body = Body(scope, receive)
-        reply = Reply(scope, send, body)
+        reply = Reply(scope, send)
         with structlog.contextvars.bound_contextvars(request_id=reply.request_id):
             try:
                 await self._app(scope, body.receive, reply.send)
@@ -55,21 +51,14 @@ def report(error: Exception, **context: object) -> None:
 
 
 class Body:
-    """The request's body on its way in, and whether all of it has come."""
+    """The request's body on its way in; bounded unless it is an upload."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        headers = Headers(scope=scope)
         self._receive = receive
-        self._begun = False
         self._left = None if scope["path"] in UPLOADS else MAX_BODY_BYTES
-        # Who asks before sending has sent nothing yet and need not be listened to.
-        self._asks_first = headers.get("expect", "").lower() == "100-continue"
-        self._ended = "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self._begun = True
-        self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
         if self._left is not None:
             self._left -= len(message.get("body", b""))
             if self._left < 0:
@@ -79,25 +68,14 @@ class Body:
                 )
         return message
 
-    async def drain(self) -> None:
-        """Read and forget the rest, for a few seconds."""
-        if self._asks_first and not self._begun:
-            return
-        self._left = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while not self._ended:
-                    await self.receive()
-
 
 class Reply:
     """The response on its way out, with what every response carries."""
 
-    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if _ID.fullmatch(given) else secrets.token_hex(12)
         self.started = False
-        self._body = body
         self._send = send
         scope["request_id"] = self.request_id
 
@@ -108,6 +86,4 @@ class Reply:
             headers["X-Request-Id"] = self.request_id
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
-            if message["status"] >= HTTPStatus.BAD_REQUEST:
-                await self._body.drain()
         await self._send(message)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from moderation import review
+from moderation import renditions, review
 from moderation.api.auth import Decider, Services_, reviewer_of
 from moderation.api.media import parse_range, send_blob
 from moderation.api.schemas import Answer, Claim, Lease
@@ -105,8 +105,6 @@ def veiled(
     range_: Annotated[str | None, Header(alias="range")] = None,
 ) -> Response:
     """The case's clip as a reviewer sees it first: veiled, made from the marked file. Ranges as in `/media`."""
-    from moderation import renditions  # noqa: PLC0415
-
     key, size = renditions.veiled(services, principal.org, case_id, reviewer_of(principal))
     wanted = parse_range(range_, size) if range_ else None
     headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}

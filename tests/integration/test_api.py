@@ -7,12 +7,15 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import psycopg
 
+from moderation import intake
 from moderation.clips import SETTLED
+from moderation.clock import FixedClock
 
 PROBLEM = "application/problem+json"
 
@@ -152,14 +155,53 @@ def test_what_is_too_large_is_refused_while_it_arrives(run_app, settings, drawn,
     assert (count(dsn), litter(service)) == (0, [])
 
 
-def test_a_client_that_leaves_mid_upload_leaves_nothing(service, dsn):
+@contextlib.contextmanager
+def begun(service, body: bytes, size: int):
+    """A request with the Idempotency-Key `slow` and the beginning of its body."""
     host, port = service.url.removeprefix("http://").split(":")
     key = service.client.headers["authorization"]
-    with socket.create_connection((host, int(port))) as connection:
-        head = f"POST /v1/clips HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nIdempotency-Key: gone\r\n"
-        head += "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n"
-        connection.sendall(head.encode())
-        connection.sendall(b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + b"x" * 2_000_000)
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = f"POST /v1/clips HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nIdempotency-Key: slow\r\n"
+        head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {size}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        yield connection
+
+
+@contextlib.contextmanager
+def half_sent(service, body: bytes, size: int):
+    """The same when the body has begun to arrive."""
+    with begun(service, body, size) as connection:
+        until(lambda: litter(service))
+        yield connection
+
+
+def test_a_key_in_flight_is_refused_and_taken_over_from_the_dead(service, drawn, dsn):
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = head + drawn.read_bytes() + b"\r\n--b--\r\n"
+    headers = {"Idempotency-Key": "slow"}
+    with half_sent(service, body[:5000], len(body)) as connection:
+        second = service.client.post("/v1/clips", files=form(drawn), headers=headers)
+        assert (second.status_code, second.json()["code"], count(dsn)) == (409, "conflict", 0)
+        now = service.services.clock.now()
+        service.services.clock = FixedClock(now + intake.RECEIVER_GONE + timedelta(seconds=1))
+        third = service.client.post("/v1/clips", files=form(drawn), headers=headers)
+        assert third.status_code == 202
+        # The first one was not dead after all; it must not make a second clip.
+        connection.sendall(body[5000:])
+        assert b" 409 " in connection.recv(64)
+    assert count(dsn) == 1
+
+
+def test_a_client_that_reads_last_still_learns_why(run_app, settings):
+    service = run_app(limits=settings.limits.model_copy(update={"max_bytes": 100_000}))
+    with begun(service, b"--b\r\n", 20_000_005) as connection:
+        connection.sendall(b"x" * 20_000_000)
+        assert b" 413 " in connection.recv(64)
+
+
+def test_a_client_that_leaves_mid_upload_leaves_nothing(service, dsn):
+    head = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    with half_sent(service, head + b"x" * 2_000_000, 5_000_000):
         until(lambda: litter(service))
         assert count(dsn, "select count(*) from moderation.idempotency_keys") == 1
     until(lambda: not litter(service))

@@ -96,6 +96,22 @@ def test_a_known_illegal_hit_is_told_to_specialists_only(service, drawn):
     assert reader.get(f"/v1/cases/{told['case_id']}").status_code == 403
 
 
+def test_the_veiled_file_is_shown_to_who_holds_the_case(service, case, drawn):
+    leased = claim(service.client, case).json()
+    path = f"/v1/cases/{leased['id']}/renditions/veiled"
+    assert service.client.get(path).status_code == 404
+    blob = service.services.store.put("default", "marked", drawn)
+    row = {"org": "default", "clip": case["clip"], "kind": "marked", "sha256": blob.sha256, "blob_key": blob.key}
+    with service.services.database.transaction() as tx:
+        more = {"bytes": blob.size, "report": Jsonb({}), "now": service.services.clock.now()}
+        tx.pg.execute(RECORDS.insert_rendition, {**row, **more})
+    whole = service.client.get(path)
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
+    assert whole.content not in {b"", drawn.read_bytes()}
+    assert service.client.get(path, headers={"Range": "bytes=0-9"}).content == whole.content[:10]
+    assert service.with_scopes("review", principal="colleague").get(path).status_code == 403
+
+
 def released(service, drawn) -> str:
     """A clip whose rows say that it was released; its file is the drawn one."""
     clip = service.client.post("/v1/clips", files={"file": drawn.read_bytes()}).json()["id"]
