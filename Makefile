@@ -38,10 +38,10 @@ format: install-dev ## write the format that `check` wants
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
-bench: install ## what one clip costs, by stage; writes benchmarks/results/
-	$(PYTHON) benchmarks/stages.py
+bench: install ## what a clip costs by stage, what its mark survives, starts and sizes; writes benchmarks/results/
+	$(PYTHON) benchmarks/run.py
 
-bench-scale: install ## the long benchmarks; never in CI
+bench-scale: install ## long queues and many fingerprints; never in CI
 	$(PYTHON) benchmarks/scale.py
 
 lock: install-dev ## resolve the pinned requirements anew
