@@ -15,15 +15,16 @@ from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
 #: Pattern and gain are kept as whole 32nds.
 _UNIT = 32
-#: Grey levels added per grey level of detail, and how far the gain may go.
-_SLOPE, _CEILING = 0.2, 3.0
+#: Gain in grey levels at no detail, at one grey level of it, at eleven, and from there on, for 720 lines. Flat areas
+#: show the pattern most and drown it least; from the first bit of detail on the encoder throws weak patterns away.
+_DETAIL, _GAIN = (0, 1, 11), (1.0, 1.3, 3.0)
 #: After these many windows (0.5 s, 1 s, ...) decoding is tried, and then every `_TRY_EVERY`.
 _TRY_AFTER = frozenset({2, 4, 6, 8, 12, 16, 24, 32})
 _TRY_EVERY = 32
 #: Noise passes one decoding so often: 24 bits of check, and 4 of key version that must name the key being tried.
 _FALSE_DECODE = 2.0**-28
-#: Below this chance an undecodable sync is called a damaged mark. Pictures are not noise, hence the margin.
-_SYNC_IS_SURE = 1e-9
+#: Below this chance an undecodable sync is called a damaged mark: some hundred places are looked at in a copy.
+_SYNC_IS_SURE = 1e-7
 
 State = Literal["found", "not_found", "damaged"]
 
@@ -33,9 +34,9 @@ class InvisibleReading:
     """What the invisible layer says of a copy.
 
     `confidence` is 1 minus an upper bound of the probability that a copy without our mark gives this reading.
-    `found`: at most 2^-28 for every decoding tried, whatever the pictures are. Decoding is tried only where the sync
-    correlates (chance <= 1e-4), so for pictures without structure at the chips' places the expectation is below
-    1e-10 a copy. `damaged`: the chance of the sync alone, taking whitened pictures for noise. `not_found`: 0.
+    `found`: 2^-28 for every decoding tried, whatever the pictures are (24 bits of check and 4 of key version). Decoding
+    is tried only where the sync shows with a chance of at most 1e-4, so over copies without a mark the expectation
+    is below 1e-10 each. `damaged`: the chance of its sync, the correlation map taken as normal. `not_found`: 0.
     """
 
     state: State
@@ -78,17 +79,21 @@ class InvisibleMarker:
         self._pattern = np.clip(np.rint(drawn * _UNIT), -127, 127).astype(np.int16)
         self._key = key
         # A small frame has fewer pixels to speak with, so each speaks louder.
-        self._floor = float(np.clip(1.2 * (720 / min(width, height)) ** 0.35, 0.9, 1.6))
+        louder = np.clip((720 / min(width, height)) ** 0.35, 0.75, 1.3)
+        gains = np.minimum(np.interp(np.arange(256), _DETAIL, _GAIN) * louder, _GAIN[-1])
+        self._gains = np.rint(gains * _UNIT).astype(np.int16)
 
     def mark(self, planes: Planes) -> None:
-        gain = cv2.resize(_gain(planes.y, self._floor), self._pattern.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        """Add the pattern to `planes.y`; of the rest only `time_ms` is read."""
+        grid = self._gains[busyness(planes.y)]
+        gain = cv2.resize(grid, self._pattern.shape[::-1], interpolation=cv2.INTER_LINEAR)
         scale = int(polarities(self._key, np.array([planes.time_ms]))[0]) / _UNIT**2
         change = cv2.multiply(self._pattern, gain, scale=scale)
         planes.y[...] = cv2.add(planes.y, change, dtype=cv2.CV_8U)
 
 
-def _gain(y: NDArray[np.uint8], floor: float) -> NDArray[np.int16]:
-    """Return the strength of the pattern on a coarse grid, in 32nds of a grey level."""
+def busyness(y: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the mean detail around each place in grey levels, on a grid of about 90 along the short side."""
     height, width = y.shape
     step = max(round(min(height, width) / 360), 1)
     size = (max(width // step, 1), max(height // step, 1))
@@ -96,8 +101,7 @@ def _gain(y: NDArray[np.uint8], floor: float) -> NDArray[np.int16]:
     detail = cv2.absdiff(small, cv2.blur(small, (5, 5)))
     grid = cv2.resize(detail, (max(size[0] // 4, 1), max(size[1] // 4, 1)), interpolation=cv2.INTER_AREA)
     # The smallest of the neighbours: beside a lone edge the flat side decides.
-    busy = cv2.erode(grid, np.ones((3, 3), np.uint8)).astype(np.float32)
-    return np.asarray(np.rint(np.clip(floor + _SLOPE * busy, floor, _CEILING) * _UNIT), np.int16)
+    return np.asarray(cv2.erode(grid, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def read(
