@@ -333,3 +333,24 @@ def test_the_openapi_document_names_the_key_and_every_route(service):
     assert set(body) == {"multipart/form-data", "application/json"}
     references = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
     assert references <= set(document["components"]["schemas"])
+
+
+def test_an_outage_of_the_database_is_said_and_passes(service, drawn, dsn):
+    client, name = service.client, dsn.split("?")[0].rsplit("/", 1)[1]
+    clip = client.post("/v1/clips", files=form(drawn)).json()["id"]
+    with psycopg.connect(dsn.replace(f"/{name}?", "/postgres?"), autocommit=True) as admin:
+        admin.execute(f"alter database {name} allow_connections false")
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        answer = client.get(f"/v1/clips/{clip}")
+        assert (answer.status_code, answer.json()["code"], answer.json()["cause"]) == (503, "outage", "database")
+        assert int(answer.headers["retry-after"]) > 0
+        assert httpx.get(f"{service.url}/livez").status_code == 200
+        ready = httpx.get(f"{service.url}/readyz")
+        assert (ready.status_code, ready.json()["checks"]["database"]["ready"]) == (503, False)
+        admin.execute(f"alter database {name} allow_connections true")
+    assert client.get(f"/v1/clips/{clip}").status_code == 200
+    assert httpx.get(f"{service.url}/readyz").status_code == 200
+    # Whoever waits is woken again too: the listener came back.
+    threading.Timer(3, lambda: client.post(f"/v1/clips/{clip}/withdraw")).start()
+    with client.stream("GET", f"/v1/clips/{clip}/events") as stream:
+        assert any(line == "event: clip.withdrawn" for line in stream.iter_lines())
