@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 VENV ?= .venv
+# The first of these that is 3.11 or newer makes the environment.
+INTERPRETERS ?= python3.11 python3.12 python3.13 python3
 PYTHON := $(VENV)/bin/python
 MODERATION := $(PYTHON) -m moderation
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install
@@ -54,7 +56,7 @@ install: $(VENV)/.installed ## make the environment and install what is pinned
 install-dev: $(VENV)/.installed-dev
 
 $(VENV)/.python:
-	@for python in python3.11 python3.12 python3.13 python3; do \
+	@for python in $(INTERPRETERS); do \
 	  if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    echo "making $(VENV) with $$python"; "$$python" -m venv "$(VENV)" && touch $@ && exit 0; \
 	  fi; \
