@@ -1,5 +1,6 @@
 """One `moderation up` on a state and a port of its own, seen from outside: commands, HTTP and the process table."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,15 @@ import pytest
 READY_SECONDS = 240.0
 COMMAND_SECONDS = 600.0
 LIVEZ_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process as anybody sees it; `named` is its command line and environment."""
+
+    parent: int
+    command: list[str]
+    named: str
 
 
 class Deployment:
@@ -118,31 +129,39 @@ class Deployment:
         self.process.kill()
         self.process.wait()
 
-    def processes(self) -> dict[int, tuple[int, list[str]]]:
-        """Every process of this deployment: pid -> its parent and its command line."""
-        found = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (seen := _look(entry, str(self.folder).encode())):
-                found[int(entry.name)] = seen
-        return found
+    def processes(self) -> dict[int, Process]:
+        """Every process of this deployment by pid: those that name its folder, and all below them."""
+        every = {int(entry.name): _look(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+        living = {pid: seen for pid, seen in every.items() if seen is not None}
+        mine = {pid for pid, seen in living.items() if str(self.folder) in seen.named}
+        while more := {pid for pid, seen in living.items() if seen.parent in mine} - mine:
+            mine |= more
+        return {pid: living[pid] for pid in mine}
 
     def close(self) -> None:
         if self.running:
             self.interrupt()
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder)
 
 
-def _look(entry: Path, folder: bytes) -> tuple[int, list[str]] | None:
-    """The parent and command line of a process that carries `folder` in its environment or command line."""
+def _look(entry: Path) -> Process | None:
+    """One entry of /proc; None for a process that is gone, or only waits for its parent to notice."""
     try:
-        command, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
-        status = (entry / "stat").read_text().rpartition(")")[2].split()
+        command = (entry / "cmdline").read_bytes()
+        state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
     except (FileNotFoundError, ProcessLookupError):
         return None
-    ours = folder in command or folder in environment
-    return (int(status[1]), command.decode(errors="replace").split("\0")) if ours and status[0] != "Z" else None
+    try:
+        environment = (entry / "environ").read_bytes()
+    except OSError:
+        # Another user's, whose command line must do.
+        environment = b""
+    words = command.decode(errors="replace").split("\0")
+    named = (command + environment).decode(errors="replace")
+    return None if state == "Z" else Process(parent=int(parent), command=words, named=named)
 
 
 def free_port() -> int:
