@@ -159,6 +159,7 @@ def publish_draft(services: "Services", org: str, clip_id: str, by: str) -> None
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
+        demand_unsealed(tx, clip_id)
         if clip.visibility != "draft":
             raise Conflict("this clip is public already")
         tx.pg.execute(CLIPS.set_visibility, {"clip": clip_id, "visibility": "public"})
@@ -168,11 +169,18 @@ def publish_draft(services: "Services", org: str, clip_id: str, by: str) -> None
         outbox.enqueue_clip(tx, services.enqueuer, clip, next_generation(tx, clip, now))
 
 
+def demand_unsealed(tx: Transaction, clip_id: str) -> None:
+    """Refuse to let a platform touch a clip whose bytes were sealed as evidence. Raises Conflict, and says no more."""
+    if tx.pg.execute(CASES.sealed_case, {"clip": clip_id}).fetchone():
+        raise Conflict("this clip was withheld for good and cannot be changed")
+
+
 def withdraw(services: "Services", org: str, clip_id: str, by: str, reason: str) -> None:
     """Take a clip back; its media is gone for callers from here on. Withdrawing twice changes nothing."""
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
+        demand_unsealed(tx, clip_id)
         if clip.state is Status.WITHDRAWN:
             return
         withdraw_locked(tx, services, clip, now, by=by, reason=reason)
@@ -192,6 +200,7 @@ def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
+        demand_unsealed(tx, clip_id)
         if tx.pg.execute(SQL.legal_hold, {"clip": clip_id}).fetchone():
             raise Conflict("a legal hold stands on this clip; it cannot be deleted")
         if clip.erased_at is not None:

@@ -37,8 +37,11 @@ class Named:
     fingerprint: Fingerprint | None
 
 
-def verify_file(services: "Services", path: Path, *, staff: bool = False) -> dict[str, object]:
-    """Say where a file came from, layer by layer (contract, section 4). Raises a refusal for what is no video."""
+def verify_file(services: "Services", path: Path, *, staff_of: str | None = None) -> dict[str, object]:
+    """Say where a file came from, layer by layer (contract, section 4). Raises a refusal for what is no video.
+
+    Staff of an organisation are told which of its clips an unmarked copy resembles; nobody else is.
+    """
     reading = services.sandbox.read_marks(path, services.mark_keys, services.trust)
     named = name_clip(services, reading)
     if named is not None and named.fingerprint is not None:
@@ -54,8 +57,8 @@ def verify_file(services: "Services", path: Path, *, staff: bool = False) -> dic
     }
     if named is not None and origin == "ours":
         answer["consent_state"] = consent_state(services, named)
-    if staff and origin == "unknown":
-        answer["candidates"] = candidates(services, reading)
+    if staff_of is not None and origin == "unknown":
+        answer["candidates"] = candidates(services, staff_of, reading)
     return answer
 
 
@@ -143,12 +146,12 @@ def latest_facts(tx: Transaction, clip_id: str) -> FactRecord | None:
     return FactRecord.from_json(row[0]) if row else None
 
 
-def candidates(services: "Services", reading: MarksReading) -> list[dict[str, object]]:
-    """Released clips whose content looks the same; for staff, and no proof of anything."""
+def candidates(services: "Services", org: str, reading: MarksReading) -> list[dict[str, object]]:
+    """Released clips of one organisation whose content looks the same; no proof of anything."""
     if reading.fingerprint is None:
         return []
     query = Fingerprint.from_bytes(reading.fingerprint)
-    with services.database.system_transaction() as tx:
+    with services.database.transaction(org) as tx:
         stored = tx.pg.execute(RECORDS.all_fingerprints, {"limit": CANDIDATES}).fetchall()
     matches = ((clip_id, same_content(query, Fingerprint.from_bytes(bytes(body)))) for clip_id, body in stored)
     return [{"clip_id": clip_id, "share": match.share} for clip_id, match in matches if match.agreed]

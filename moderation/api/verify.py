@@ -59,21 +59,21 @@ class Turns:
 async def verify(request: Request, services: Services_, principal: Anyone) -> Response:
     """Say where a copy came from: multipart `file`, or JSON with its `url`."""
     turns: Turns = request.app.state.turns
-    staff = principal is not None and principal.may(*STAFF)
+    staff_of = principal.org if principal is not None and principal.may(*STAFF) else None
     limits = services.settings.limits
     if kind_of(request) == "multipart":
         async with receive_form(request, services.scratch(), limits) as received, turns.take():
-            return await _verified(services, received.path, staff=staff)
+            return await _verified(services, received.path, staff_of=staff_of)
     source = read_json(VerifySource, await receive_json(request, limits))
     with scratch_file(services.scratch()) as (_, path):
         rules = rules_of(services.settings)
         await download(source.url, path, rules, limits, seconds=FETCH_SECONDS)
         async with turns.take():
-            return await _verified(services, path, staff=staff)
+            return await _verified(services, path, staff_of=staff_of)
 
 
-async def _verified(services: Services, path: Path, *, staff: bool) -> Response:
-    return JSONResponse(await run_in_threadpool(lambda: verify_file(services, path, staff=staff)))
+async def _verified(services: Services, path: Path, *, staff_of: str | None) -> Response:
+    return JSONResponse(await run_in_threadpool(lambda: verify_file(services, path, staff_of=staff_of)))
 
 
 @router.get("/marks/{payload}", dependencies=[Depends(at_most(120, "marks"))])

@@ -181,7 +181,7 @@ def verify(file: File, *, as_json: bool = JSON_OPTION) -> None:
     from moderation.verification import verify_file  # noqa: PLC0415
 
     with open_services(local_settings()) as services:
-        answer = verify_file(services, file, staff=True)
+        answer = verify_file(services, file, staff_of="default")
     if as_json:
         print_json(answer)
     else:

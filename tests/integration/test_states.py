@@ -371,3 +371,20 @@ def test_a_canary_that_fails_too_is_an_outage(services, monkeypatch):
     monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, _order: _copy(source, target))
     with pytest.raises(Outage):
         canary.demand_marks(services)
+
+
+def test_a_sealed_clip_is_no_longer_its_platforms_to_touch(services, drawn):
+    sha256 = services.store.put(ORG, "upload", drawn).sha256
+    with services.database.system_transaction() as tx:
+        tx.pg.execute(
+            "insert into moderation.known_hashes (org_id, kind, hash, source) values ('default', 'sha256', %s, 'test')",
+            (bytes.fromhex(sha256),),
+        )
+    clip = check(services, drawn, visibility="draft")["id"]
+    for act in (release.delete, release.publish_draft):
+        with pytest.raises(Conflict):
+            act(services, ORG, clip, "tester")
+    with pytest.raises(Conflict):
+        release.withdraw(services, ORG, clip, "tester", "never mind")
+    assert scalar(services, "select state from moderation.cases") == "open"
+    assert len(list(services.store.list(f"{ORG}/sealed"))) == 1

@@ -67,3 +67,7 @@ values (%(org)s, %(case)s, %(action)s, %(actor)s, %(body)s, %(now)s);
 
 -- name: actions
 select action, actor, body, at from moderation.case_actions where case_id = %(case)s order by action_id;
+
+-- name: sealed_case
+-- A clip whose bytes were sealed away belongs to the specialists, not to its platform any more.
+select 1 from moderation.cases where clip_id = %(clip)s and queue = 'known_illegal' limit 1;
