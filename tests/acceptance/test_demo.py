@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,11 +21,19 @@ from moderation.samples.copies import encode_again
 RELEASED = ("shapes-english", "shapes-french", "shapes-arabic")
 
 
+@contextmanager
+def fresh_environment() -> Iterator[dict[str, str]]:
+    """A state that another user may enter, for Postgres does not run as root; weights from the user's cache."""
+    state = Path(tempfile.mkdtemp(prefix="cs-demo-"))
+    state.chmod(0o755)
+    yield {**os.environ, "MODERATION_STATE": str(state), "MODERATION_ENV": "development"}
+    shutil.rmtree(state)
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A state of this module's own; weights and samples from the user's cache."""
-    state = tmp_path_factory.mktemp("state")
-    return {**os.environ, "MODERATION_STATE": str(state), "MODERATION_ENV": "development"}
+def environment() -> Iterator[dict[str, str]]:
+    with fresh_environment() as environment:
+        yield environment
 
 
 def moderation(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -103,16 +114,19 @@ class Service:
 @pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_first_start_fills_the_queues_once_even_when_it_is_cut_short(tmp_path: Path):
+    with fresh_environment() as environment:
+        cut_a_first_start_short(environment | {"MODERATION_PORT": free_port()}, tmp_path)
+
+
+def free_port() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {
-        **os.environ,
-        "MODERATION_STATE": str(tmp_path / "state"),
-        "MODERATION_PORT": port,
-        "MODERATION_ENV": "development",
-    }
-    marker = tmp_path / "state" / "samples-1.done"
+        return str(free.getsockname()[1])
+
+
+def cut_a_first_start_short(environment: dict[str, str], tmp_path: Path) -> None:
+    state = Path(environment["MODERATION_STATE"])
+    marker = state / "samples-1.done"
 
     first = Service(environment, tmp_path / "first.log")
     first.wait(lambda: "sample shapes-french: " in first.said.read_text())
@@ -131,6 +145,6 @@ def test_first_start_fills_the_queues_once_even_when_it_is_cut_short(tmp_path: P
     assert second.interrupt() == 0
 
     third = Service(environment, tmp_path / "third.log")
-    third.wait((tmp_path / "state" / "dev.json").exists)
+    third.wait((state / "dev.json").exists)
     assert third.interrupt() == 0
     assert "sample " not in third.said.read_text()
