@@ -5,9 +5,12 @@ tags: no names, places or devices.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
+
+from av.error import ArgumentError, InvalidDataError
 
 from watermark.frames import FrameMarker, Planes, mark_frames
 from watermark.limits import VideoLimits, VideoRefused
@@ -41,6 +44,7 @@ def rewrite(
     markers = make_markers(described)
     laps, picture = Laps(), picture_of(described)
     with (
+        _refusing_damage(),
         open_source(source, limits, threads=encoding.threads) as opened,
         ClipWriter(target, picture, encoding, laps) as writer,
     ):
@@ -51,6 +55,15 @@ def rewrite(
             raise VideoRefused("no_frames", "the file has no frame that can be shown")
         sound.finish()
     return writer.report(sound.fate)
+
+
+@contextmanager
+def _refusing_damage() -> Iterator[None]:
+    """Refuse what only the muxer finds damaged: sound is copied without being decoded."""
+    try:
+        yield
+    except (InvalidDataError, ArgumentError) as error:
+        raise VideoRefused("decode_failed", "a track of the file is damaged") from error
 
 
 def picture_of(described: Probe) -> Picture:

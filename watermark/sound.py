@@ -20,7 +20,7 @@ _AAC_BITS_PER_CHANNEL: Final = 96_000
 class SoundCarrier:
     """Takes the packets of `source.audio` and puts them into `output`, moved so that `origin` seconds become zero.
 
-    Of sound that an edit list hides only the packet before the first heard one is kept, which decoders need to
+    Of what an edit list hides only the packet before the first heard one is kept, which decoders need to
     start; players do not play it. What the edit list cut away must not travel on, judged by nobody.
     """
 

@@ -226,7 +226,7 @@ def _choose_video(streams: list[Any]) -> Any:
         raise VideoRefused("no_video_track", "the file has no video track")
     chosen = found[0]
     if chosen.codec_context is None or chosen.codec_context.codec.name not in VIDEO_DECODERS:
-        raise VideoRefused("unsupported_codec", f"the video codec {chosen.name or 'of this file'} is not accepted")
+        raise VideoRefused("unsupported_codec", f"the video codec {_codec_name(chosen)} is not accepted")
     return chosen
 
 
@@ -235,5 +235,9 @@ def _choose_audio(streams: list[Any]) -> Any | None:
     found = [stream for stream in streams if stream.type == "audio"]
     readable = [s for s in found if s.codec_context is not None and s.codec_context.codec.name in AUDIO_DECODERS]
     if found and not readable:
-        raise VideoRefused("unsupported_codec", f"the audio codec {found[0].name or 'of this file'} is not accepted")
+        raise VideoRefused("unsupported_codec", f"the audio codec {_codec_name(found[0])} is not accepted")
     return readable[0] if readable else None
+
+
+def _codec_name(stream: Any) -> str:
+    return "of this file" if stream.codec_context is None else str(stream.codec_context.codec.name)

@@ -185,6 +185,12 @@ def test_codecs_and_pictures_outside_the_list(tmp_path):
     assert refusal(draw_clip(tmp_path / "a.mkv", sound)).code == "unsupported_codec"
 
 
+def test_a_codec_nobody_knows_is_refused(tmp_path):
+    path = draw_clip(tmp_path / "a.mp4", ClipPlan())
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    assert refusal(path).code == "unsupported_codec"
+
+
 @pytest.mark.parametrize(
     ("code", "limits", "limit"),
     [

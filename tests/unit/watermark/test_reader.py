@@ -52,6 +52,10 @@ def test_frames_come_upright_in_true_colours(tmp_path, plan):
         drawn = draw_picture(plan.width, plan.height, frame.index)
         assert np.abs(frame.pixels.astype(int) - drawn).mean() < 1.5
         assert (read_number(frame.pixels), read_corners(frame.pixels)) == (frame.index, UPRIGHT)
+        side = min(plan.width, plan.height) // 6 - 4
+        for corner in (np.s_[4:side, 4:side], np.s_[4:side, -side:-4], np.s_[-side:-4, -side:-4]):
+            # Read by another matrix, these saturated colours would be off by ten and more.
+            assert np.abs(frame.pixels[corner].mean(axis=(0, 1)) - drawn[corner].mean(axis=(0, 1))).max() < 5
 
 
 def test_uniform_samples_and_always_the_last(tmp_path):

@@ -25,6 +25,8 @@ from clips import (
 
 from watermark.frames import Planes
 from watermark.limits import VideoLimits, VideoRefused
+from watermark.orientation import UPRIGHT
+from watermark.planes import Canvas
 from watermark.probing import probe
 from watermark.reader import luma, sample
 from watermark.rewriting import Encoding, Picture, encode_frames, rewrite
@@ -168,6 +170,20 @@ def test_a_mark_stays_out_of_the_frames_it_was_not_written_into(tmp_path):
     assert max(means[1::2]) < 170
 
 
+def test_a_canvas_an_encoder_still_holds_is_not_drawn_over():
+    # Unlike x264 this encoder copies nothing: its threads read later the frames they were given.
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, "yuvj420p", Fraction(1, 30)
+    encoder.thread_count, encoder.thread_type = 4, "FRAME"
+    canvas, places = Canvas(320, 240, "yuvj420p", UPRIGHT), []
+    for number in range(3):
+        frame = canvas.draw(av.VideoFrame(320, 240, "yuvj420p"))
+        frame.pts = number
+        encoder.encode(frame)
+        places.append(frame.planes[0].buffer_ptr)
+    assert len(set(places)) > 1
+
+
 def test_makers_of_marks_are_told_what_the_clip_is(tmp_path):
     source = draw_clip(tmp_path / "in.mp4", ClipPlan(rotation=90))
     told = []
@@ -294,6 +310,17 @@ def test_a_failure_leaves_no_file(tmp_path):
     assert not (tmp_path / "out.mp4").exists()
     noise = np.random.default_rng(0).integers(0, 256, 9000, dtype=np.uint8).tobytes()
     patch_box(source, b"mdat", 60_000, noise)
+    with pytest.raises(VideoRefused) as caught:
+        rewritten(source)
+    assert caught.value.code == "decode_failed"
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_damaged_sound_header_is_a_refusal(tmp_path):
+    source = draw_clip(tmp_path / "in.mkv", ClipPlan(sounds=(Sound(codec="libopus"),)))
+    content = bytearray(source.read_bytes())
+    content[content.index(b"OpusHead") - 2] = 0
+    source.write_bytes(content)
     with pytest.raises(VideoRefused) as caught:
         rewritten(source)
     assert caught.value.code == "decode_failed"
