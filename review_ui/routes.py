@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
-from moderation.api.auth import services_of
+from moderation.api.auth import SessionPrincipal, services_of
 from moderation.errors import Forbidden, ModerationError, Unauthorised
 from moderation.keys import SCOPES, Principal
 from moderation.outcomes import database_away
@@ -49,7 +49,7 @@ class PageRoute(APIRoute):
 def problem_page(request: Request, status: int) -> Response:
     """Say what went wrong and what to do next."""
     sentence = f"problem.{int(status) if status in SAID else 'other'}"
-    return page(request, "problem.html", session_principal(request), status=status, sentence=sentence)
+    return page(request, "problem.html", logged_in(request), status=status, sentence=sentence)
 
 
 def session_principal(request: Request) -> Principal | None:
@@ -65,9 +65,14 @@ def session_principal(request: Request) -> Principal | None:
     return Principal(org="default", principal=name, scopes=frozenset(SCOPES), kind="person")
 
 
+def logged_in(request: Request) -> Principal | None:
+    """Whose session this is, asked where the API asks too."""
+    return cast("SessionPrincipal", request.app.state.session_principal)(request)
+
+
 def reading(request: Request) -> Principal:
     """Who reads a page. Raises Unauthorised without a session, Forbidden to whoever reviews nothing."""
-    principal = session_principal(request)
+    principal = logged_in(request)
     if principal is None:
         raise Unauthorised
     if not principal.may("review", "specialist"):
