@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import gluing
 import results
 import scenes
-from meters import Cost, Meter, MeteredDetector, MeteredMarker, own_seconds
+from meters import Cost, Meter, MeteredDetector, MeteredMarker, database_meter, own_seconds
 from states import passing_state
 from transcoding import transcode
 
@@ -26,7 +26,6 @@ from moderation.assembly import open_services
 from moderation.checking import InlineSteps
 from moderation.clips import Clip, Submission
 from moderation.pipeline import Json, process_clip
-from moderation.postgres import EmbeddedPostgres
 from moderation.services import Services
 from moderation.settings import Settings
 from moderation.verdicts import read_verdict
@@ -222,10 +221,7 @@ def main() -> None:
         clip = scenes.two_faces(folder / "two-faces.mp4", settings.models)
         models = gluing.Models.load(load_manifest(settings.models).folder)
         with open_services(settings) as services:
-            pid = EmbeddedPostgres(state).pid()
-            if pid is None:
-                raise RuntimeError("the database of this benchmark is not the embedded one")
-            bench = Bench(services, Meter(database=pid), clip, folder)
+            bench = Bench(services, database_meter(state), clip, folder)
             bench.warm_up()
             rounds = []
             for number in range(ROUNDS):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from detectors.base import Detector, Findings, Frame, Inspection, Subject
+from moderation.postgres import EmbeddedPostgres
 from watermark.frames import FrameMarker, Planes
 
 #: The kernel counts another process's time in ticks of this many seconds: smaller figures than a few are noise.
@@ -56,6 +57,14 @@ class Meter:
             decoders=decoders + gone.ru_utime + gone.ru_stime,
             database=database,
         )
+
+
+def database_meter(state: Path) -> Meter:
+    """The meter of a state whose embedded database runs. Raises RuntimeError when it does not."""
+    pid = EmbeddedPostgres(state).pid()
+    if pid is None:
+        raise RuntimeError("the database of this benchmark is not the embedded one: unset MODERATION_DATABASE_URL")
+    return Meter(database=pid)
 
 
 @contextmanager

@@ -4,14 +4,14 @@ Long; never in CI. 100 000 cases and a million hashes of frames so far; people a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from statistics import median
 from typing import Final
 
 import numpy as np
 import results
-from meters import own_seconds
+from meters import Meter, database_meter, own_seconds
 from numpy.typing import NDArray
 from states import passing_state
 
@@ -60,8 +60,11 @@ def fill_queues(services: Services) -> float:
     return time.monotonic() - began
 
 
-def deal(services: Services) -> dict[str, object]:
-    """Time what reviewers wait for: the list of queues, a page of one, and claims by as many reviewers as claims."""
+def deal(services: Services, meter: Meter) -> dict[str, object]:
+    """Time what reviewers wait for: the list of queues, a page of one, and claims by as many reviewers as claims.
+
+    Milliseconds of waiting, and of the database's CPU on average, which other work on the machine lengthens less.
+    """
     someone = review.Reviewer(principal="bench", specialist=True)
 
     def act(do: Callable[[Transaction, datetime], object]) -> float:
@@ -69,6 +72,12 @@ def deal(services: Services) -> dict[str, object]:
         with services.database.transaction(ORG) as tx:
             do(tx, services.clock.now())
         return (time.monotonic() - began) * 1000
+
+    def times(acts: list[Callable[[Transaction, datetime], object]]) -> dict[str, float]:
+        used = meter.read()
+        values = [act(do) for do in acts]
+        database = (meter.read() - used).database / len(acts) * 1000
+        return spread(values) | {"database_cpu": round(database, 2)}
 
     def claim(number: int) -> Callable[[Transaction, datetime], object]:
         reviewer = review.Reviewer(principal=f"reviewer-{number}")
@@ -82,9 +91,9 @@ def deal(services: Services) -> dict[str, object]:
         return taken
 
     return {
-        "list_queues_ms": spread([act(lambda tx, now: review.list_queues(tx, now, someone)) for _ in range(REPEATS)]),
-        "list_cases_ms": spread([act(lambda tx, _: review.list_cases(tx, "general", someone)) for _ in range(REPEATS)]),
-        "claim_ms": spread([act(claim(number)) for number in range(CLAIMS)]),
+        "list_queues_ms": times([lambda tx, now: review.list_queues(tx, now, someone)] * REPEATS),
+        "list_cases_ms": times([lambda tx, _: review.list_cases(tx, "general", someone)] * REPEATS),
+        "claim_ms": times([claim(number) for number in range(CLAIMS)]),
         "cases": CASES,
         "claims_held_at_once": CLAIMS,
     }
@@ -132,7 +141,7 @@ def find_candidates(services: Services) -> dict[str, object]:
     reading = MarksReading(layers={}, fingerprint=prints[-1].to_bytes())
     spent: list[float] = []
     with own_seconds(spent.append):
-        found = verification.candidates(services, reading)
+        found = verification.candidates(services, ORG, reading)
     names = [candidate["clip_id"] for candidate in found]
     return {
         "clips": len(prints),
@@ -162,15 +171,22 @@ def main() -> None:
     with passing_state() as state, open_services(Settings(env="development", state=state)) as services:
         results.tell(f"filling the queues with {CASES} cases")
         filling = fill_queues(services)
-        queue = {"filling_seconds": round(filling, 1), **deal(services)}
+        queue = {"filling_seconds": round(filling, 1), **deal(services, database_meter(state))}
         results.tell("comparing fingerprints")
         fingerprints = {"all_hashes": compare_hashes(), "candidates_of_verify": find_candidates(services)}
     figures = {"queue": queue, "fingerprints": fingerprints}
     path = results.save("scale", began, figures)
-    lines = list(queue.items())
-    lines += [(f"{part}: {name}", value) for part, found in fingerprints.items() for name, value in found.items()]
-    results.print_table("Scale", [("figure", ""), *lines])
+    _print({"queue": queue, **fingerprints})
     print(f"\n{path}")
+
+
+def _print(found: Mapping[str, Mapping[str, object]]) -> None:
+    lines = []
+    for part, figures in found.items():
+        for name, value in figures.items():
+            parts = value if isinstance(value, dict) else {"": value}
+            lines += [(f"{part}: {name} {which}".rstrip(), figure) for which, figure in parts.items()]
+    results.print_table("Scale", [("figure", ""), *lines])
 
 
 if __name__ == "__main__":
