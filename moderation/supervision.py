@@ -1,10 +1,12 @@
 """`moderation up`: every role on one machine as supervised children, one Ctrl-C for all. Processes no clip itself."""
 
 import ctypes
+import errno
 import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +23,10 @@ from moderation.settings import Settings
 
 #: A child that dies again and again is restarted ever more slowly, up to this many seconds.
 LONGEST_PAUSE = 10.0
+#: One that lived so long begins anew with the shortest.
+HEALTHY_SECONDS = 60.0
+#: A service killed a moment ago may still be letting go of its port.
+PORT_SECONDS = 15.0
 STOP_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
 #: Tells a child which process keeps it.
@@ -36,6 +42,7 @@ class Child:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
+    started_at: float = 0.0
     start_at: float = 0.0
 
     def tend(self) -> None:
@@ -45,9 +52,10 @@ class Child:
         now = time.monotonic()
         if self.process is not None:
             self.process = None
-            self.deaths += 1
+            self.deaths = 1 if now - self.started_at > HEALTHY_SECONDS else min(self.deaths + 1, 10)
             self.start_at = now + min(0.5 * 2**self.deaths, LONGEST_PAUSE)
         if now >= self.start_at:
+            self.started_at = now
             self.process = subprocess.Popen(
                 self.command, env=dict(self.environment), process_group=0, stdin=subprocess.DEVNULL
             )
@@ -83,7 +91,8 @@ class Supervisor:
     """The children of one `up`, kept alive until asked to stop."""
 
     settings: Settings
-    watch: Callable[[], None]
+    #: Looks after the database, once this process has opened it.
+    watch: Callable[[], None] = lambda: None
     children: list[Child] = field(default_factory=list)
     stopping: bool = False
 
@@ -137,6 +146,23 @@ def demand_loopback(settings: Settings) -> None:
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
     if settings.development and not ip_address(host).is_loopback:
         raise Unprocessable(f"development mode binds to loopback only, not to {settings.host}; set MODERATION_ENV")
+
+
+def demand_port(settings: Settings) -> None:
+    """Wait a little for the service's port to be free. Raises Unprocessable when somebody else keeps it."""
+    until = time.monotonic() + PORT_SECONDS
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, settings.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                    where = f"{settings.host}:{settings.port}"
+                    raise Unprocessable(f"cannot listen at {where} ({error.strerror}); set MODERATION_PORT") from error
+            else:
+                return
+        time.sleep(0.2)
 
 
 @contextmanager

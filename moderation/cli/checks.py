@@ -8,7 +8,6 @@ from typing import IO, Annotated, BinaryIO, Final, NoReturn
 import httpx
 import typer
 
-from moderation.assembly import open_services
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.errors import Outage, RefusedAtTheDoor, TooLarge
 from moderation.problems import problem_of
@@ -42,8 +41,9 @@ def check(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Take one clip through the whole pipeline in this process. Exit 0 released, 1 not released, 3 refused."""
-    from moderation.api.schemas import ClipMetadata, read_json  # noqa: PLC0415
-    from moderation.checking import check_file  # noqa: PLC0415 (pulls in the whole pipeline)
+    from moderation.api.schemas import ClipMetadata, read_json  # noqa: PLC0415 (pulls in the whole pipeline)
+    from moderation.assembly import open_services  # noqa: PLC0415
+    from moderation.checking import check_file  # noqa: PLC0415
     from moderation.verdicts import read_verdict  # noqa: PLC0415
 
     settings = with_models(local_settings())
@@ -51,6 +51,8 @@ def check(
         settings = settings.model_copy(update={"policies": policies.resolve()})
     submission = read_json(ClipMetadata, metadata(creator, prompt, cameo)).submission()
     with open_services(settings) as services:
+        # Policies that cannot be used are the caller's to mend, no reason to hold a clip.
+        _ = services.ruleset
         try:
             clip = check_file(services, "default", "cli", file, submission)
         except (RefusedAtTheDoor, TooLarge) as refusal:
@@ -178,6 +180,7 @@ def where_to_submit(settings: Settings) -> tuple[str, str]:
 
 def verify(file: File, *, as_json: bool = JSON_OPTION) -> None:
     """Tell where any copy of a clip came from. Exit 0 when it is ours, 1 when not or unknown."""
+    from moderation.assembly import open_services  # noqa: PLC0415
     from moderation.verification import verify_file  # noqa: PLC0415
 
     with open_services(local_settings()) as services:

@@ -8,6 +8,7 @@ import typer
 
 from moderation.assembly import open_services
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.errors import NotFound
 from moderation.replaying import replay_decisions
 
 audit_app = typer.Typer(no_args_is_help=True)
@@ -24,6 +25,8 @@ def replay(
         raise typer.BadParameter("name one clip, or say --all")
     with open_services(local_settings()) as services:
         outcome = replay_decisions(services, "default", clip)
+    if clip is not None and not outcome.equal and not outcome.different:
+        raise NotFound(f"there is no decision of {clip} to derive anew")
     if as_json:
         print_json(asdict(outcome))
     else:

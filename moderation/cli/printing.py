@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from datetime import datetime
 
 import structlog
 import typer
@@ -14,7 +15,12 @@ JSON_OPTION = typer.Option(False, "--json", help="Print one JSON document on std
 
 def print_json(document: object) -> None:
     """Print one JSON document."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    """Write a time as the API does."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def local_settings() -> Settings:
