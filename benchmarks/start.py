@@ -2,7 +2,6 @@
 
 import os
 import resource
-import signal
 import socket
 import subprocess
 import sys
@@ -89,7 +88,7 @@ def _service(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield service
     finally:
-        service.send_signal(signal.SIGINT)
+        service.terminate()
         service.wait(STOP_SECONDS)
 
 
