@@ -8,8 +8,8 @@ INTERPRETERS ?= python3.11 python3.12 python3.13 python3
 PYTHON := $(VENV)/bin/python
 MODERATION := $(PYTHON) -m moderation
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install
-# What `make test-full` runs; `.ci/run`, which has run the rest already, says `full`.
-MARKS ?= full or not full
+# Tests without processes and servers of their own, which run side by side.
+APART := tests/unit tests/policies
 
 .PHONY: help install install-dev run demo test test-full check format bench bench-scale lock clean
 
@@ -23,11 +23,12 @@ demo: install ## run the sample clips through once and print what became of them
 	@exec $(MODERATION) demo
 
 test: install-dev ## the default tests, at most 10 minutes on 2 cores
-	$(PYTHON) -m pytest -m "not full"
+	$(PYTHON) -m pytest -m "not full" -n 2 --dist loadfile $(APART)
+	$(PYTHON) -m pytest -m "not full" $(APART:%=--ignore=%)
 
-test-full: install-dev ## every test: kills, fresh installs, browsers
+test-full: test ## the default tests, then the long ones: kills, fresh installs, browsers
 	$(PYTHON) .ci/tools.py
-	$(PYTHON) -m pytest -m "$(MARKS)"
+	$(PYTHON) -m pytest -m full
 
 check: install-dev ## format, lint, types, import contracts
 	$(PYTHON) -m ruff format --check .
