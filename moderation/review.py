@@ -18,6 +18,7 @@ from moderation.db.clips import move, next_generation, read_clip
 from moderation.decisions import Decision, Note, Outcome, Reason
 from moderation.errors import Conflict, Forbidden, NotFound, Unprocessable
 from moderation.ids import new_id
+from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
 from moderation.recording import insert_decision, withhold
 
 SQL = queries("cases")
@@ -211,8 +212,8 @@ def decide(
     """
     if answer.outcome is Outcome.REVIEW:
         raise Unprocessable("review is not an answer: allow, restrict or block")
-    if not answer.reason:
-        raise Unprocessable("a decision needs a reason")
+    if answer.reason not in REASONS | REASONS_OF_PEOPLE:
+        raise Unprocessable("a decision needs a reason, one of the vocabulary's codes")
     seen = read_case(tx, case_id)
     demand_access(seen.queue, reviewer)
     # The clip's row is always locked before the case's, here as everywhere.

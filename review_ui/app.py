@@ -8,6 +8,7 @@ from starlette.staticfiles import StaticFiles
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
 from review_ui import login, pages, routes
+from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
 STATIC = Path(__file__).parent / "static"
@@ -19,6 +20,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = routes.session_principal
     app.include_router(login.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount(STATIC_URL, StaticFiles(directory=STATIC), name="static")
     app.add_middleware(PageGuard)
     return app

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from moderation.keys import Principal
 
 RIGHT_TO_LEFT = frozenset({"ar"})
+#: Where the style sheet and the scripts are served.
+STATIC_URL = "/static"
 LANGUAGE_COOKIE = "countersign_language"
 
 
@@ -38,13 +40,15 @@ def word(language: str, key: str, **params: object) -> str:
 @cache
 def environment() -> Environment:
     """The templates; unknown names are errors, everything is escaped."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("review_ui"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["static"] = STATIC_URL
+    return made
 
 
 def language(request: Request) -> str:

@@ -204,6 +204,14 @@ def test_a_refused_answer_keeps_what_was_entered(pages, browser, clip, wrong):
     assert scalar(pages, "select count(*) from moderation.decisions where actor = 'dev'") == 0
 
 
+def test_a_reason_that_is_no_code_is_refused_by_the_api_too(pages, clip):
+    case = pages.client.post("/v1/queues/failures/claim", json={}).json()
+    answer = {"outcome": "block", "lease_token": case["lease"]["token"], "version": case["version"]}
+    path = f"/v1/cases/{case['id']}/decision"
+    assert pages.client.post(path, json={**answer, "reason": "because"}).status_code == 422
+    assert pages.client.post(path, json={**answer, "reason": "hate"}).status_code == 200
+
+
 def test_a_lost_lease_says_so_and_records_nothing(pages, browser, clip):
     path, fields = claimed(browser)
     answer = {**fields, "outcome": "block", "reason": "hate", "note": "kept"}
