@@ -31,14 +31,14 @@ def end(error: Exception) -> NoReturn:
 
 def foreseen(error: Exception) -> ModerationError | None:
     """The same failure as one of ours, None for a fault of the program. Imports what may have raised it only now."""
+    if isinstance(error, ModerationError):
+        return error
     from psycopg import OperationalError  # noqa: PLC0415
     from pydantic import ValidationError  # noqa: PLC0415
     from sqlalchemy.exc import OperationalError as PoolError  # noqa: PLC0415
 
     from detectors.base import DetectorError  # noqa: PLC0415
 
-    if isinstance(error, ModerationError):
-        return error
     if isinstance(error, DetectorError):
         return Outage("models", f"{error}; `moderation models build` builds what is missing")
     if isinstance(error, OperationalError | PoolError):
