@@ -21,27 +21,27 @@ class Place:
     weights: NDArray[np.float32]
 
 
-def places(sync: NDArray[np.float32], polarities: NDArray[np.int8], worth: float) -> Iterator[Place]:
-    """Yield the shifts whose chance is at most `worth`.
+def places(sync: NDArray[np.float32], untrimmed: NDArray[np.int8], sequences: NDArray[np.int8]) -> Iterator[Place]:
+    """Yield no shift at all, and the likeliest shifts.
 
-    `sync` is [windows, n, n], each window's correlation with the sync at every shift; `polarities` is
-    [sequences, windows], the first being that of an untrimmed copy. A shift is judged on one map that adds the
-    windows up under a sequence, in units of that map's own deviation: what stands still in the picture (or another
-    deployment's mark) is in all windows alike, so windows must not be counted as independent witnesses.
+    `sync` is [windows, n, n], each window's correlation with the sync at every shift; `untrimmed` are the windows'
+    polarities in a copy that starts where the clip did, `sequences` [starts, windows] those in others. A shift is
+    judged on one map that adds the windows up under a sequence, in units of that map's own deviation: what stands
+    still in the picture (or another deployment's mark) is in all windows alike, so windows must not be counted as
+    independent witnesses.
     """
-    sequences = np.unique(polarities, axis=0)
-    found = {(0, 0): _judge(sync, polarities[0], (0, 0), 1)}
-    for at in _promising(sync, polarities[0]):
-        follow = np.abs(_static_free(sequences) @ sync[:, *at])
+    found = {(0, 0): _judge(sync, untrimmed, (0, 0), 1)}
+    for at in _promising(sync, untrimmed):
+        follow = np.abs(_without_mean(sequences) @ sync[:, *at])
         best = _judge(sync, sequences[int(follow.argmax())], at, len(sequences) * sync[0].size)
         if at not in found or best.chance < found[at].chance:
             found[at] = best
-    yield from (place for place in found.values() if place.chance <= worth)
+    yield from found.values()
 
 
-def _promising(sync: NDArray[np.float32], polarity: NDArray[np.int8]) -> set[tuple[int, int]]:
+def _promising(sync: NDArray[np.float32], untrimmed: NDArray[np.int8]) -> set[tuple[int, int]]:
     """Shifts of high energy, with and without what stands still, and the best for an untrimmed copy."""
-    coherent = np.tensordot(_static_free(polarity), sync, 1)
+    coherent = np.tensordot(_without_mean(untrimmed), sync, 1)
     maps = [np.abs(coherent), np.square(sync).sum(axis=0)]
     if len(sync) > 1:
         maps.append(np.square(sync - sync.mean(axis=0)).sum(axis=0))
@@ -56,25 +56,26 @@ def _highest(energy: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
 
 def _judge(sync: NDArray[np.float32], polarity: NDArray[np.int8], at: tuple[int, int], choices: int) -> Place:
     """Say how likely the map that follows a polarity sequence is to peak here by chance, one of `choices` looked at."""
-    combined = np.tensordot(_static_free(polarity), sync, 1)
+    combined = np.tensordot(_without_mean(polarity), sync, 1)
     score = abs(float(combined[at])) / (float(combined.std()) + 1e-9)
     sign = 1.0 if combined[at] >= 0 else -1.0
     weights = _weights(sync[:, *at], sign * polarity.astype(np.float32))
     return Place(row=at[0], column=at[1], chance=min(1.0, choices * erfc(score / sqrt(2))), weights=weights)
 
 
-def _static_free(signs: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Weights [..., windows] that follow the signs and cancel what stands still, as far as the signs allow."""
-    n = signs.shape[-1]
-    return np.asarray(signs - n / (n + 1) * signs.mean(axis=-1, keepdims=True), np.float32)
-
-
 def _weights(correlations: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far and with which sign each window counts: what is expected of it, corrected by what its sync says.
+    """How far and with which sign each window counts: its strength, shrunk to that of all (empirical Bayes).
 
-    Encoders sometimes skip a change of polarity in a still picture; then the sync is right and the clock wrong.
+    Strength differs because encoders keep a pattern best in key frames; a sign may even be wrong, because they skip
+    a change of polarity in a still picture. The correlations' own noise has a deviation of one.
     """
-    strength = sqrt(max(float(np.square(correlations).mean()) - 1, 0.05))
-    likely = np.tanh(strength * correlations + expected)
-    n = len(likely)
-    return np.asarray(likely - n / (n + 1) * likely.mean(), np.float32)
+    along = correlations * expected
+    spread = max(float(along.var()) - 1, 0.0)
+    strength = along.mean() + spread / (1 + spread) * (along - along.mean())
+    return _without_mean(np.asarray(expected * strength, np.float32))
+
+
+def _without_mean(weights: NDArray[np.float32] | NDArray[np.int8]) -> NDArray[np.float32]:
+    """Cancel what stands still, as far as weights of one sign allow."""
+    n = weights.shape[-1]
+    return np.asarray(weights - n / (n + 1) * weights.mean(axis=-1, keepdims=True), np.float32)

@@ -11,23 +11,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from watermark.alignment import places
+from watermark.alignment import Place, places
 from watermark.payload import CODED_BITS
 from watermark.spreading import CHIP_PX, GRADES, ChipPlan, Grade, chip_plan, polarities, shape, tile_chips
 
 Tile: TypeAlias = NDArray[np.float32]
 Side: TypeAlias = Literal["short", "long"]
 
-#: Milliseconds folded into one tile: a quarter of a polarity period, so that a trimmed copy still has unmixed windows.
-WINDOW_MS = 250
+#: Milliseconds folded into one tile: short, so that a trimmed copy has few windows of mixed polarity and a key frame
+#: is not diluted by what follows it.
+WINDOW_MS = 125
 #: Frames closer than this carry nearly the same coding noise: reading them all costs time and adds nothing.
-_STEP_MS = 60
+_STEP_MS = 40
 #: Of a very long and narrow frame only this many short sides are read, so that a hostile one costs no more.
 _WIDEST = 8
 #: How much may have been cut from the beginning of a copy, in the search for the polarities' clock.
 _LATEST_START_MS = 180_000
 #: Windows kept: 16 s, so memory is constant and an old part of a long video cannot drown a later one.
-_KEPT = 64
+_KEPT = 128
 #: Candidates less likely than this to be chance are worth decoding.
 _WORTH_DECODING = 1e-4
 
@@ -69,11 +70,11 @@ VIEWS = tuple(View(*each) for each in product(GRADES, _SIDES, (False, True)))
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Window:
-    """What is kept of a quarter of a second: one tile and the sync's correlation with it, per geometry."""
+    """What is kept of an eighth of a second: one tile and the sync's correlation with it, per geometry."""
 
     time_ms: int
-    tiles: dict[View, Tile]
-    sync: dict[tuple[View, int], Tile]
+    tiles: dict[View, NDArray[np.float16]]
+    sync: dict[tuple[View, int], NDArray[np.float16]]
 
 
 class AlignedTier:
@@ -88,6 +89,7 @@ class AlignedTier:
         self._keys = dict(keys)
         self._windows: deque[_Window] = deque(maxlen=_KEPT)
         self._sheets: dict[View, Tile] = {}
+        self._shown: dict[tuple[View, int, int, int], float] = {}
         self._opened_ms = 0
         self._next_ms = 0
 
@@ -110,35 +112,47 @@ class AlignedTier:
             tiles[view] = fold(level, view.grade)
             tiles[replace(view, mirrored=True)] = fold(level[:, ::-1], view.grade)
         sync = {
-            (view, version): _correlate(tile, _sync_spectrum(key, view.grade))
+            (view, version): _correlate(tile, _sync_spectrum(key, view.grade)).astype(np.float16)
             for view, tile in tiles.items()
             for version, key in self._keys.items()
         }
-        self._windows.append(_Window(time_ms=self._opened_ms + WINDOW_MS // 2, tiles=tiles, sync=sync))
+        kept = {view: tile.astype(np.float16) for view, tile in tiles.items()}
+        self._windows.append(_Window(time_ms=self._opened_ms + WINDOW_MS // 2, tiles=kept, sync=sync))
         self._sheets = {}
 
     def candidates(self) -> Iterator[Candidate]:
         """Yield what is worth decoding in the windows closed so far, one view and key at a time."""
         if not self._windows:
             return
+        times = [window.time_ms for window in self._windows]
         for version, key in self._keys.items():
-            signs = _possible_polarities(key, [window.time_ms for window in self._windows])
+            untrimmed = polarities(key, np.array(times))
+            sequences = _possible_polarities(key, times)
             for view in VIEWS:
-                yield from self._candidates_of(view, version, signs)
+                sync = np.stack([window.sync[view, version] for window in self._windows], dtype=np.float32)
+                for place in places(sync, untrimmed, sequences):
+                    if self._is_worth_decoding(view, version, place):
+                        yield self._candidate(view, version, place)
 
-    def _candidates_of(self, view: View, version: int, signs: NDArray[np.int8]) -> Iterator[Candidate]:
-        plan = chip_plan(self._keys[version], view.grade)
-        sync = np.stack([window.sync[view, version] for window in self._windows])
-        for place in places(sync, signs, _WORTH_DECODING):
-            tile = np.zeros((view.grade.tile_px, view.grade.tile_px), np.float32)
-            for weight, window in zip(place.weights, self._windows, strict=True):
-                tile += weight * window.tiles[view]
-            yield Candidate(
-                key_version=version,
-                geometry=f"{view}+{place.column}+{place.row}",
-                chance=place.chance,
-                llr=soft_bits(tile, plan, place.row, place.column),
-            )
+    def _is_worth_decoding(self, view: View, version: int, place: Place) -> bool:
+        """Whether the sync shows at a place, or did so earlier: a strong key frame counts on when weak ones follow."""
+        here = (view, version, place.row, place.column)
+        chance = min(place.chance, self._shown.get(here, 1.0))
+        if chance <= _WORTH_DECODING:
+            self._shown[here] = chance
+            return True
+        return False
+
+    def _candidate(self, view: View, version: int, place: Place) -> Candidate:
+        tile = np.zeros((view.grade.tile_px, view.grade.tile_px), np.float32)
+        for weight, window in zip(place.weights, self._windows, strict=True):
+            tile += weight * window.tiles[view]
+        return Candidate(
+            key_version=version,
+            geometry=f"{view}+{place.column}+{place.row}",
+            chance=self._shown[view, version, place.row, place.column],
+            llr=soft_bits(tile, chip_plan(self._keys[version], view.grade), place.row, place.column),
+        )
 
     def _add(self, time_ms: int, luma: NDArray[np.uint8]) -> None:
         if not self._sheets:
@@ -152,9 +166,9 @@ class AlignedTier:
 
 
 def _possible_polarities(key: bytes, times_ms: list[int]) -> NDArray[np.int8]:
-    """The windows' polarities [trims, windows]: an untrimmed copy's, then those of every start within three minutes."""
+    """The windows' polarities [starts, windows] for every start within the first three minutes, each kind once."""
     starts = np.arange(0, _LATEST_START_MS, WINDOW_MS)
-    return polarities(key, starts[:, None] + np.array(times_ms)[None])
+    return np.unique(polarities(key, starts[:, None] + np.array(times_ms)[None]), axis=0)
 
 
 def working_pictures(luma: NDArray[np.uint8]) -> Iterator[tuple[View, NDArray[np.float32]]]:

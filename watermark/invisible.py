@@ -15,12 +15,12 @@ from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
 #: Pattern and gain are kept as whole 32nds.
 _UNIT = 32
-#: Gain in grey levels at no detail, at one grey level of it, at eleven, and from there on, for 720 lines. Flat areas
+#: Gain in grey levels at no detail, at one grey level of it, at three, and from eleven on, for 720 lines. Flat areas
 #: show the pattern most and drown it least; from the first bit of detail on the encoder throws weak patterns away.
-_DETAIL, _GAIN = (0, 1, 11), (1.0, 1.3, 3.0)
-#: After these many windows (0.5 s, 1 s, ...) decoding is tried, and then every `_TRY_EVERY`.
-_TRY_AFTER = frozenset({2, 4, 6, 8, 12, 16, 24, 32})
-_TRY_EVERY = 32
+_DETAIL, _GAIN = (0, 1, 3, 11), (1.0, 1.8, 2.3, 3.2)
+#: After these many windows of an eighth of a second decoding is tried, and then every `_TRY_EVERY`.
+_TRY_AFTER = frozenset({2, 4, 8, 12, 16, 24, 32, 48, 64, 96})
+_TRY_EVERY = 64
 #: Noise passes one decoding so often: 24 bits of check, and 4 of key version that must name the key being tried.
 _FALSE_DECODE = 2.0**-28
 #: Below this chance an undecodable sync is called a damaged mark: some hundred places are looked at in a copy.
@@ -42,7 +42,7 @@ class InvisibleReading:
     state: State
     payload: Payload | None = None
     confidence: float = 0.0
-    #: Windows of a quarter of a second that were read.
+    #: Windows of an eighth of a second that were read.
     windows: int = 0
     #: For people: which geometry the mark was read in.
     geometry: str | None = None
