@@ -39,7 +39,7 @@ LETTER_ALPHA: Final = 0.8
 OUTLINE_ALPHA: Final = 0.55
 #: Mean luma from which on letters are dark on a light outline.
 BRIGHT: Final = 150.0
-#: Mean correlation with the drawn letters from which on the mark counts as present. Unmarked frames and other clips stay below 0.1.
+#: Mean correlation with the drawn letters from which on the mark counts as present; without it they stay below 0.1.
 PRESENT: Final = 0.25
 
 

@@ -191,6 +191,7 @@ def test_secrets_are_private_files_and_stay_the_same(tmp_path):
 
 
 def test_held_clips_always_know_cause_and_time(database):
-    with pytest.raises(psycopg.errors.CheckViolation), database.transaction() as tx:
+    with database.transaction() as tx:
         insert_clip(tx, "clip_1")
+    with pytest.raises(psycopg.errors.CheckViolation), database.transaction() as tx:
         tx.pg.execute("update moderation.clips set status = 'held' where clip_id = 'clip_1'")

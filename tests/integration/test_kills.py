@@ -155,6 +155,17 @@ def ended_once(deployment: Deployment, clip_id: str) -> None:
     assert len(deployment.receiver.ids_of(clip_id)) == 1
 
 
+def killed_once(deployment: Deployment, step: str, moment: str) -> str:
+    """Submit a clip whose worker dies at one moment of one step; return it once it is settled."""
+    (deployment.orders / f"{step}.{moment}").touch()
+    died = deployment.deaths
+    clip = deployment.submit()
+    assert deployment.until(lambda: deployment.status(clip) in SETTLED), (step, moment, deployment.status(clip))
+    assert deployment.until(lambda: deployment.deaths > died), f"nobody died {moment} {step}"
+    print(f"killed {moment} {step}: {clip} is {deployment.status(clip)}")
+    return clip
+
+
 def test_a_kill_at_every_boundary_and_inside_every_step_ends_every_clip_once(deploy) -> None:
     deployment = deploy()
     clips = []
@@ -163,13 +174,7 @@ def test_a_kill_at_every_boundary_and_inside_every_step_ends_every_clip_once(dep
     kills += [(step, "inside") for step in ("detect", "mark", "prove")] * 2
     assert len(kills) >= 30
     for step, moment in kills:
-        (deployment.orders / f"{step}.{moment}").touch()
-        clip = deployment.submit()
-        clips.append(clip)
-        died = deployment.deaths
-        assert deployment.until(lambda: deployment.status(clip) in SETTLED), (step, moment, deployment.status(clip))
-        assert deployment.until(lambda: deployment.deaths > died), f"nobody died {moment} {step}"
-        print(f"killed {moment} {step}: {clip} is {deployment.status(clip)}")
+        clips.append(killed_once(deployment, step, moment))
     for clip in clips:
         ended_once(deployment, clip)
     assert deployment.deaths == len(kills)

@@ -117,13 +117,13 @@ def test_facts_that_never_settle_hold_the_clip():
 
 
 def test_each_judgement_of_a_run_has_a_name_of_its_own():
-    class Names(Script):
-        names = []
+    names: list[str] = []
 
+    class Names(Script):
         def run(self, step, *args):
             if step == "judge":
-                self.names.append(args[-1])
+                names.append(args[-1])
             return super().run(step, *args)
 
     process_clip(Names(release=["facts_changed"], prove=[None]), "default", "clip_1", 1)
-    assert len(set(Names.names)) == len(Names.names) == JUDGEMENTS
+    assert len(set(names)) == len(names) == JUDGEMENTS

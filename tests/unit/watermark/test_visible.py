@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from watermark.frames import Planes
+from watermark.lettering import render
 from watermark.visible import (
-    DWELL_MS,
     LABELS,
     CannotDraw,
     VisibleMarker,
@@ -86,7 +86,8 @@ def test_it_is_always_whole_inside_the_frame():
         height, width = marker._stamp.letters.shape
         for slot in range(60):
             x, y = marker._places.at(slot)
-            assert x >= 0 and y >= 0 and x + width <= size[0] and y + height <= size[1]
+            assert 0 <= x <= size[0] - width
+            assert 0 <= y <= size[1] - height
 
 
 def test_capitals_of_the_label_are_at_least_five_percent_of_the_short_side():
@@ -124,7 +125,5 @@ def test_the_first_frame_carries_it_fully():
 
 
 def test_a_language_that_cannot_be_drawn_is_refused():
-    from watermark.lettering import render
-
     with pytest.raises(CannotDraw):
         render("生成", 32, "zh")
