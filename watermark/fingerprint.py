@@ -7,8 +7,9 @@ from enum import StrEnum
 
 import cv2
 import numpy as np
-import pdqhash
 from numpy.typing import NDArray
+
+from watermark.pdq import pdq
 
 #: Stored clips have two hashes a second; queries more, since a moving picture hashes alike only within 2 % of its
 #: width, and a copy rarely starts on the stored grid. A frame may come this much early.
@@ -195,9 +196,8 @@ def _steady(square: NDArray[np.uint8], plain: NDArray[np.uint8]) -> bool:
 
 
 def _pdq(square: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    # The binding takes three channels and weighs them; of grey the weighted sum is the grey itself.
-    bits, quality = pdqhash.compute(np.repeat(square[:, :, None], 3, axis=2))
-    return np.packbits(bits.astype(np.uint8)), int(quality)
+    bits, quality = pdq(square)
+    return np.packbits(bits), quality
 
 
 def _align(times: NDArray[np.int32], hashes: NDArray[np.uint8], stored: Fingerprint, *, mirrored: bool) -> ContentMatch:
