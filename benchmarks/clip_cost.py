@@ -101,6 +101,7 @@ class Bench:
         figures["detect: the rest"] = costs["detect"].service - sum(
             figures[f"detect: {detector.name}"] for detector in self.detectors
         )
+        figures["total"] = figures.pop("total")
         return figures
 
     def _process(self, path: Path, costs: dict[str, Cost]) -> Clip:
