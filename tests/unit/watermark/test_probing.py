@@ -223,9 +223,11 @@ def test_a_gap_between_frames_counts_as_length(tmp_path):
 
 def peak_memory_of(statement: str) -> int:
     """Mebibytes a fresh process needs for `statement` beyond what it needs to get there."""
+    # The peak is reset first: a process inherits the peak of the one it was forked from.
     program = (
-        "import resource, sys; from pathlib import Path; from watermark.probing import *; from watermark.sources import *\n"
-        "def used(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "import sys; from pathlib import Path; from watermark.probing import *; from watermark.sources import *\n"
+        "def used(): return int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
+        "Path('/proc/self/clear_refs').write_text('5')\n"
         f"before = used()\ntry: {statement}\nexcept VideoRefused as refused: print(refused.code, file=sys.stderr)\n"
         "print((used() - before) // 1024)"
     )
@@ -240,7 +242,7 @@ def test_millions_of_claimed_samples_cost_nothing(tmp_path):
     assert refusal(path).code == "too_many_frames"
     assert peak_memory_of(f"probe(Path({str(path)!r}), VideoLimits())") < 32
     # The demuxer itself would have believed them.
-    assert peak_memory_of(f"import av; av.open({str(path)!r})") > 100
+    assert peak_memory_of(f"import av; av.open({str(path)!r})") > 64
 
 
 def test_claims_are_found_wherever_they_are_nested(tmp_path):

@@ -28,6 +28,6 @@ def test_a_key_is_made_listed_and_revoked(run):
     (line,) = run("list")
     assert (line["key_id"], line["principal"], line["scopes"]) == (made["id"], "ana", ["submit", "read"])
     assert made["key"] not in json.dumps(line)
-    assert (line["revoked_at"], line["expires_at"]) == (None, "2100-01-01 00:00:00+00:00")
+    assert (line["revoked_at"], line["expires_at"]) == (None, "2100-01-01T00:00:00+00:00")
     assert run("revoke", made["id"]) == {"id": made["id"], "revoked": True}
     assert run("list")[0]["revoked_at"] is not None
