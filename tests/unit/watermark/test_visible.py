@@ -70,6 +70,13 @@ def test_another_clips_mark_is_not_this_clips(change):
     assert presence(marked(spec()), spec(**change)).state is VisibleState.NOT_FOUND
 
 
+def test_a_mark_painted_over_for_half_the_time_is_damaged():
+    frames = marked(spec(), until=10_000)
+    half = [(t, y if t < 5000 else picture(640, 360, t).y) for t, y in frames]
+    assert presence(frames, spec()).state is VisibleState.FOUND
+    assert presence(half, spec()).state is VisibleState.DAMAGED
+
+
 def test_no_frames_are_no_mark():
     assert presence([], spec()).state is VisibleState.NOT_FOUND
 
