@@ -17,7 +17,7 @@ from watermark.spreading import chip_plan, grade_for, pattern, polarities
 _UNIT = 32
 #: Gain in grey levels at no detail, at one grey level of it, at three, and from eleven on, for 720 lines. Flat areas
 #: show the pattern most and drown it least; from the first bit of detail on the encoder throws weak patterns away.
-_DETAIL, _GAIN = (0, 1, 3, 11), (1.0, 1.8, 2.3, 3.2)
+_DETAIL, _GAIN = (0, 1, 3, 11), (1.0, 1.5, 1.9, 2.8)
 #: After these many windows of an eighth of a second decoding is tried, and then every `_TRY_EVERY`.
 _TRY_AFTER = frozenset({2, 4, 8, 12, 16, 24, 32, 48, 64, 96})
 _TRY_EVERY = 64
