@@ -7,7 +7,7 @@ VENV ?= .venv
 INTERPRETERS ?= python3.11 python3.12 python3.13 python3
 PYTHON := $(VENV)/bin/python
 MODERATION := $(PYTHON) -m moderation
-PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install --no-compile
 # Tests without processes and servers of their own, which run side by side.
 APART := tests/unit tests/policies
 

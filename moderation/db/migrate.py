@@ -7,24 +7,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
 
 import psycopg
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from moderation import engine
 from moderation.db import CONNECT_SECONDS, ROLE, libpq_url, sqlalchemy_url
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 #: Any number that nothing else locks; one migration at a time per database.
 MIGRATION_LOCK = 0x636F756E74657273
-VERSIONS = {"version_table": "migrations", "version_table_schema": "moderation"}
 
 
 def migrate(dsn: str) -> None:
     """Create or upgrade every table; does nothing when the schema is current."""
+    if migrations_current(dsn):
+        return
+    # Only an upgrade needs it, and it would cost every start of every process.
+    from alembic import command  # noqa: PLC0415
+
     with _alone(dsn):
         engine.migrate(dsn)
         with _engine(dsn) as pool, pool.begin() as connection, _config() as config:
@@ -38,11 +42,17 @@ def migrate(dsn: str) -> None:
 
 def migrations_current(dsn: str) -> bool:
     """Tell whether the database has exactly the schema that this code expects."""
-    with _config() as config:
-        head = ScriptDirectory.from_config(config).get_current_head()
-    with _engine(dsn) as pool, pool.connect() as connection:
-        ours = MigrationContext.configure(connection, opts=VERSIONS).get_current_revision() == head
-    return ours and engine.migrated(dsn)
+    with psycopg.connect(libpq_url(dsn), autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+        if connection.execute("SELECT to_regclass('moderation.migrations')").fetchone() == (None,):
+            return False
+        found = connection.execute("SELECT version_num FROM moderation.migrations").fetchall()
+    return found == [(head(),)] and engine.migrated(dsn)
+
+
+def head() -> str:
+    """The newest revision, by the names of the files: `0001_first_schema.py` is revision 0001."""
+    versions = files("moderation.db").joinpath("migrations", "versions")
+    return max(name.partition("_")[0] for file in versions.iterdir() if (name := file.name)[:1].isdigit())
 
 
 @contextmanager
@@ -64,7 +74,9 @@ def _engine(dsn: str) -> Iterator[sqlalchemy.Engine]:
 
 
 @contextmanager
-def _config() -> Iterator[Config]:
+def _config() -> "Iterator[Config]":
+    from alembic.config import Config  # noqa: PLC0415
+
     with as_file(files("moderation.db").joinpath("migrations")) as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 
 from moderation.db import Database, Queries, Transaction, queries, row, rows
-from moderation.db.migrate import migrate, migrations_current
+from moderation.db.migrate import _config, head, migrate, migrations_current
 
 NOTES = b"""
 create schema if not exists scratch;
@@ -131,3 +132,8 @@ def test_many_processes_may_migrate_at_once(dsn: str):
     migrating = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in migrating] == [0, 0, 0]
     assert migrations_current(dsn)
+
+
+def test_the_head_by_file_names_is_the_head_alembic_knows() -> None:
+    with _config() as config:
+        assert ScriptDirectory.from_config(config).get_current_head() == head()
