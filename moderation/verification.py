@@ -26,6 +26,8 @@ CLIPS = queries("clips")
 RECORDS = queries("records")
 #: How many released clips a markless copy is compared with.
 CANDIDATES = 2_000
+#: What would tell somebody how near they came to wearing a mark down; for staff only (marking's security notes).
+TELLING = frozenset({"geometry", "score", "share", "frames", "offset_ms", "mirrored", "nearest"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,10 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
         "origin": origin,
         "clip_id": named.clip_id if named is not None and origin == "ours" else None,
         "confidence": confidence(reading, origin),
-        "layers": {name: layer_document(layer) for name, layer in reading.layers.items()},
+        "layers": {
+            name: layer_document(layer, hidden=frozenset() if staff_of else TELLING)
+            for name, layer in reading.layers.items()
+        },
     }
     if named is not None and origin == "ours":
         answer["consent_state"] = consent_state(services, named)
@@ -101,7 +106,8 @@ def confidence(reading: MarksReading, origin: str) -> float:
         return 0.0
     if credentials is not None and credentials.state is CredentialsState.TRUSTED:
         return 1.0
-    return reading.mark.confidence if origin == "ours" and reading.mark is not None else 0.5
+    # To the hundredth: finer steps would make the answer an oracle.
+    return round(reading.mark.confidence, 2) if origin == "ours" and reading.mark is not None else 0.5
 
 
 def with_visible(services: "Services", path: Path, reading: MarksReading, named: Named) -> MarksReading:
@@ -119,9 +125,10 @@ def with_visible(services: "Services", path: Path, reading: MarksReading, named:
     )
 
 
-def layer_document(layer: Layer) -> dict[str, object]:
-    """One layer as the answer writes it; no scores that would help to wear a mark down."""
-    document: dict[str, object] = {"state": str(layer.state), **layer.details}
+def layer_document(layer: Layer, *, hidden: frozenset[str]) -> dict[str, object]:
+    """One layer as the answer writes it, less the details that its reader may not have."""
+    shown = {name: value for name, value in layer.details.items() if name not in hidden}
+    document: dict[str, object] = {"state": str(layer.state), **shown}
     return document | {"error": layer.error} if layer.error else document
 
 

@@ -93,6 +93,9 @@ def test_a_good_clip_is_released_proven_and_known_again(services, drawn, tmp_pat
     assert (known["origin"], known["clip_id"]) == ("ours", verdict["id"])
     assert {known["layers"][layer]["state"] for layer in ("c2pa", "invisible", "visible", "fingerprint")} == {"found"}
     assert verify_file(services, drawn)["origin"] == "unknown"
+    assert "score" not in known["layers"]["visible"]
+    assert "geometry" not in known["layers"]["invisible"]
+    assert "score" in verify_file(services, copy, staff_of=ORG)["layers"]["visible"]
 
 
 def test_the_same_bytes_give_the_same_answer_bit_for_bit(services, drawn):
