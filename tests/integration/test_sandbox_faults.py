@@ -17,7 +17,7 @@ from moderation.errors import Busy, ClipFault, ModerationError, Outage
 from moderation.sandbox import Sandbox
 from moderation.settings import Limits
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "tests" / "assets"
 LIMITS = Limits(decode_seconds=2, decode_memory_bytes=1024**3, max_bytes=1024**2)
 
