@@ -62,9 +62,6 @@ where status = 'held' and retry_at <= %(now)s order by retry_at limit %(limit)s 
 select org_id, clip_id from moderation.clips
 where runner = 'check' and status in ('received', 'processing');
 
--- name: set_runner
-update moderation.clips set runner = %(runner)s where clip_id = %(clip)s;
-
 -- name: set_visibility
 update moderation.clips set visibility = %(visibility)s where clip_id = %(clip)s;
 

@@ -81,10 +81,6 @@ from moderation.grants g where g.person_id = any(%(people)s) order by g.grant_id
 insert into moderation.revocations (org_id, revocation_id, person_id, grant_id, reached, created_by, created_at)
 values (%(org)s, %(revocation)s, %(person)s, %(grant)s, %(reached)s, %(by)s, %(now)s);
 
--- name: revocation
-select revocation_id, person_id, grant_id, reached, created_at from moderation.revocations
-where revocation_id = %(revocation)s;
-
 -- name: clips_showing
 -- Clips whose latest facts show this person matched or possible, or that declared them.
 select c.clip_id, c.status from moderation.clips c

@@ -19,9 +19,6 @@ on conflict (clip_id, kind) do nothing;
 select sha256, blob_key, bytes, report, created_at from moderation.renditions
 where clip_id = %(clip)s and kind = %(kind)s;
 
--- name: delete_renditions
-delete from moderation.renditions where clip_id = %(clip)s;
-
 -- name: insert_facts
 insert into moderation.facts (org_id, clip_id, facts_hash, body, judged_at)
 values (%(org)s, %(clip)s, %(hash)s, %(body)s, %(now)s) on conflict do nothing;
@@ -52,10 +49,6 @@ from moderation.decisions where clip_id = %(clip)s order by seq desc limit 1;
 -- name: decision_of_run
 select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
 from moderation.decisions where clip_id = %(clip)s and run = %(run)s;
-
--- name: latest_rule_decision
-select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
-from moderation.decisions where clip_id = %(clip)s and actor_kind = 'rule' order by seq desc limit 1;
 
 -- name: decisions_of_people
 select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
@@ -115,10 +108,6 @@ on conflict do nothing;
 
 -- name: legal_hold
 select reason from moderation.legal_holds where clip_id = %(clip)s and lifted_at is null limit 1;
-
--- name: place_legal_hold
-insert into moderation.legal_holds (org_id, clip_id, reason, placed_by, placed_at)
-values (%(org)s, %(clip)s, %(reason)s, %(by)s, %(now)s);
 
 -- name: forget_clip
 -- What tells of a clip's content; decisions, events and the audit chain stay.
