@@ -44,7 +44,8 @@ class Deployment:
         mine = {"MODERATION_STATE": str(self.state), "MODERATION_PORT": str(self.port)}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MODERATION_")}
         models = {name: os.environ[name] for name in ("MODERATION_MODELS",) if name in os.environ}
-        self.environment = {**kept, **models, **settings, **mine}
+        # A crash of native code must say where.
+        self.environment = {**kept, **models, **settings, **mine, "PYTHONFAULTHANDLER": "1"}
         self.log = self.folder / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -73,7 +74,6 @@ class Deployment:
         return seconds
 
     def ready(self) -> bool:
-        assert self.running, f"`moderation up` ended by itself:\n{self.told()}"
         try:
             return httpx.get(f"{self.url}/readyz", timeout=LIVEZ_SECONDS).status_code == httpx.codes.OK
         except httpx.HTTPError:
@@ -84,11 +84,14 @@ class Deployment:
         deadline = time.monotonic() + seconds
         while not found():
             assert time.monotonic() < deadline, f"{otherwise}\n{self.told()}"
+            assert self.running, f"`moderation up` ended by itself ({self.process.returncode}):\n{self.told()}"
             time.sleep(0.1)
 
     def told(self) -> str:
-        """The end of what the service wrote to its terminal."""
-        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+        """The end of what the service and its database wrote, and what still runs."""
+        logs = [self.log, self.state / "postgres" / "server.log"]
+        told = [log.read_text(errors="replace")[-4000:] for log in logs if log.exists()]
+        return "\n".join([*told, *(f"{pid}: {' '.join(seen.command)}" for pid, seen in self.processes().items())])
 
     def _development_file(self) -> str | None:
         try:

@@ -106,7 +106,12 @@ def test_a_copy_encoded_again_is_still_ours_by_the_invisible_mark(up, released, 
     assert answer["layers"]["c2pa"]["state"] == "not_found"
     with httpx.Client(base_url=up.url, timeout=120) as anybody, copy.open("rb") as content:
         asked = anybody.post("/v1/verify", files={"file": ("copy.mp4", content, "video/mp4")}).json()
-    assert (asked["origin"], asked["clip_id"], asked["layers"]) == ("ours", document["id"], answer["layers"])
+    assert (asked["origin"], asked["clip_id"]) == ("ours", document["id"])
+    # What helps to wear a mark down (scores, places) is for those with a key.
+    assert {name: layer["state"] for name, layer in asked["layers"].items()} == {
+        name: layer["state"] for name, layer in answer["layers"].items()
+    }
+    assert "geometry" not in asked["layers"]["invisible"]
 
 
 def test_the_upload_itself_carries_no_mark(up, drawn, released):
