@@ -133,13 +133,21 @@ class Deployment:
         self.process.wait()
 
     def processes(self) -> dict[int, Process]:
-        """Every process of this deployment by pid: those that name its folder, and all below them."""
+        """Every process of this deployment by pid: those that name its folder or its database, and all below them."""
+        folders = [str(self.folder), *self._database_folders()]
         every = {int(entry.name): _look(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
         living = {pid: seen for pid, seen in every.items() if seen is not None}
-        mine = {pid for pid, seen in living.items() if str(self.folder) in seen.named}
+        mine = {pid for pid, seen in living.items() if any(folder in seen.named for folder in folders)}
         while more := {pid for pid, seen in living.items() if seen.parent in mine} - mine:
             mine |= more
         return {pid: living[pid] for pid in mine}
+
+    def _database_folders(self) -> list[str]:
+        """Where the cluster lies: for root elsewhere, and its server may outlive the process that started it."""
+        try:
+            return [json.loads((self.state / "postgres" / "place.json").read_text())["data"]]
+        except FileNotFoundError:
+            return []
 
     def close(self) -> None:
         if self.running:
@@ -147,6 +155,8 @@ class Deployment:
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for folder in self._database_folders():
+            shutil.rmtree(Path(folder).parent, ignore_errors=True)
         shutil.rmtree(self.folder)
 
 
