@@ -38,12 +38,14 @@ class Frame:
     """One sampled frame: `pixels` is uint8 [height, width, 3] in BGR, in displayed orientation and aspect.
 
     `time_ms` counts from the first displayed frame. The array may be a view into shared memory that is
-    reused after the call that received it: copy what must outlive that call.
+    reused after the call that received it: copy what must outlive that call. `shot` numbers the stretches between
+    cuts from 0 and never falls; what is followed through one shot is not followed into the next.
     """
 
     index: int
     time_ms: int
     pixels: NDArray[np.uint8]
+    shot: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
