@@ -3,8 +3,10 @@
 Reads neither gender nor origin; the heads that could are not in the pack.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Self, cast
 
 import cv2
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alignment import align_face
-from detectors.base import DetectorError, DetectorUnavailable, Model, quantise
+from detectors.base import Box, DetectorError, DetectorUnavailable, Model, Sample, Signal, State, quantise
 from detectors.manifests import Manifest, Presence
 from detectors.probes import HEAD_BOX, HEAD_POINTS, drawn_head
 from detectors.runtime import Device, Session
@@ -22,6 +24,18 @@ SECOND_MODEL: Final = "age_faceapi"
 #: Below this height the estimate shifts by more years than it is worth.
 MIN_FACE_PX: Final = 64
 ADULT_FROM: Final = 18
+#: The buffer: below this the networks cannot tell an adult, and the face is not cleared.
+CLEARED_FROM: Final = 25
+#: From this share of belief below 18 on, a face is not cleared whatever its mean age.
+LIKELY_MINOR: Final = 0.5
+#: From this score on a face counts as drawn, and what the age networks say of it as nothing.
+DRAWN_FROM: Final = 0.5
+#: The second network gives one number. Its belief is taken as normal around it, as wide as its published mean error
+#: (4.82 years for ages 9-18, 4.99 for 19-28) makes it: a mean absolute error of e is a deviation of e * sqrt(pi / 2).
+SECOND_DEVIATION_YEARS: Final = 6.2
+
+#: The signals that say what is known of ages, a sample for each track they speak of.
+SIGNALS: Final = ("face.age", "minor.score", "face.drawn")
 
 _CHIP_SIDE: Final = 64
 _CHIP_PADDING: Final = 0.2
@@ -52,6 +66,10 @@ class AgeReading:
     p_under_18: float | None = None
     #: The second network: mean age.
     age_second: float | None = None
+    #: The first network: its belief in each year of age from 0 to 80.
+    beliefs: tuple[float, ...] = ()
+    #: How drawn, rather than photographed, the face looks (0-1); None where nobody looked.
+    drawn: float | None = None
 
     @property
     def unread(self) -> bool:
@@ -62,6 +80,109 @@ class AgeReading:
     def youngest(self) -> float | None:
         """The lower of the two ages: disagreement counts for the younger."""
         return min((age for age in (self.age_first, self.age_second) if age is not None), default=None)
+
+
+class AgeState(StrEnum):
+    """What is known of a track's age. Only `ADULT` clears a face; none says that somebody is a minor."""
+
+    ADULT = "adult"
+    #: Under the buffer by either network, or likely under 18.
+    UNCERTAIN = "uncertain"
+    #: A drawn face: the networks know photographs, so its age is not measured.
+    DRAWN = "drawn"
+    #: Present, and no view of it could be read.
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackAge:
+    """What the views of one track say together. Unless ages were measured, numbers are None and `beliefs` is empty."""
+
+    state: AgeState
+    #: Mean age in years by the network that reads younger.
+    age: float | None = None
+    #: Share of the belief below 18 and below 25.
+    p_under_18: float | None = None
+    p_under_25: float | None = None
+    #: Years between the two networks' means; None with one network.
+    spread: float | None = None
+    #: Belief in each year of age from 0 to 80.
+    beliefs: tuple[float, ...] = ()
+    #: Mean over the views that were looked at; None where nobody looked whether the face is drawn.
+    drawn: float | None = None
+
+    @property
+    def cleared(self) -> bool:
+        """Whether this is a photographed face that both networks read as an adult's beyond the buffer."""
+        return self.state is AgeState.ADULT
+
+    def samples(self, *, time_ms: int, track: int, box: Box | None = None) -> dict[str, Sample]:
+        """Return one sample for each signal of `SIGNALS` that speaks of this track, for its first instant.
+
+        An unread track has none: it is told by `face.unread`. A drawn one has `face.drawn` only.
+        """
+        drawn = self.drawn if self.state is AgeState.DRAWN else None
+        values = dict(zip(SIGNALS, (self.age, self.p_under_18, drawn), strict=True))
+        return {
+            name: Sample(time_ms=time_ms, value=value, track=track, box=box)
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+def conclude_age(readings: Sequence[AgeReading]) -> TrackAge:
+    """Conclude from the readings of one track's views, in any order.
+
+    Each network's answer is the mean over the views. At every age the larger of the two shares of belief below it
+    counts, so disagreement counts for the younger. A face that looks drawn has no age.
+    """
+    read = [reading for reading in readings if not reading.unread]
+    looks = [reading.drawn for reading in readings if reading.drawn is not None]
+    drawn = quantise(float(np.mean(looks))) if looks else None
+    if drawn is not None and drawn >= DRAWN_FROM:
+        return TrackAge(state=AgeState.DRAWN, drawn=drawn)
+    if not read:
+        return TrackAge(state=AgeState.UNREAD, drawn=drawn)
+    ages = [quantise(float(np.mean(answers))) for answers in _answers(read)]
+    below = np.maximum.reduce(_shares_below(read))
+    under_18, under_25 = quantise(below[ADULT_FROM]), quantise(below[CLEARED_FROM])
+    uncertain = min(ages) < CLEARED_FROM or under_18 >= LIKELY_MINOR
+    return TrackAge(
+        state=AgeState.UNCERTAIN if uncertain else AgeState.ADULT,
+        age=min(ages),
+        p_under_18=under_18,
+        p_under_25=under_25,
+        spread=quantise(max(ages) - min(ages)) if len(ages) > 1 else None,
+        beliefs=tuple(quantise(share) for share in np.diff(below)),
+        drawn=drawn,
+    )
+
+
+def _answers(readings: Sequence[AgeReading]) -> list[list[float]]:
+    """Return the ages of each network that answered."""
+    firsts = [reading.age_first for reading in readings if reading.age_first is not None]
+    seconds = [reading.age_second for reading in readings if reading.age_second is not None]
+    return [ages for ages in (firsts, seconds) if ages]
+
+
+def _shares_below(readings: Sequence[AgeReading]) -> list[NDArray[np.float64]]:
+    """Return, for each network that answered, the share of its belief below each age from 0 to 81: float64 [82]."""
+    shares = []
+    beliefs = [reading.beliefs for reading in readings if reading.beliefs]
+    if beliefs:
+        mean = np.mean(beliefs, axis=0)
+        shares.append(np.concatenate([[0.0], np.cumsum(mean / mean.sum())]))
+    seconds = [reading.age_second for reading in readings if reading.age_second is not None]
+    if seconds:
+        shares.append(np.array([_normal_below(year, float(np.mean(seconds))) for year in range(len(_YEARS) + 1)]))
+    return shares
+
+
+def _normal_below(year: int, mean: float) -> float:
+    """Return the share of the second network's belief below `year`; nobody is younger than 0 or older than 80."""
+    if year in (0, len(_YEARS)):
+        return float(year > 0)
+    return 0.5 * (1 + math.erf((year - mean) / (SECOND_DEVIATION_YEARS * math.sqrt(2))))
 
 
 class AgeReader:
@@ -109,19 +230,35 @@ class AgeReader:
             indices = read[start : start + _BATCH]
             firsts = self._read_first([chips[index] for index in indices])
             seconds = self._read_second(pixels_bgr, [boxes_px[index] for index in indices])
-            for index, (age, p_under_18), second in zip(indices, firsts, seconds, strict=True):
-                readings[index] = AgeReading(age_first=age, p_under_18=p_under_18, age_second=second)
+            for index, beliefs, second in zip(indices, firsts, seconds, strict=True):
+                readings[index] = AgeReading(
+                    age_first=quantise(beliefs @ _YEARS),
+                    p_under_18=quantise(beliefs[:ADULT_FROM].sum()),
+                    age_second=second,
+                    beliefs=tuple(quantise(belief) for belief in beliefs),
+                )
         return readings
 
-    def _read_first(self, chips: Sequence[Pixels]) -> list[tuple[float, float]]:
-        """Return mean age and belief below 18 of each aligned chip (uint8 [64, 64, 3] BGR)."""
+    def signals(self, samples: Mapping[str, Sequence[Sample]]) -> tuple[Signal, ...]:
+        """Return the `SIGNALS` of one clip; `samples` holds those of all tracks by name (`TrackAge.samples`)."""
+        return tuple(self._signal(name, samples.get(name, ())) for name in SIGNALS)
+
+    def _signal(self, name: str, samples: Sequence[Sample]) -> Signal:
+        if name == "face.drawn":
+            return Signal(name=name, state=State.NOT_MEASURED, note="nobody looks whether faces are drawn")
+        model = Model(
+            id="+".join(model.id for model in self.models), version="+".join(model.version for model in self.models)
+        )
+        return Signal(name=name, state=State.MEASURED, model=model, samples=tuple(samples), note=self.note)
+
+    def _read_first(self, chips: Sequence[Pixels]) -> NDArray[np.float64]:
+        """Return the beliefs in each year, float64 [n, 81], for aligned chips (uint8 [64, 64, 3] BGR)."""
         rgb = np.stack(chips)[..., ::-1].astype(np.float32)
         batch = np.ascontiguousarray(((rgb - _MEAN_RGB) / np.float32(256)).transpose(0, 3, 1, 2))
         (beliefs,) = self._first.run(batch).values()
         if beliefs.shape != (len(chips), len(_YEARS)) or not np.isfinite(beliefs).all():
             raise DetectorError(f"{FIRST_MODEL} gave no age")
-        wide = beliefs.astype(np.float64)
-        return [(quantise(belief @ _YEARS), quantise(belief[:ADULT_FROM].sum())) for belief in wide]
+        return beliefs.astype(np.float64)
 
     def _read_second(self, pixels: Pixels, boxes: Sequence[NDArray[np.float32]]) -> list[float | None]:
         """Return the second network's mean age per face, None where there is no second network."""
