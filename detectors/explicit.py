@@ -1,6 +1,10 @@
-"""How explicit each frame is, by open_nsfw. It knows photographs only; it decides nothing and keeps no frame."""
+"""How explicit each frame is, by open_nsfw. It knows photographs only; it decides nothing and keeps no frame.
+
+The raw score is no probability; that is a signal of its own, measured once an operator has calibrated the model.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Self
 
 import cv2
@@ -12,12 +16,14 @@ from detectors.base import (
     DetectorUnavailable,
     Findings,
     Frame,
+    Model,
     Sample,
     Signal,
     State,
     Subject,
     quantise,
 )
+from detectors.calibration import Calibration
 from detectors.manifests import Manifest
 from detectors.probes import drawn_rings
 from detectors.resizing import Resizer
@@ -25,6 +31,7 @@ from detectors.runtime import Device, Session
 
 MODEL: Final = "open_nsfw"
 SIGNAL: Final = "explicit.score"
+PROBABILITY: Final = "explicit.probability"
 
 _RESIZED: Final = 256
 _SIDE: Final = 224
@@ -40,19 +47,27 @@ _PROBE_TOLERANCE: Final = 5e-3
 
 
 class ExplicitDetector:
-    """Emits one `explicit.score` (0-1) per frame it is shown."""
+    """Emits one `explicit.score` (0-1) per frame it is shown, and the probability where a calibration fits."""
 
     name = "explicit"
-    signals: tuple[str, ...] = (SIGNAL,)
+    signals: tuple[str, ...] = (SIGNAL, PROBABILITY)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, calibration: Calibration | None = None) -> None:
         self._session = session
         self._resizer = Resizer(_RESIZED)
+        self._calibration = calibration if calibration and calibration.fits(session.model) else None
+        self._uncalibrated = "calibrated for other weights: calibrate again" if calibration else "never calibrated"
 
     @classmethod
-    def load(cls, manifest: Manifest, *, device: Device = "cpu") -> Self:
+    def load(cls, manifest: Manifest, *, device: Device = "cpu", calibration: Calibration | None = None) -> Self:
         """Load the weights from a pack. Raises DetectorUnavailable when that is not possible."""
-        return cls(Session.open(manifest, MODEL, device=device))
+        return cls(Session.open(manifest, MODEL, device=device), calibration)
+
+    @property
+    def model(self) -> Model:
+        """The weights, and the calibration their scores are read with."""
+        calibration = self._calibration.id if self._calibration else "none"
+        return replace(self._session.model, calibration=calibration)
 
     def open(self, subject: Subject) -> "ExplicitInspection":  # noqa: ARG002 (the protocol's; nothing else is asked)
         return ExplicitInspection(self)
@@ -89,11 +104,22 @@ class ExplicitDetector:
         if abs(score - _PROBE_SCORE) > _PROBE_TOLERANCE:
             raise DetectorUnavailable(f"{MODEL} scores its probe {score}, not {_PROBE_SCORE}: it cannot be relied on")
 
-    def measured(self, samples: Sequence[Sample]) -> Signal:
-        """Return the signal of one clip; with no sample it failed, for nothing was looked at."""
+    def measured(self, samples: Sequence[Sample]) -> tuple[Signal, ...]:
+        """Return the signals of one clip; with no sample they failed, for nothing was looked at."""
         if not samples:
-            return Signal(name=SIGNAL, state=State.FAILED, model=self._session.model, note="no frame was shown")
-        return Signal(name=SIGNAL, state=State.MEASURED, model=self._session.model, samples=tuple(samples))
+            return tuple(
+                Signal(name=name, state=State.FAILED, model=self.model, note="no frame was shown")
+                for name in self.signals
+            )
+        raw = Signal(name=SIGNAL, state=State.MEASURED, model=self.model, samples=tuple(samples))
+        return raw, self._probability(samples)
+
+    def _probability(self, samples: Sequence[Sample]) -> Signal:
+        if self._calibration is None:
+            return Signal(name=PROBABILITY, state=State.NOT_MEASURED, model=self.model, note=self._uncalibrated)
+        read = self._calibration.probability
+        read_off = tuple(replace(sample, value=read(sample.value)) for sample in samples)
+        return Signal(name=PROBABILITY, state=State.MEASURED, model=self.model, samples=read_off)
 
 
 class ExplicitInspection:
@@ -110,4 +136,4 @@ class ExplicitInspection:
         )
 
     def finish(self) -> Findings:
-        return Findings(signals=(self._detector.measured(self._samples),))
+        return Findings(signals=self._detector.measured(self._samples))

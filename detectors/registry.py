@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from detectors import embedding, tracking, yunet
+from detectors import embedding, explicit, tracking, yunet
 from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
+from detectors.calibration import Calibration
 from detectors.explicit import ExplicitDetector
 from detectors.faces import Faces
 from detectors.likeness import Lines
@@ -31,24 +32,31 @@ class Equipment:
     manifest: Manifest
     device: Device
     lexicon: Lexicon
+    #: What an operator's labelled data made of raw scores, by signal.
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
 
 Factory = Callable[[Equipment], Detector]
 
 DETECTORS: Final[Mapping[str, Factory]] = {
-    "explicit": lambda equipment: ExplicitDetector.load(equipment.manifest, device=equipment.device),
+    "explicit": lambda equipment: ExplicitDetector.load(
+        equipment.manifest, device=equipment.device, calibration=equipment.calibrations.get(explicit.SIGNAL)
+    ),
     "faces": lambda equipment: Faces.load(equipment.manifest, device=equipment.device),
     "words": lambda equipment: Words(equipment.lexicon),
 }
 
 
-def load_detectors(root: Path, device: Device, lexicon: Lexicon) -> tuple[Detector, ...]:
+def load_detectors(
+    root: Path, device: Device, lexicon: Lexicon, calibrations: Mapping[str, Calibration] | None = None
+) -> tuple[Detector, ...]:
     """Load every shipped detector and every plug-in, each past its self-check, the shipped ones first.
 
     `root` is where the packs of weights are. Raises DetectorUnavailable, naming the detector, when one cannot be
     imported, loaded or checked, or when two claim the same name or signal.
     """
-    equipment = Equipment(manifest=load_manifest(root), device=device, lexicon=lexicon)
+    manifest = load_manifest(root)
+    equipment = Equipment(manifest=manifest, device=device, lexicon=lexicon, calibrations=calibrations or {})
     factories = {**DETECTORS, **plugins()}
     loaded = tuple(_load(name, factory, equipment) for name, factory in factories.items())
     _refuse_double_signals(loaded)
@@ -71,7 +79,12 @@ def plugins() -> dict[str, Factory]:
     return found
 
 
-def manifest_hash(manifest: Manifest, lexicon: Lexicon, sampling: Mapping[str, float]) -> str:
+def manifest_hash(
+    manifest: Manifest,
+    lexicon: Lexicon,
+    sampling: Mapping[str, float],
+    calibrations: Mapping[str, Calibration] | None = None,
+) -> str:
     """Return the SHA-256 (hex) of all that decides signals besides the clip and the gallery.
 
     The models with their bytes and lines, the word lists, how frames are sampled, the constants and version of this
@@ -84,6 +97,7 @@ def manifest_hash(manifest: Manifest, lexicon: Lexicon, sampling: Mapping[str, f
             entry.id: dict(entry.thresholds) for entry in manifest.models if entry.state is Presence.PRESENT
         },
         "lexicon": lexicon.version,
+        "calibrations": sorted(calibration.id for calibration in (calibrations or {}).values()),
         "sampling": dict(sampling),
         "steps": {
             "score_step": SCORE_STEP,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from detectors import packs, registry
 from detectors.base import Detector, DetectorUnavailable
+from detectors.calibration import Calibration, CalibrationError, load_calibrations
 from detectors.embedding import DIMENSION
 from detectors.faces import EMBEDDER_MODEL
 from detectors.words import Lexicon, load_lexicon
@@ -103,11 +104,24 @@ class Services:
     face_model = EMBEDDER_MODEL
     face_dimensions = DIMENSION
 
+    @property
+    def calibrations_folder(self) -> Path:
+        """Where this deployment keeps what its own labelled data made of raw scores."""
+        return self.settings.calibrations or self.settings.state / "calibrations"
+
+    @cached_property
+    def calibrations(self) -> dict[str, Calibration]:
+        """The calibrations in force, by signal. Raises Outage("detector:load") when one cannot be read."""
+        try:
+            return load_calibrations(self.calibrations_folder)
+        except CalibrationError as error:
+            raise Outage("detector:load", str(error)) from error
+
     @cached_property
     def detectors(self) -> tuple[Detector, ...]:
         """Every detector, loaded. Raises Outage("detector:load") while weights are missing or damaged."""
         try:
-            return registry.load_detectors(self.settings.models, self.settings.device, self.lexicon)
+            return registry.load_detectors(self.settings.models, self.settings.device, self.lexicon, self.calibrations)
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
 
@@ -119,6 +133,7 @@ class Services:
                 packs.load_manifest(self.settings.models),
                 self.lexicon,
                 {"fps": self.settings.sample_fps, "long_side": self.settings.sample_long_side},
+                self.calibrations,
             )
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error

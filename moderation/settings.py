@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     state: Path = Field(default_factory=default_state)
     models: Path = Field(default_factory=lambda: Path.home() / ".cache" / "countersign")
     policies: Path | None = None
+    #: Folder of calibrations; without it `calibrations/` of the state. Every machine needs the same files.
+    calibrations: Path | None = None
     database_url: SecretStr | None = None
     blobs_url: str = ""
     host: str = "127.0.0.1"

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "verify": ("checks", "verify", "Tell where any copy of a clip came from."),
     "policy": ("policy", "app", "Rules: lint and test."),
     "models": ("models", "app", "The packs of weights: build, verify, list."),
+    "calibrate": ("calibration", "calibrate", "What raw scores are worth on labelled pictures of your own."),
     "people": ("people", "app", "The likeness registry."),
     "keys": ("keys", "app", "API keys: create, list, revoke."),
     "doctor": ("diagnosis", "doctor", "What this installation is, what is wrong with it, and the fix."),

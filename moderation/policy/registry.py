@@ -60,6 +60,9 @@ def _words(means: str) -> SignalEntry:
 
 SIGNALS: dict[str, SignalEntry] = {
     "explicit.score": SignalEntry(per="frame", means="how sexually explicit the frame looks"),
+    "explicit.probability": SignalEntry(
+        per="frame", means="probability that the frame is explicit; not measured before `moderation calibrate`"
+    ),
     "face.detection": SignalEntry(per="frame", means="how sure it is that a face is there, 0 where none is"),
     "face.match_distance": SignalEntry(per="some", high=4.0, means="distance to the nearest registered person"),
     "face.age": SignalEntry(per="face", high=120.0, means="apparent age in years, the lower of the nets' opinions"),

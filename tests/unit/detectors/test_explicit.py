@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.base import DetectorUnavailable, Frame, Model, State, Subject
+from detectors.calibration import Calibration
 from detectors.explicit import ExplicitDetector
 from detectors.manifests import Manifest
 from detectors.probes import drawn_rings, drawn_waves
@@ -42,12 +43,39 @@ def frames(count: int) -> list[Frame]:
 def test_one_sample_per_frame_at_its_time(detector: ExplicitDetector):
     inspection = detector.open(SUBJECT)
     inspection.see(frames(10))
-    (signal,) = inspection.finish().signals
+    signal, probability = inspection.finish().signals
     assert (signal.name, signal.state, signal.model) == (
         "explicit.score", State.MEASURED, Model(id="open_nsfw", version="1.0")
     )  # fmt: skip
     assert [sample.time_ms for sample in signal.samples] == [333 * i for i in range(10)]
     assert all(0 <= sample.value <= 1 and sample.value == round(sample.value, 4) for sample in signal.samples)
+    assert (probability.name, probability.state) == ("explicit.probability", State.NOT_MEASURED)
+    assert not probability.samples
+
+
+def calibrated(version: str) -> Calibration:
+    return Calibration(
+        signal="explicit.score", model="open_nsfw", version=version, slope=1.5, offset=-1.0, flagged=50, benign=50
+    )
+
+
+def test_a_calibrated_net_gives_a_probability_beside_the_raw_score(embedded_pack: Manifest):
+    calibration = calibrated("1.0")
+    inspection = ExplicitDetector.load(embedded_pack, calibration=calibration).open(SUBJECT)
+    inspection.see(frames(2))
+    raw, probability = inspection.finish().signals
+    assert raw.model == probability.model == Model(id="open_nsfw", version="1.0", calibration=calibration.id)
+    assert probability.state is State.MEASURED
+    assert [sample.value for sample in probability.samples] == [calibration.probability(s.value) for s in raw.samples]
+
+
+def test_a_calibration_of_other_weights_is_not_used(embedded_pack: Manifest):
+    inspection = ExplicitDetector.load(embedded_pack, calibration=calibrated("0.9")).open(SUBJECT)
+    inspection.see(frames(2))
+    raw, probability = inspection.finish().signals
+    assert raw.model.calibration == "none"
+    assert probability.state is State.NOT_MEASURED
+    assert "calibrate again" in probability.note
 
 
 def test_how_frames_are_batched_changes_nothing(detector: ExplicitDetector):
@@ -61,9 +89,9 @@ def test_how_frames_are_batched_changes_nothing(detector: ExplicitDetector):
 def test_no_frame_is_a_failure_and_not_a_zero(detector: ExplicitDetector):
     inspection = detector.open(SUBJECT)
     inspection.see([])
-    (signal,) = inspection.finish().signals
-    assert signal.state is State.FAILED
-    assert not signal.samples
+    for signal in inspection.finish().signals:
+        assert signal.state is State.FAILED
+        assert not signal.samples
 
 
 def test_self_check_passes_on_the_real_weights(detector: ExplicitDetector):
