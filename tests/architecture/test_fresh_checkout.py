@@ -1,4 +1,5 @@
-"""A checkout nobody has used, in a long path with blanks: `make run` comes up, stops at Ctrl-C, and comes up again at once.
+"""A checkout nobody has used, in a long path with blanks: `make run` comes up, stops at Ctrl-C, comes up again at once;
+`make test` passes.
 
 As root and as an ordinary user, each with an empty home; only downloads are shared.
 """
@@ -26,6 +27,8 @@ AS_ROOT = os.geteuid() == 0
 USERS = ["root", "nobody"] if AS_ROOT else [pwd.getpwuid(os.geteuid()).pw_name]
 #: Cold, with whatever else the machine does.
 FIRST_SECONDS, LATER_SECONDS = 600, 120
+#: What a path, a user or an empty home could break: files in wheels, sockets, confinement, downloads, browsers' pages.
+TESTS = "test_packs or test_sandbox or test_postgres or test_commands or test_review_pages"
 
 
 class Checkout:
@@ -46,13 +49,13 @@ class Checkout:
         }
         self.models = home / "models"
 
-    def make(self, target: str) -> subprocess.Popen[str]:
+    def make(self, target: str, **settings: str) -> subprocess.Popen[str]:
         """Start `make target` as this user, in a process group of its own, as a terminal would."""
         identity = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if AS_ROOT else {}
         return subprocess.Popen(
             ["make", "--no-print-directory", target],
             cwd=self.place,
-            env=self.environment,
+            env={**self.environment, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -123,3 +126,17 @@ def test_make_run_comes_up_from_nothing_and_again_at_once(checkout: Checkout) ->
     print(f"{checkout.user.pw_name}: ready after {cold:.1f} s with an installation, {warm:.1f} s without")
     assert "install" not in said
     assert "downloading" not in said
+
+
+@pytest.mark.parametrize("checkout", USERS[-1:], indirect=True)
+def test_make_test_passes_for_an_ordinary_user(checkout: Checkout) -> None:
+    """The tests that look at the machine; what they find is the same for the rest of the suite."""
+    process = checkout.make("test", PYTEST_ADDOPTS=f"-k '{TESTS}'")
+    try:
+        said, _ = process.communicate(timeout=FIRST_SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+    assert process.returncode == 0, said[-4000:]
+    assert said.count(" passed") == 2, said[-4000:]
