@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: Scores are rounded to this step before anything reads them, so that the same bytes give the same numbers.
 SCORE_STEP = 1e-4
+#: Samples in a second of every sound that a detector hears.
+SOUND_RATE: Final = 16_000
 
 
 def quantise(value: float) -> float:
@@ -46,6 +48,19 @@ class Frame:
     time_ms: int
     pixels: NDArray[np.uint8]
     shot: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """A piece of the sound track: `samples` is float32 [count], mono, -1 to 1, 16 kHz.
+
+    `start_ms` counts from the first displayed frame and is negative where sound comes first. Pieces of one clip follow
+    one another without a gap. The array may be a view into shared memory that is reused after the call that received
+    it: copy what must outlive that call.
+    """
+
+    start_ms: int
+    samples: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,17 +138,48 @@ class FaceTrack:
     matches: tuple[PersonMatch, ...] = ()
 
 
+class VoiceState(StrEnum):
+    """What was learnt of one voice of a clip. `UNREAD`: it speaks too little to be told apart."""
+
+    MATCHED = "matched"
+    POSSIBLE = "possible"
+    UNMATCHED = "unmatched"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceMatch:
+    """One registered person within the review line of a voice; `distance` is L2 on the model's unit vectors."""
+
+    person: str
+    distance: float
+    state: VoiceState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Stretches of speech that sound like one speaker. Carries no template, like a face track."""
+
+    number: int
+    state: VoiceState
+    #: Where it speaks, [start_ms, end_ms) each, in order; never before the first frame.
+    segments: tuple[tuple[int, int], ...]
+    #: Nearest first; empty when nobody registered is near.
+    matches: tuple[VoiceMatch, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What one detector says of one clip."""
 
     signals: tuple[Signal, ...]
     faces: tuple[FaceTrack, ...] = ()
+    voices: tuple[Voice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """Registered faces as an index: `vectors` is float32 [n, dim], `people[i]` owns row i.
+    """Registered faces, or voices, as an index: `vectors` is float32 [n, dim], `people[i]` owns row i.
 
     Vectors are turned by a secret per-organisation rotation (`rotation`, float32 [dim, dim], orthogonal):
     a query is turned the same way, distances stay what they were. `version` changes with every edit.
@@ -154,6 +200,8 @@ class Subject:
     #: Texts by source: "prompt", "title".
     texts: dict[str, str] = field(default_factory=dict)
     gallery: Gallery | None = None
+    #: Registered voices; `gallery` holds faces.
+    voices: Gallery | None = None
 
 
 class Inspection(Protocol):
@@ -162,6 +210,18 @@ class Inspection(Protocol):
     def see(self, frames: Sequence[Frame]) -> None: ...
 
     def finish(self) -> Findings: ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """What an inspection has besides when it also listens: sound is decoded only for a clip that some inspection hears.
+
+    A clip without a sound track is never heard: `finish` then says `not_measured`.
+    """
+
+    def hear(self, sound: Sound) -> None:
+        """Take the next piece of the sound track, in order, once; frames and sound come in either order."""
+        ...
 
 
 class Detector(Protocol):

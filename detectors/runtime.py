@@ -1,6 +1,7 @@
 """Run a model of a pack in onnxruntime, the same way everywhere. Must not fall back to another device in silence."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, Final, Literal, Self
 
@@ -51,8 +52,12 @@ class Session:
 
     def run(self, batch: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """Return the model's outputs by name for its one input. Raises DetectorError when the run fails."""
+        return self.run_many({self._input: batch})
+
+    def run_many(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Return the model's outputs by name for inputs by name. Raises DetectorError when the run fails."""
         try:
-            values = self._session.run(self._outputs, {self._input: batch})
+            values = self._session.run(self._outputs, dict(inputs))
         except Exception as error:  # the runtime's errors share no base class
             raise DetectorError(f"{self.model.id} failed: {error}") from error
         return dict(zip(self._outputs, values, strict=True))
