@@ -24,6 +24,7 @@ from moderation.settings import Settings
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
+DYING_SECONDS = 5.0
 
 SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -209,6 +210,7 @@ class EmbeddedPostgres:
     def _launch(self, place: Place) -> None:
         """Start a server and wait until it has taken the data folder, or died of it."""
         self._cluster.bury()
+        self._reap()
         command = [str(installed() / "bin" / "postgres"), "-D", str(place.data), "-k", str(place.socket)]
         unsafe = {} if self._fsync else {"fsync": "off", "full_page_writes": "off"}
         for name, value in (SERVER_SETTINGS | unsafe).items():
@@ -221,6 +223,14 @@ class EmbeddedPostgres:
         # Back ends of a killed server may hold its memory for a moment; the next round tries again.
         if child.poll() is not None and b"shared memory block" not in self._cluster.log_from(began):
             raise Outage("database", f"Postgres would not start: {self._cluster.log_tail()}")
+
+    def _reap(self) -> None:
+        """Take the exit status of a server that died under us: its command line goes a moment before it does."""
+        if self._child is not None:
+            try:
+                self._child.wait(DYING_SECONDS)
+            except subprocess.TimeoutExpired:
+                _OUTLIVING.append(self._child)
 
     def _make_database(self) -> None:
         """Prove that a real connection works, and create our database when it is missing."""
