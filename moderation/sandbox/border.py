@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from detectors.base import Frame
+from detectors.base import SOUND_RATE, Frame, Sound
 from moderation.errors import ClipFault, ModerationError, Outage
 from moderation.sandbox import answers, shared
 from moderation.sandbox.channel import Allowance, Broken, Overrun, Refused
@@ -109,6 +109,16 @@ class Sandbox:
         with self._at_work("sample", path, arguments) as (child, allowance):
             for batch in child.batches(long_side, allowance):
                 yield [Frame(index=at.index, time_ms=at.time_ms, pixels=pixels) for at, pixels in batch]
+
+    def sound(self, path: Path) -> Iterator[Sound]:
+        """The sound track in pieces of at most 30 seconds, in order and without a gap; none when there is no sound."""
+        most = self.limits.max_duration_ms * SOUND_RATE // 1000 + SOUND_RATE
+        with self._at_work("sound", path, self._bounds) as (child, allowance):
+            for start_ms, samples in child.pieces(allowance):
+                most -= len(samples)
+                if most < 0 or abs(start_ms) > 2 * self.limits.max_duration_ms:
+                    raise Broken("sound beyond the limits")
+                yield Sound(start_ms=start_ms, samples=samples)
 
     def mark(self, source: Path, target: Path, wanted: MarkOrder) -> dict[str, object]:
         """Write `source`, marked visibly and invisibly, to `target` as MP4; the `PassReport` as JSON data.

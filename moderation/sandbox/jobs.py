@@ -11,9 +11,9 @@ from typing import Any
 
 from moderation.sandbox.channel import Refused
 from moderation.sandbox.orders import MarkOrder
-from moderation.sandbox.shared import FrameWriter
+from moderation.sandbox.shared import PIECE_SAMPLES, FrameWriter
 from moderation.sandbox.wire import order, plain
-from watermark import probing, reader, reading
+from watermark import listening, probing, reader, reading
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
 from watermark.frames import FrameMarker
@@ -59,6 +59,15 @@ def _sample(arguments: Arguments, writer: FrameWriter) -> object:
     for frame in reader.sample(_source(arguments), fps=fps, long_side=long_side, limits=_limits(arguments)):
         writer.write(frame.index, frame.time_ms, frame.pixels)
     writer.flush()
+    return None
+
+
+def _sound(arguments: Arguments, writer: FrameWriter) -> object:
+    heard = listening.listen(_source(arguments), limits=_limits(arguments))
+    for first in range(0, 0 if heard is None else len(heard.samples), PIECE_SAMPLES):
+        assert heard is not None
+        start_ms = heard.start_ms + first * 1000 // listening.RATE
+        writer.write_sound(start_ms, heard.samples[first : first + PIECE_SAMPLES])
     return None
 
 
@@ -116,6 +125,7 @@ TABLE: Mapping[str, Job] = {
     "prove": _refusing(_prove),
     "read_marks": _refusing(_read_marks),
     "sample": _refusing(_sample),
+    "sound": _refusing(_sound),
     "stills": _refusing(_stills),
     "veil": _refusing(_veil),
 }

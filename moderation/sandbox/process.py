@@ -18,7 +18,7 @@ from moderation.sandbox.airlock import Airlock
 from moderation.sandbox.channel import Allowance, Broken, Message, Overrun, ParentEnd, Refused
 from moderation.sandbox.confinement import Confinement
 from moderation.sandbox.limits import Cage
-from moderation.sandbox.shared import FrameReader, Pixels, Placed
+from moderation.sandbox.shared import FrameReader, Pixels, Placed, Samples
 
 _PACKAGES: Final = ("moderation", "watermark", "detectors")
 #: What the runtime and the codecs read besides Python itself: loader, processor count, random numbers.
@@ -179,6 +179,19 @@ class DecoderChild:
             yield [(place, self._frames.pixels(slot, place)) for place in placed]
             with self._blaming_the_clip():
                 self._end.send({"free": slot}, allowance)
+
+    def pieces(self, allowance: Allowance) -> Iterator[tuple[int, Samples]]:
+        """Pieces of sound: start in ms and samples, the receiver's own. Raises as `finish`."""
+        while True:
+            with self._blaming_the_clip():
+                message = self._end.receive(allowance)
+                if "sound" not in message:
+                    self._conclude(message)
+                    return
+                slot = self._frames.slot(message, "sound")
+                piece = self._frames.sound(slot, message)
+                self._end.send({"free": slot}, allowance)
+            yield piece
 
     def distrust(self) -> None:
         """Let it serve no other job."""

@@ -1,4 +1,4 @@
-"""Sampled frames through shared memory: the child writes batches into slots, the parent looks at them in place.
+"""Frames and sound through shared memory: the child writes into slots, the parent looks at frames in place.
 
 The parent sealed the memory's size and maps it read-only; every offset the child names is checked before it is used.
 """
@@ -20,8 +20,11 @@ SLOTS: Final = 2
 SLOT_BYTES: Final = 32 * 1024 * 1024
 BATCH_FRAMES: Final = 8
 CHANNELS: Final = 3
+#: Samples of one piece of sound: 30 seconds.
+PIECE_SAMPLES: Final = 480_000
 
 Pixels = NDArray[np.uint8]
+Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,14 @@ class FrameWriter:
         self._placed.append(placed)
         self._end += placed.size
 
+    def write_sound(self, start_ms: int, samples: Samples) -> None:
+        """Hand over one piece of sound, float32 [count], at most `PIECE_SAMPLES` long."""
+        self.flush()
+        self._await_slot()
+        slot = self._free.pop(0)
+        np.frombuffer(self._memory, np.float32, len(samples), slot * SLOT_BYTES)[...] = samples
+        self._send({"sound": slot, "start_ms": start_ms, "samples": len(samples)})
+
     def flush(self) -> None:
         """Hand over what is written, if anything."""
         if not self._placed:
@@ -118,12 +129,23 @@ class FrameReader:
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, SLOTS * SLOT_BYTES, prot=mmap.PROT_READ)
 
-    def slot(self, message: Message) -> int:
-        """The slot a batch message names. Raises Broken."""
-        slot = _whole(message.get("batch"))
+    def slot(self, message: Message, kind: str = "batch") -> int:
+        """The slot a message of this kind names. Raises Broken."""
+        slot = _whole(message.get(kind))
         if not 0 <= slot < SLOTS:
             raise Broken("no such slot")
         return slot
+
+    def sound(self, slot: int, message: Message) -> tuple[int, Samples]:
+        """Start in ms and a copy of the samples, float32 [count], all within -1 to 1. Raises Broken."""
+        start_ms, count = _whole(message.get("start_ms")), _whole(message.get("samples"))
+        if not 0 < count <= PIECE_SAMPLES:
+            raise Broken("not a piece of sound")
+        # Copied before it is checked: the child can still write there.
+        samples = np.frombuffer(self._memory, np.float32, count, slot * SLOT_BYTES).copy()
+        if not (np.abs(samples) <= 1.0).all():
+            raise Broken("sound out of bounds")
+        return start_ms, samples
 
     def placed(self, message: Message, long_side: int) -> list[Placed]:
         """The frames a batch message names, none larger than asked for, each inside its slot. Raises Broken."""
