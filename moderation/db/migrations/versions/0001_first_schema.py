@@ -1,4 +1,4 @@
-"""The first schema: `db/schema.sql` as it stood at this revision."""
+"""The first schema, as it stands in the SQL file of the same name."""
 
 from importlib.resources import files
 
@@ -9,7 +9,8 @@ down_revision: str | None = None
 
 
 def upgrade() -> None:
-    op.get_bind().exec_driver_sql(files("moderation.db").joinpath("schema.sql").read_text())
+    text = files("moderation.db").joinpath("migrations", "versions", "0001_first_schema.sql").read_text()
+    op.get_bind().exec_driver_sql(text)
 
 
 def downgrade() -> None:

@@ -1,0 +1,479 @@
+-- The first schema. Applied by the revision of the same name and never changed; `db/schema.sql` shows the sum.
+-- Every table belongs to an organisation: `org_id` is first, row-level security is on, and the application role
+-- sees only the organisation named in `moderation.org`. Decisions, events, grants and the audit chain are append-only.
+
+create schema if not exists moderation;
+
+do $$ begin
+  create role moderation_app nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+grant moderation_app to current_user;
+grant usage on schema moderation to moderation_app;
+
+-- Whose rows a transaction may see. Empty means none.
+create function moderation.current_org() returns text language sql stable
+  as $$ select nullif(current_setting('moderation.org', true), '') $$;
+
+create function moderation.refuse_change() returns trigger language plpgsql
+  as $$ begin raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation'; end $$;
+
+create table moderation.organisations (
+  org_id text primary key,
+  created_at timestamptz not null default now()
+);
+
+-- Who acts: a person or a service. Two-person rules compare principals, not keys.
+create table moderation.principals (
+  org_id text not null references moderation.organisations,
+  principal text not null,
+  kind text not null check (kind in ('person', 'service')),
+  created_at timestamptz not null default now(),
+  primary key (org_id, principal)
+);
+
+create table moderation.api_keys (
+  org_id text not null,
+  key_id text primary key,
+  principal text not null,
+  hash bytea not null unique,                -- SHA-256 of the whole key; the key itself is shown once
+  scopes text[] not null,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  last_used_at timestamptz,
+  foreign key (org_id, principal) references moderation.principals
+);
+
+-- Secrets of an organisation, sealed with the deployment's master key: the gallery's rotation seed.
+create table moderation.org_secrets (
+  org_id text not null references moderation.organisations,
+  name text not null,
+  sealed bytea not null,
+  primary key (org_id, name)
+);
+
+create table moderation.clips (
+  org_id text not null references moderation.organisations,
+  clip_id text primary key,
+  status text not null check (status in
+    ('received', 'processing', 'held', 'in_review', 'released', 'withheld', 'withdrawn', 'refused')),
+  held_cause text,
+  retry_at timestamptz,
+  holds int not null default 0,
+  -- Which run of the workflow owns the clip; a run that finds another number here does nothing.
+  generation int not null default 1,
+  runner text not null default 'service' check (runner in ('service', 'check')),
+  creator text,
+  creator_age_band text,
+  prompt text,
+  title text,
+  generator text,
+  cameos text[] not null default '{}',
+  parents text[] not null default '{}',
+  locale text not null default 'en',
+  market text,
+  visibility text not null default 'public' check (visibility in ('draft', 'public')),
+  callback_url text,
+  source_url text,
+  content_sha256 text,
+  content_bytes bigint,
+  probe jsonb,
+  problem jsonb,
+  priority int not null default 1,
+  retention_class text not null default 'clip',
+  erased_at timestamptz,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  check ((status = 'held') = (held_cause is not null and retry_at is not null))
+);
+create index clips_held on moderation.clips (retry_at) where status = 'held';
+create index clips_checked on moderation.clips (clip_id) where runner = 'check' and status in ('received', 'processing');
+create index clips_by_age on moderation.clips (org_id, created_at, clip_id);
+
+-- An Idempotency-Key and what it stood for. `clip_id` is empty while the first request is still being received.
+create table moderation.idempotency_keys (
+  org_id text not null,
+  principal text not null,
+  key text not null,
+  fingerprint text,
+  clip_id text references moderation.clips on delete cascade,
+  receiver text,
+  created_at timestamptz not null,
+  touched_at timestamptz not null,
+  primary key (org_id, principal, key)
+);
+
+-- The 48-bit ids in invisible marks: unique over the whole deployment, whatever the organisation.
+create table moderation.mark_payloads (
+  payload text primary key check (payload ~ '^[0-9a-f]{12}$'),
+  org_id text not null,
+  clip_id text not null unique references moderation.clips,
+  key_version int not null check (key_version between 0 and 15),
+  minted_at timestamptz not null
+);
+
+-- One line per stage of a clip's run, for the caller and the reviewer; never read by the pipeline.
+create table moderation.stages (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  generation int not null,
+  stage text not null,
+  state text not null check (state in ('running', 'done', 'failed')),
+  started_at timestamptz not null,
+  finished_at timestamptz,
+  cpu_ms int,
+  detail jsonb not null default '{}',
+  primary key (clip_id, generation, stage)
+);
+
+-- What the detectors found. Never holds a template.
+create table moderation.analyses (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  detectors text not null,                   -- manifest hash
+  gallery text not null,                     -- gallery version
+  body text not null,                        -- canonical JSON
+  created_at timestamptz not null,
+  primary key (clip_id, detectors, gallery)
+);
+
+create table moderation.renditions (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  kind text not null check (kind in ('marked', 'veiled')),
+  sha256 text not null,
+  blob_key text not null,
+  bytes bigint not null,
+  report jsonb not null,
+  created_at timestamptz not null,
+  primary key (clip_id, kind)
+);
+
+create table moderation.facts (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  facts_hash text not null,
+  body text not null,                        -- canonical JSON: replay uses this and nothing else
+  judged_at timestamptz not null,
+  primary key (clip_id, facts_hash)
+);
+
+create table moderation.policy_versions (
+  org_id text not null,
+  version text not null,
+  body text not null,                        -- the policy set as canonical JSON, so that old decisions replay
+  first_used_at timestamptz not null,
+  primary key (org_id, version)
+);
+
+create table moderation.decisions (
+  org_id text not null,
+  decision_id text primary key,
+  clip_id text not null references moderation.clips,
+  seq int not null,
+  outcome text not null check (outcome in ('allow', 'restrict', 'review', 'block')),
+  body text not null,                        -- canonical JSON: reasons, notes, audience, queue, trace
+  actor_kind text not null check (actor_kind in ('rule', 'person', 'system')),
+  actor text not null,
+  facts_hash text,
+  policy_version text,
+  supersedes text references moderation.decisions,
+  run text,                                  -- which judgement of which run: a step done twice decides once
+  created_at timestamptz not null,
+  unique (clip_id, seq),
+  unique (clip_id, run)
+);
+create trigger decisions_append_only before update or delete on moderation.decisions
+  for each row execute function moderation.refuse_change();
+
+create table moderation.cases (
+  org_id text not null,
+  case_id text primary key,
+  clip_id text not null references moderation.clips,
+  queue text not null,
+  state text not null default 'open' check (state in ('open', 'decided', 'closed')),
+  opened_by text not null references moderation.decisions,
+  decided_by text references moderation.decisions,
+  severity int not null default 0,
+  deadline timestamptz not null,
+  version int not null default 1,
+  lease_token text,
+  lease_holder text,
+  lease_expires_at timestamptz,
+  created_at timestamptz not null,
+  decided_at timestamptz
+);
+create unique index one_open_case_per_clip on moderation.cases (clip_id) where state = 'open';
+create index cases_to_do on moderation.cases (org_id, queue, deadline, severity desc, created_at) where state = 'open';
+
+create table moderation.case_actions (
+  org_id text not null,
+  case_id text not null references moderation.cases,
+  action_id bigint generated always as identity primary key,
+  action text not null,
+  actor text not null,
+  body jsonb not null default '{}',
+  at timestamptz not null
+);
+create trigger case_actions_append_only before update or delete on moderation.case_actions
+  for each row execute function moderation.refuse_change();
+
+-- What the release gate saw when it re-opened the very bytes to be delivered.
+create table moderation.proofs (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  sha256 text not null,
+  passed boolean not null,
+  body jsonb not null,
+  created_at timestamptz not null,
+  primary key (clip_id, sha256)
+);
+
+-- At most one release per clip; a withdrawal is written into it.
+create table moderation.releases (
+  org_id text not null,
+  clip_id text primary key references moderation.clips,
+  sha256 text not null,
+  blob_key text not null,
+  decision_id text not null references moderation.decisions,
+  released_at timestamptz not null,
+  withdrawn_at timestamptz,
+  foreign key (clip_id, sha256) references moderation.proofs (clip_id, sha256)
+);
+
+-- PDQ fingerprints of what was released: a mark is believed only where the content matches.
+create table moderation.fingerprints (
+  org_id text not null,
+  clip_id text primary key references moderation.clips,
+  body bytea not null,
+  created_at timestamptz not null
+);
+
+-- Known-illegal material by hash: SHA-256 of the file or PDQ of a frame. Lists are the operator's.
+create table moderation.known_hashes (
+  org_id text not null references moderation.organisations,
+  kind text not null check (kind in ('sha256', 'pdq')),
+  hash bytea not null,
+  source text not null,
+  added_at timestamptz not null default now(),
+  primary key (org_id, kind, hash)
+);
+
+-- A person whose likeness is registered. `version` grows with every grant and revocation; the release gate compares it.
+create table moderation.people (
+  org_id text not null references moderation.organisations,
+  person_id text primary key,
+  kind text not null check (kind in ('cameo', 'public_figure', 'rights_holder', 'protected_person')),
+  name bytea not null,                       -- sealed with the person's key
+  verification text not null,
+  version bigint not null default 1,
+  created_at timestamptz not null,
+  erased_at timestamptz
+);
+
+-- One key per person, wrapped by the deployment's master key; destroying it erases what it sealed.
+create table moderation.person_keys (
+  org_id text not null,
+  person_id text primary key references moderation.people,
+  wrapped bytea,
+  destroyed_at timestamptz,
+  check ((wrapped is null) = (destroyed_at is not null))
+);
+
+create table moderation.templates (
+  org_id text not null,
+  template_id text primary key,
+  person_id text not null references moderation.people,
+  model text not null,
+  sealed bytea not null,                     -- the raw vector, sealed with the person's key
+  source text not null,                      -- where the picture came from and under which licence
+  created_at timestamptz not null
+);
+
+-- The search index: vectors turned by the organisation's secret rotation. Biometric data all the same.
+create table moderation.gallery_vectors (
+  org_id text not null,
+  template_id text primary key references moderation.templates on delete cascade,
+  person_id text not null references moderation.people,
+  model text not null,
+  vector bytea not null
+);
+
+-- Changes with every edit of the index, so that a judgement knows whether it looked at the current one.
+create table moderation.galleries (
+  org_id text primary key references moderation.organisations,
+  version bigint not null default 1
+);
+
+create table moderation.grants (
+  org_id text not null,
+  grant_id text primary key,
+  person_id text not null references moderation.people,
+  grantee text,                              -- a creator; empty means everyone
+  scope text not null check (scope in ('face', 'voice', 'both')),
+  mode text not null check (mode in ('standing', 'ask_me')),
+  purposes text[] not null default '{}',
+  expires_at timestamptz,
+  created_by text not null,
+  created_at timestamptz not null
+);
+create trigger grants_append_only before update or delete on moderation.grants
+  for each row execute function moderation.refuse_change();
+
+create table moderation.revocations (
+  org_id text not null,
+  revocation_id text primary key,
+  person_id text not null references moderation.people,
+  grant_id text references moderation.grants,  -- empty: every grant given so far
+  reached jsonb not null,
+  created_by text not null,
+  created_at timestamptz not null
+);
+create trigger revocations_append_only before update or delete on moderation.revocations
+  for each row execute function moderation.refuse_change();
+
+-- The outbox: what happened to a clip, numbered per clip; `event_id` is the webhook id.
+create table moderation.events (
+  org_id text not null,
+  event_id text primary key,
+  clip_id text not null references moderation.clips,
+  seq int not null,
+  type text not null,
+  body text not null,                        -- canonical JSON, sent as it stands
+  created_at timestamptz not null,
+  unique (clip_id, seq)
+);
+create trigger events_append_only before update or delete on moderation.events
+  for each row execute function moderation.refuse_change();
+
+create table moderation.webhook_endpoints (
+  org_id text not null references moderation.organisations,
+  endpoint_id text primary key,
+  url text not null,
+  secrets bytea not null,                    -- sealed: newest first, older ones until rotated out
+  enabled boolean not null default true,
+  created_at timestamptz not null,
+  deleted_at timestamptz
+);
+
+create table moderation.deliveries (
+  org_id text not null,
+  delivery_id text primary key,
+  event_id text not null references moderation.events,
+  endpoint_id text references moderation.webhook_endpoints,  -- empty: the clip's own callback_url
+  url text not null,
+  state text not null default 'pending' check (state in ('pending', 'delivered', 'dead')),
+  attempts int not null default 0,
+  next_at timestamptz not null,
+  last_status int,
+  last_error text,
+  delivered_at timestamptz
+);
+create unique index one_delivery_per_target on moderation.deliveries (event_id, coalesce(endpoint_id, ''));
+create index deliveries_due on moderation.deliveries (next_at) where state = 'pending';
+
+-- Hash chains, several per organisation so that writers rarely wait for each other.
+create table moderation.audit_heads (
+  org_id text not null references moderation.organisations,
+  shard int not null,
+  seq bigint not null,
+  hash text not null,
+  primary key (org_id, shard)
+);
+
+create table moderation.audit_entries (
+  org_id text not null,
+  shard int not null,
+  seq bigint not null,
+  previous text not null,
+  hash text not null,                        -- SHA-256 over previous and body
+  body text not null,                        -- canonical JSON; personal data only by reference
+  at timestamptz not null,
+  primary key (org_id, shard, seq)
+);
+create trigger audit_entries_append_only before update or delete on moderation.audit_entries
+  for each row execute function moderation.refuse_change();
+
+create table moderation.audit_roots (
+  org_id text not null,
+  root_id bigint generated always as identity primary key,
+  body text not null,                        -- canonical JSON of all heads at one instant
+  signature bytea not null,                  -- Ed25519 by the deployment's audit key
+  at timestamptz not null
+);
+create trigger audit_roots_append_only before update or delete on moderation.audit_roots
+  for each row execute function moderation.refuse_change();
+
+-- Personal data the audit log refers to by a random handle; erasing a row breaks no chain.
+create table moderation.audit_references (
+  org_id text not null references moderation.organisations,
+  handle text primary key,
+  value text not null,
+  created_at timestamptz not null
+);
+
+create table moderation.legal_holds (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  reason text not null,
+  placed_by text not null,
+  placed_at timestamptz not null,
+  lifted_at timestamptz,
+  primary key (clip_id, placed_at)
+);
+
+-- How long each kind of thing is kept, and which class each table and blob prefix belongs to.
+create table moderation.retention_classes (
+  name text primary key,
+  keep interval,                             -- empty: until the thing it belongs to goes
+  description text not null
+);
+create table moderation.retention (
+  thing text primary key,                    -- a table's name, or `blob:` and a prefix
+  class text not null references moderation.retention_classes
+);
+
+insert into moderation.retention_classes values
+  ('permanent', null, 'Kept while the deployment lives: keys, policies, the audit chain, mark ids.'),
+  ('clip', null, 'Goes when the clip is deleted by its platform and no legal hold stands.'),
+  ('upload', '30 days', 'The bytes as they were uploaded, once the clip reached its end.'),
+  ('rendition', '30 days', 'Veiled renditions for reviewers, once the case is decided.'),
+  ('evidence', '1 year', 'Sealed known-illegal material, preserved as the law asks.'),
+  ('operational', '30 days', 'Idempotency keys, stages, deliveries.'),
+  ('person', null, 'Goes with the person: erased on request, keys first.');
+
+insert into moderation.retention values
+  ('organisations', 'permanent'), ('principals', 'permanent'), ('api_keys', 'permanent'), ('org_secrets', 'permanent'),
+  ('clips', 'clip'), ('idempotency_keys', 'operational'), ('mark_payloads', 'permanent'), ('stages', 'operational'),
+  ('analyses', 'clip'), ('renditions', 'clip'), ('facts', 'clip'), ('policy_versions', 'permanent'),
+  ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
+  ('fingerprints', 'clip'), ('known_hashes', 'permanent'), ('people', 'person'), ('person_keys', 'person'),
+  ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
+  ('revocations', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
+  ('deliveries', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
+  ('audit_roots', 'permanent'), ('audit_references', 'person'), ('legal_holds', 'permanent'),
+  ('retention_classes', 'permanent'), ('retention', 'permanent'),
+  ('blob:upload', 'upload'), ('blob:marked', 'clip'), ('blob:veiled', 'rendition'), ('blob:sealed', 'evidence');
+
+-- Row-level security on every table that has an organisation.
+do $$
+declare t record;
+begin
+  for t in select c.table_name from information_schema.columns c
+           where c.table_schema = 'moderation' and c.column_name = 'org_id' loop
+    execute format('alter table moderation.%I enable row level security', t.table_name);
+    execute format('create policy own_organisation on moderation.%I to moderation_app
+                    using (org_id = moderation.current_org()) with check (org_id = moderation.current_org())',
+                   t.table_name);
+  end loop;
+end $$;
+
+grant select, insert, update, delete on all tables in schema moderation to moderation_app;
+grant usage on all sequences in schema moderation to moderation_app;
+revoke update, delete, truncate on moderation.decisions, moderation.case_actions, moderation.events, moderation.grants,
+  moderation.revocations, moderation.audit_entries, moderation.audit_roots from moderation_app;
+revoke insert, update, delete on moderation.retention, moderation.retention_classes from moderation_app;
+
+insert into moderation.organisations (org_id) values ('default');
+insert into moderation.galleries (org_id) values ('default');
