@@ -25,7 +25,8 @@ class RehearsalDetector:
     """Says what it was told to say: one sample per frame and signal, the same for every clip.
 
     `values` maps a signal to its value, or to the state it is silent in. `broken` fails every clip and the
-    self-check, as a lost model does; `choking` fails clips alone, as one hostile clip does.
+    self-check, as a lost model does; `choking` fails clips alone, as one hostile clip does; `drifted` fails the
+    self-check alone, as a model whose numbers have gone wrong in silence does.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RehearsalDetector:
     #: May be switched while the detector is in use, to play an outage and its end.
     broken: bool = False
     choking: bool = False
+    drifted: bool = False
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -46,8 +48,8 @@ class RehearsalDetector:
         return Rehearsal(self)
 
     def self_check(self) -> None:
-        if self.broken:
-            raise DetectorUnavailable(f"{self.name} was told to be broken")
+        if self.broken or self.drifted:
+            raise DetectorUnavailable(f"{self.name} was told to be {'broken' if self.broken else 'drifted'}")
 
 
 @dataclass(slots=True)

@@ -1,9 +1,15 @@
-"""Whose fault is it? When a clip fails the gate, a drawn clip is marked and proven: if that fails too, nobody's is."""
+"""Probes that no clip can spoil: what fails on them fails for everybody, so clips are held and nobody is asked.
+
+A drawn clip through the marks when a clip fails the gate; every detector's own probe frames, hourly.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
+from detectors.base import Detector
 from moderation.clips import Clip
 from moderation.errors import ClipFault, ModerationError, Outage
 from moderation.marking import order_for, sign_clip
@@ -13,6 +19,7 @@ from watermark.payload import Payload
 if TYPE_CHECKING:
     from moderation.services import Services
 
+log = structlog.get_logger()
 #: A mark id of no clip: the canary is never stored.
 PAYLOAD = 0x0CA9A97
 SECONDS = 2
@@ -29,6 +36,42 @@ def demand_marks(services: "Services") -> None:
         raise
     if failures:
         raise Outage("marks", "; ".join(failures))
+
+
+def probe_detectors(services: "Services") -> dict[str, str]:
+    """Have every detector look at its probe frames; keeps and returns what is wrong, by detector.
+
+    While a detector stands in it no clip is looked at: its numbers may have drifted, or come from another device.
+    """
+    if not services.detectors_loaded:
+        return {}
+    faults = {detector.name: fault for detector in services.detectors if (fault := _fault_of(detector))}
+    for name in faults.keys() - services.detector_faults.keys():
+        log.error("detector_failed_its_probe", detector=name, fault=faults[name])
+    for name in services.detector_faults.keys() - faults.keys():
+        log.warning("detector_passes_its_probe_again", detector=name)
+    services.detector_faults = faults
+    return faults
+
+
+def probe_failing(services: "Services") -> None:
+    """Look again while something fails, so that held clips go on by themselves."""
+    if services.detector_faults:
+        probe_detectors(services)
+
+
+def demand_detectors(services: "Services") -> None:
+    """Raise Outage naming the first detector that failed its last probe."""
+    for name, fault in services.detector_faults.items():
+        raise Outage(f"detector:{name}", fault)
+
+
+def _fault_of(detector: Detector) -> str | None:
+    try:
+        detector.self_check()
+    except Exception as error:  # noqa: BLE001 (a detector's own errors may be of any kind)
+        return str(error) or repr(error)
+    return None
 
 
 def _try(services: "Services", folder: Path) -> tuple[str, ...]:

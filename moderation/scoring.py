@@ -17,6 +17,7 @@ from detectors.base import (
     Subject,
 )
 from moderation import consent
+from moderation.canary import demand_detectors
 from moderation.canonical import canonical
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -79,6 +80,7 @@ def look(services: "Services", key: str, subject: Subject) -> Analysis:
     Raises Outage when a detector cannot work for anybody, ClipFault when it fails for this clip alone.
     """
     detectors = services.detectors
+    demand_detectors(services)
     work = [(detector, guarded(detector, detector.open, subject)) for detector in detectors]
     seen: list[int] = []
     settings = services.settings

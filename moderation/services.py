@@ -47,6 +47,8 @@ class Services:
         self.clock = clock or SystemClock()
         self._sandbox_children = sandbox_children
         self._server = server
+        #: What the last probe found wrong, by detector; see moderation/canary.py.
+        self.detector_faults: dict[str, str] = {}
 
     @property
     def dsn(self) -> str:
@@ -124,6 +126,11 @@ class Services:
             return registry.load_detectors(self.settings.models, self.settings.device, self.lexicon, self.calibrations)
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
+
+    @property
+    def detectors_loaded(self) -> bool:
+        """Whether this process has them in memory; a worker of other queues never does."""
+        return "detectors" in self.__dict__
 
     @cached_property
     def detectors_hash(self) -> str:

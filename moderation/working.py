@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from moderation import audit, holding, retention
+from moderation import audit, canary, holding, retention
 from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.pipeline import WORKFLOWS
@@ -18,6 +18,9 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 ROOT_SECONDS = 300.0
 RETENTION_SECONDS = 3600.0
+CANARY_SECONDS = 3600.0
+#: How often a detector that failed its probe is tried again.
+RECOVERY_SECONDS = 30.0
 #: How long the engine's records of finished runs are kept.
 FINISHED_KEPT = timedelta(days=7)
 
@@ -60,6 +63,8 @@ def sweep_until(services: Services, engine: Engine, stop: threading.Event) -> No
         (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
+        (CANARY_SECONDS, lambda: canary.probe_detectors(services)),
+        (RECOVERY_SECONDS, lambda: canary.probe_failing(services)),
         (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
     ]
     waited = 0.0

@@ -8,6 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from detectors import packs
 from detectors.rehearsal import RehearsalDetector
 from moderation import canary, consent, holding, intake, judging, release, review
 from moderation.assembly import open_services
@@ -168,7 +169,7 @@ def test_a_known_illegal_picture_is_found_in_a_reencoded_file(services, drawn, t
 def test_a_detector_that_is_down_for_all_holds_clips_and_they_finish_by_themselves(services, drawn, tmp_path):
     models = tmp_path / "models"
     shutil.copytree(services.settings.models, models)
-    finder = next(models.rglob("*yunet*.onnx"))
+    finder = packs.model_path(models, "face_detection_yunet")
     whole = finder.read_bytes()
     finder.write_bytes(whole[:-1])
     broken = Services(
@@ -189,6 +190,23 @@ def test_a_detector_that_is_down_for_all_holds_clips_and_they_finish_by_themselv
     assert run_again(broken, verdict["id"])["status"] == "released"
     assert scalar(services, "select count(*) from moderation.cases") == 0
     broken.sandbox.close()
+
+
+def test_a_detector_whose_numbers_drifted_looks_at_no_clip_until_it_passes_its_probe_again(services, drawn):
+    drifting = RehearsalDetector(name="drifts", values={})
+    services.__dict__["detectors"] = (*services.detectors, drifting)
+    assert canary.probe_detectors(services) == {}
+    drifting.drifted = True
+    assert canary.probe_detectors(services) == {"drifts": "drifts was told to be drifted"}
+    verdict = check(services, drawn)
+    assert (verdict["status"], verdict["held"]["cause"]) == ("held", "detector:drifts")
+    drifting.drifted = False
+    canary.probe_failing(services)
+    with services.database.system_transaction() as tx:
+        tx.pg.execute("update moderation.clips set retry_at = now() - interval '1 second'")
+    assert holding.resume_held(services) == 1
+    assert run_again(services, verdict["id"])["status"] == "released"
+    assert scalar(services, "select count(*) from moderation.cases") == 0
 
 
 def test_a_clip_that_one_detector_chokes_on_goes_before_a_person_after_three_tries(services, drawn):
