@@ -188,9 +188,13 @@ class Batcher:
             return places
 
     def _answer(self, places: list[_Place]) -> None:
-        """Run some frames and hand out the rows; on failure find out whose frames they cannot be run with."""
-        if not places:
-            return
+        """Run some frames and hand out the rows; in several runs when the shape has become smaller meanwhile."""
+        while places:
+            chunk, places = places[: self._shape], places[self._shape :]
+            self._answer_at_once(chunk)
+
+    def _answer_at_once(self, places: list[_Place]) -> None:
+        """Make one run; when it fails, find out whose frames cannot be run."""
         try:
             rows = self._run_padded([place.frame for place in places])
         except OutOfMemory as error:
@@ -223,8 +227,7 @@ class Batcher:
         with self._changed:
             self._shape //= 2
             self._counts["halvings"] += 1
-        for start in range(0, len(places), self._shape):
-            self._answer(places[start : start + self._shape])
+        self._answer(places)
 
     def _find_culprit(self, places: list[_Place], error: Exception) -> None:
         """Give each clip a run of its own: only those that fail alone have failed."""
