@@ -58,6 +58,16 @@ def _words(means: str) -> SignalEntry:
     return SignalEntry(per="text", may_block=False, means=means)
 
 
+def _unmeasured(means: str, per: Per = "frame") -> SignalEntry:
+    """A signal of a network whose errors on this service's clips nobody has measured: no block without a person."""
+    return SignalEntry(per=per, may_block=False, means=means)
+
+
+def _claim(of: str) -> SignalEntry:
+    """What the platform says, unchecked; given for some clips only, and never in the place of our own look."""
+    return SignalEntry(per="text", may_block=False, means=f"how sure the platform says it is of {of}; unchecked")
+
+
 SIGNALS: dict[str, SignalEntry] = {
     "explicit.score": SignalEntry(per="frame", means="how sexually explicit the frame looks"),
     "explicit.probability": SignalEntry(
@@ -68,6 +78,24 @@ SIGNALS: dict[str, SignalEntry] = {
     "face.age": SignalEntry(per="face", high=120.0, means="apparent age in years, the lower of the nets' opinions"),
     "face.unread": SignalEntry(per="some", means="1 where a face is there but too small or poor to be read"),
     "minor.score": SignalEntry(per="face", means="probability that the face is of somebody under 18"),
+    "explicit.low": _unmeasured("probability of suggestive content or more, by the GPU pack"),
+    "explicit.medium": _unmeasured("probability of partly nude content or more, by the GPU pack"),
+    "explicit.high": _unmeasured("probability of explicit content, by the GPU pack"),
+    "explicit.second": _unmeasured("a quick second opinion on explicit content, by the GPU pack"),
+    "age.minor": _unmeasured("how sure it is that a face is a minor's, by the GPU pack", per="some"),
+    "age.under_21": _unmeasured("how sure it is that a face is under 21, by the GPU pack", per="some"),
+    "scene.violence": _unmeasured("how much the frame resembles violence rather than sport, play or stage"),
+    "scene.gore": _unmeasured("how much the frame resembles gore rather than food, medicine or make-up"),
+    "scene.weapon": _unmeasured("how much the frame resembles a weapon rather than tools or toys"),
+    "scene.hate_symbol": _unmeasured("how much the frame resembles a symbol of hate rather than other signs"),
+    "scene.drawn": _unmeasured("how much the frame resembles a drawing rather than a photograph"),
+    "scene.character": _unmeasured("how much the frame resembles a rights holder's character that is listed"),
+    "platform.nsfw": _claim("sexual content"),
+    "platform.violence": _claim("violence or gore"),
+    "platform.hate": _claim("hate"),
+    "platform.self_harm": _claim("self-harm or suicide"),
+    "platform.minors": _claim("minors"),
+    "platform.risk": _claim("any risk of its own reckoning"),
     "words.minors": _words("texts speak of minors"),
     "words.sexual": _words("texts speak of sexual things"),
     "words.violence": _words("texts speak of violence or gore"),
