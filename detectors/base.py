@@ -177,6 +177,17 @@ class Findings:
     voices: tuple[Voice, ...] = ()
 
 
+class Index(Protocol):
+    """A gallery's rows made ready for questions; safe for several threads."""
+
+    def near(self, queries: NDArray[np.float32], within: float) -> list[NDArray[np.int64]]:
+        """Return for each query (float32 [q, dim]) the rows within a distance, and in any case the nearest row.
+
+        A row just beyond the distance may be among them. None for an empty index.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
     """Registered faces, or voices, as an index: `vectors` is float32 [n, dim], `people[i]` owns row i.
@@ -190,6 +201,8 @@ class Gallery:
     people: tuple[str, ...]
     vectors: NDArray[np.float32]
     rotation: NDArray[np.float32] | None = None
+    #: Over `vectors`; without it every row is compared.
+    index: Index | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

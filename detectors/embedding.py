@@ -1,6 +1,5 @@
 """Turn a found face into a vector that tells people apart, and say how far to trust it. Knows no names."""
 
-from dataclasses import dataclass
 from typing import Final, cast
 
 import cv2
@@ -21,16 +20,6 @@ MIN_HEIGHT: Final = 64
 MIN_SHARPNESS: Final = 0.012
 _FULL_SHARPNESS: Final = 0.08
 _FULL_HEIGHT: Final = 160
-#: Chips per run: bounds memory when a crowd fills the frame.
-_CHIPS_PER_RUN: Final = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reading:
-    """What a readable face gave: `vector` is float32 [128], raw; `quality` in (0, 1] weighs it in an average."""
-
-    vector: Floats
-    quality: float
 
 
 class Embedder:
@@ -43,31 +32,23 @@ class Embedder:
         self._network = network
         self._min_height = min_height
 
-    def read(self, pixels: NDArray[np.uint8], found: tuple[Detection, ...]) -> tuple[Reading | None, ...]:
-        """Read each face found in `pixels` (uint8 [height, width, 3], BGR); None where it cannot be read.
+    def vector(self, chip: NDArray[np.uint8]) -> Floats:
+        """Embed one upright chip, uint8 [150, 150, 3] in BGR, as float32 [128].
 
-        Raises DetectorError when the network fails or its answer is no vector.
+        A chip is run with its mirror picture and nothing else: what shares a run may move the last digits. Raises
+        DetectorError when the network fails or its answer is no vector.
         """
-        trusted = [self._chip(pixels, face) for face in found]
-        chips = [chip for chip, quality in trusted if quality > 0]
-        vectors = iter(self.vectors(np.stack(chips)) if chips else ())
-        return tuple(Reading(vector=next(vectors), quality=quality) if quality > 0 else None for _, quality in trusted)
-
-    def vectors(self, chips: NDArray[np.uint8]) -> Floats:
-        """Embed upright chips, uint8 [n, 150, 150, 3] in BGR, as float32 [n, 128]."""
-        parts = [self._run(chips[i : i + _CHIPS_PER_RUN]) for i in range(0, len(chips), _CHIPS_PER_RUN)]
-        return np.concatenate(parts) if parts else np.empty((0, DIMENSION), np.float32)
-
-    def _run(self, chips: NDArray[np.uint8]) -> Floats:
-        rgb = chips[..., ::-1].astype(np.float32).transpose(0, 3, 1, 2)
-        both = np.ascontiguousarray(np.concatenate([rgb, rgb[..., ::-1]]))
-        vectors = self._network.run(both)["embedding"]
-        if vectors.shape != (len(both), DIMENSION) or not np.isfinite(vectors).all():
+        rgb = chip[..., ::-1].astype(np.float32).transpose(2, 0, 1)
+        vectors = self._network.run(np.stack([rgb, rgb[..., ::-1]]))["embedding"]
+        if vectors.shape != (2, DIMENSION) or not np.isfinite(vectors).all():
             raise DetectorError("the face embedder gave no vectors")
-        return ((vectors[: len(chips)] + vectors[len(chips) :]) / 2).astype(np.float32)
+        return np.asarray((vectors[0] + vectors[1]) / 2, np.float32)
 
-    def _chip(self, pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:
-        """Return the chip and its quality, 0 for a face that must not be read."""
+    def chip(self, pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:
+        """Return the upright chip of a face in `pixels` (uint8 [height, width, 3], BGR) and its quality in [0, 1].
+
+        A face of quality 0 must not be read: its chip may be empty.
+        """
         unread = np.empty((0, 0, 3), np.uint8), 0.0
         facing = frontality(face.points)
         if face.height < self._min_height or facing <= 0:

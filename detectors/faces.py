@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -17,23 +17,28 @@ from detectors.base import (
     Findings,
     Frame,
     Model,
+    PersonMatch,
     Sample,
     Signal,
     State,
     Subject,
     quantise,
 )
-from detectors.embedding import DIMENSION, Embedder, Reading
-from detectors.likeness import Comparison, Likeness, Lines
+from detectors.embedding import DIMENSION, Embedder
+from detectors.likeness import Likeness, Lines
 from detectors.manifests import Manifest
-from detectors.minors import AgeReader, AgeReading
+from detectors.minors import SIGNALS as AGE_SIGNALS
+from detectors.minors import AgeReader, AgeReading, AgeState, TrackAge, conclude_age
 from detectors.probes import drawn_head
 from detectors.runtime import Device, Session
 from detectors.tracking import Sighting, Track, Tracker
+from detectors.views import Patch, View, look_of
 from detectors.yunet import Detection, FaceFinder, Floats, Network
 
 FINDER_MODEL: Final = "face_detection_yunet"
 EMBEDDER_MODEL: Final = "dlib_face_recognition"
+
+OWN_SIGNALS: Final = ("face.detection", "face.match_distance", "face.unread")
 
 #: What the finder says of the drawn head in its probe picture, and what the embedder says of the head itself.
 _PROBE_EDGES: Final = (169.6, 140.5, 381.2, 425.4)
@@ -56,14 +61,14 @@ class FaceTemplate(NamedTuple):
 
 
 class Faces:
-    """The detector `faces`: YuNet, dlib's face network and two age networks over every sampled frame.
+    """The detector `faces`: YuNet over every sampled frame, dlib's face network and two age networks over chosen views.
 
     A face below the pack's least height, too blurred or in full profile is present but not read; a track none of
     whose faces could be read is `unread` and says so in `face.unread`.
     """
 
     name = "faces"
-    signals: tuple[str, ...] = ("face.detection", "face.match_distance", "face.age", "minor.score", "face.unread")
+    signals: tuple[str, ...] = (*OWN_SIGNALS, *AGE_SIGNALS)
 
     def __init__(
         self, finder: Network, embedder: Network, ages: AgeReader, *, lines: Lines, min_score: float, min_height: float
@@ -83,7 +88,7 @@ class Faces:
             Session.open(manifest, FINDER_MODEL, device=device),
             Session.open(manifest, EMBEDDER_MODEL, device=device),
             AgeReader.load(manifest, device=device),
-            lines=Lines(match=embedder["match"], possible=embedder["possible"]),
+            lines=Lines.of(embedder),
             min_score=finder["score"],
             min_height=embedder["min_face_px"],
         )
@@ -118,11 +123,11 @@ class Faces:
         """
         height, width = image_bgr.shape[:2]
         found = sorted(self.finder.find(image_bgr), key=lambda face: -face.height)
-        readings = zip(found, self.embedder.read(image_bgr, tuple(found)), strict=True)
+        chips = [(face, *self.embedder.chip(image_bgr, face)) for face in found]
         return [
-            FaceTemplate(face.box(width, height), quantise(reading.quality), reading.vector)
-            for face, reading in readings
-            if reading is not None
+            FaceTemplate(face.box(width, height), quantise(quality), self.embedder.vector(chip))
+            for face, chip, quality in chips
+            if quality > 0
         ]
 
     def self_check(self) -> None:
@@ -151,126 +156,140 @@ class Faces:
             )
 
     def _check_embedder(self) -> None:
-        first = self.embedder.vectors(drawn_head()[None])[0, : len(_PROBE_VECTOR)]
+        first = self.embedder.vector(drawn_head())[: len(_PROBE_VECTOR)]
         if not np.allclose(first, _PROBE_VECTOR, rtol=0, atol=_VECTOR_TOLERANCE):
             raise DetectorUnavailable(f"{EMBEDDER_MODEL} gives another vector than stored: it cannot be relied on")
 
 
 @dataclass(slots=True)
 class FacesInspection:
-    """The faces of one clip, frame by frame."""
+    """The faces of one clip, frame by frame. A track is read, compared and let go when it ends."""
 
     detector: Faces
     subject: Subject
     likeness: Likeness
-    _tracker: Tracker = field(default_factory=Tracker)
-    _comparisons: dict[int, Comparison] = field(default_factory=dict)
+    _tracker: Tracker = field(init=False)
+    _shot: int | None = None
     _times: list[int] = field(default_factory=list)
+    _faces: list[FaceTrack] = field(default_factory=list)
     _samples: dict[str, list[Sample]] = field(default_factory=lambda: {name: [] for name in Faces.signals})
+
+    def __post_init__(self) -> None:
+        self._tracker = Tracker(self._read)
+
+    def _read(self, view: View) -> Floats:
+        return self.detector.embedder.vector(view.chip)
 
     def see(self, frames: Sequence[Frame]) -> None:
         """Take the next frames, in order. Raises DetectorError when a model fails."""
         for frame in frames:
+            if frame.shot != self._shot:
+                self._tracker.cut()
+                self._shot = frame.shot
             self._see_one(frame)
+            self._conclude_ended()
 
     def _see_one(self, frame: Frame) -> None:
-        detector, pixels = self.detector, frame.pixels
-        found = detector.finder.find(pixels)
-        readings = detector.embedder.read(pixels, found)
-        ages = self._read_ages(pixels, found, readings)
-        sightings = tuple(
-            # What one network cannot read is not read: half a reading would pass for a whole one.
-            Sighting(found=face, box=face.box(pixels.shape[1], pixels.shape[0]), reading=reading if age else None)
-            for face, reading, age in zip(found, readings, ages, strict=True)
-        )
-        tracks = self._tracker.link(sightings, frame.time_ms)
+        found = self.detector.finder.find(frame.pixels)
+        sightings = tuple(self._sighting(frame, face) for face in found)
         self._times.append(frame.time_ms)
         best = max((face.score for face in found), default=0.0)
         self._add("face.detection", Sample(time_ms=frame.time_ms, value=quantise(best)))
-        for track, sighting, age in zip(tracks, sightings, ages, strict=True):
-            self._note(frame.time_ms, track, sighting, age)
+        for track, sighting in zip(self._tracker.link(sightings, frame.time_ms), sightings, strict=True):
+            if sighting.view is not None and track.album.add(sighting.view):
+                sighting.view.patch = Patch.cut(frame.pixels, sighting.found)
 
-    def _read_ages(
-        self, pixels: NDArray[np.uint8], found: tuple[Detection, ...], readings: tuple[Reading | None, ...]
-    ) -> list[AgeReading | None]:
-        """Read the ages of the faces that could be read; None for the others."""
-        readable = [face for face, reading in zip(found, readings, strict=True) if reading is not None]
-        ages = iter(
-            self.detector.ages.read(pixels, [face.edges for face in readable], [face.points for face in readable])
+    def _sighting(self, frame: Frame, face: Detection) -> Sighting:
+        box = face.box(frame.pixels.shape[1], frame.pixels.shape[0])
+        chip, quality = self.detector.embedder.chip(frame.pixels, face)
+        if quality <= 0:
+            return Sighting(found=face, box=box, view=None)
+        view = View(time_ms=frame.time_ms, box=box, quality=quality, chip=chip, look=look_of(chip))
+        return Sighting(found=face, box=box, view=view)
+
+    def finish(self) -> Findings:
+        """Conclude: the tracks with their matches, and the signals. No vector is in either."""
+        self._tracker.cut()
+        self._conclude_ended()
+        for samples in self._samples.values():
+            samples.sort(key=lambda sample: (sample.time_ms, -1 if sample.track is None else sample.track))
+        return Findings(
+            signals=tuple(self._signal(name) for name in OWN_SIGNALS) + self.detector.ages.signals(self._samples),
+            faces=tuple(
+                replace(face, end_ms=self._end(face.end_ms)) for face in sorted(self._faces, key=lambda f: f.track)
+            ),
         )
-        taken = [None if reading is None else next(ages) for reading in readings]
-        return [None if age is None or age.unread else age for age in taken]
 
-    def _note(self, time_ms: int, track: Track, sighting: Sighting, age: AgeReading | None) -> None:
-        """Keep the numbers of one read face; an unread one is told by its track, at the end."""
-        if sighting.reading is None or age is None:
-            return
-        comparison = self._comparisons.setdefault(track.number, Comparison(self.likeness, self.detector.lines))
-        values = {
-            "face.match_distance": comparison.add(sighting.reading.vector),
-            "face.age": age.youngest,
-            "minor.score": age.p_under_18,
-        }
-        for name, value in values.items():
-            if value is not None:
-                self._add(name, Sample(time_ms=time_ms, value=quantise(value), track=track.number, box=sighting.box))
+    def _conclude_ended(self) -> None:
+        for track in self._tracker.take_ended():
+            self._conclude(track)
+
+    def _conclude(self, track: Track) -> None:
+        """Read the track's chosen views, compare them with the gallery, and keep what may be told of it."""
+        for view in track.album.for_identity():
+            if view.vector is None:
+                track.learn(view, self._read(view))
+        age = conclude_age([self._age(view) for view in track.album.for_age()])
+        matches: tuple[PersonMatch, ...] = ()
+        if track.read:
+            self._tell_age(track, age)
+            matches = self._compare(track)
+        # What one network cannot read is not read: half a reading would pass for a whole one.
+        read = age.state is not AgeState.UNREAD
+        if not read:
+            for time_ms, box in track.boxes:
+                self._add("face.unread", Sample(time_ms=time_ms, value=1.0, track=track.number, box=box))
+        self._faces.append(
+            FaceTrack(
+                track=track.number,
+                start_ms=track.start_ms,
+                end_ms=track.end_ms,
+                state=_state(matches, read=read),
+                height_px=round(track.height_px),
+                boxes=tuple(track.boxes),
+                matches=matches,
+            )
+        )
+
+    def _age(self, view: View) -> AgeReading:
+        if view.patch is None:
+            raise DetectorError("a view was chosen to read its age off, and its pixels were not kept")
+        patch = view.patch.for_ages()
+        (reading,) = self.detector.ages.read(patch.pixels, [patch.edges], [patch.points])
+        return reading
+
+    def _tell_age(self, track: Track, age: TrackAge) -> None:
+        first = track.read[0]
+        for name, sample in age.samples(time_ms=first.time_ms, track=track.number, box=first.box).items():
+            self._add(name, sample)
+
+    def _compare(self, track: Track) -> tuple[PersonMatch, ...]:
+        """Compare the track with the gallery; a sample for every view that was read."""
+        readings = sorted(track.read, key=lambda reading: reading.time_ms)
+        comparison = self.likeness.compare(track.mean(), np.stack([reading.vector for reading in readings]))
+        for reading, distance in zip(readings, comparison.nearest, strict=True):
+            if distance is not None:
+                sample = Sample(time_ms=reading.time_ms, value=distance, track=track.number, box=reading.box)
+                self._add("face.match_distance", sample)
+        return comparison.matches
 
     def _add(self, name: str, sample: Sample) -> None:
         self._samples[name].append(sample)
 
-    def finish(self) -> Findings:
-        """Conclude: the tracks with their matches, and the signals. No vector is in either."""
-        tracks = self._tracker.tracks
-        unread = [
-            Sample(time_ms=time_ms, value=1.0, track=track.number, box=box)
-            for track in tracks
-            if not track.read
-            for time_ms, box in track.boxes
-        ]
-        self._samples["face.unread"] = sorted(unread, key=lambda sample: (sample.time_ms, sample.track))
-        return Findings(
-            signals=tuple(self._signal(name) for name in Faces.signals),
-            faces=tuple(self._face(track) for track in tracks),
-        )
-
     def _signal(self, name: str) -> Signal:
         detector = self.detector
-        ages = detector.ages
-        models = {
-            "face.match_distance": detector.embedder_model,
-            "face.age": _together(ages.models),
-            "minor.score": ages.models[0],
-        }
-        return Signal(
-            name=name,
-            state=State.MEASURED,
-            model=models.get(name, detector.finder_model),
-            samples=tuple(self._samples[name]),
-            note=ages.note if name == "face.age" else "",
-        )
+        model = detector.embedder_model if name == "face.match_distance" else detector.finder_model
+        return Signal(name=name, state=State.MEASURED, model=model, samples=tuple(self._samples[name]))
 
-    def _face(self, track: Track) -> FaceTrack:
-        comparison = self._comparisons.get(track.number)
-        matches = comparison.conclude(track.mean()) if comparison else ()
-        states = {match.state for match in matches} or {FaceState.UNMATCHED}
-        state = FaceState.MATCHED if FaceState.MATCHED in states else states.pop()
-        return FaceTrack(
-            track=track.number,
-            start_ms=track.start_ms,
-            end_ms=self._end(track),
-            state=state if track.read else FaceState.UNREAD,
-            height_px=round(track.height_px),
-            boxes=tuple(track.boxes),
-            matches=matches,
-        )
-
-    def _end(self, track: Track) -> int:
-        """Return where the track ends, exclusive: at the next frame that was looked at, or with the clip."""
-        later = bisect.bisect_right(self._times, track.end_ms)
+    def _end(self, last_ms: int) -> int:
+        """Return where a track ends, exclusive: at the next frame that was looked at, or with the clip."""
+        later = bisect.bisect_right(self._times, last_ms)
         end = self._times[later] if later < len(self._times) else self.subject.duration_ms
-        return max(end, track.end_ms + 1)
+        return max(end, last_ms + 1)
 
 
-def _together(models: tuple[Model, ...]) -> Model:
-    """Name several models that answer as one."""
-    return Model(id="+".join(model.id for model in models), version="+".join(model.version for model in models))
+def _state(matches: tuple[PersonMatch, ...], *, read: bool) -> FaceState:
+    """Return a track's state: somebody near counts even where not everything could be read."""
+    if matches:
+        return matches[0].state
+    return FaceState.UNMATCHED if read else FaceState.UNREAD

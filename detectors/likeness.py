@@ -2,32 +2,66 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import FaceState, Gallery, PersonMatch, quantise
+from detectors.index import ExactIndex
 
 Floats = NDArray[np.float32]
 
-#: The fast pass errs by less than this near the lines (float32 products of vectors of length about 1.4).
-_SLACK: Final = 1e-3
+#: No gallery is so large that nearer faces are told apart by distance at all.
+_LEAST_LINE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
     """The two lines between "matched", "possible" and "unmatched" (L2 on raw vectors), by the pack's manifest.
 
-    Measured on 520 pairs: below 0.50 false matches are at most 0.06 %, above 0.60 no true pair was found; views
-    in profile fall between the two, which is why that band goes to a person and never counts as clear.
+    One of many strangers comes nearer than one of a few: `sizes` has the lines for larger galleries, by the number of
+    their vectors, so that the share of unknown faces that is taken for somebody stays what it is.
     """
 
     match: float = 0.50
     possible: float = 0.60
-    #: So many single faces of a track below `match` are a match, whatever the track's mean.
+    #: So many single views of a track below `match` are a match, whatever the track's mean.
     faces: int = 3
+    #: (vectors, match, possible), ascending; between two of them the lines fall with the logarithm of the size.
+    sizes: tuple[tuple[int, float, float], ...] = ()
+    #: More vectors than this are more than the model can tell apart: nothing is matched, all that was is possible.
+    largest: int | None = None
+    #: Whether the gallery these lines are for is within `largest`.
+    fit: bool = True
+
+    @classmethod
+    def of(cls, thresholds: Mapping[str, float]) -> Self:
+        """Take the lines out of a manifest's thresholds: `match`, `match_at_100`, ..., `largest_gallery`.
+
+        Raises KeyError when one of a pair is missing.
+        """
+        sizes = sorted(int(name.removeprefix("match_at_")) for name in thresholds if name.startswith("match_at_"))
+        largest = thresholds.get("largest_gallery")
+        return cls(
+            match=thresholds["match"],
+            possible=thresholds["possible"],
+            sizes=tuple((size, thresholds[f"match_at_{size}"], thresholds[f"possible_at_{size}"]) for size in sizes),
+            largest=None if largest is None else int(largest),
+        )
+
+    def at(self, size: int) -> Self:
+        """Return the lines for a gallery of `size` vectors. Beyond the last size they go on falling as before it."""
+        known = ((1, self.match, self.possible), *self.sizes)
+        after = next((i for i, entry in enumerate(known) if entry[0] >= size), len(known) - 1)
+        low, high = known[max(after - 1, 0)], known[after]
+        span = math.log(high[0] / low[0])
+        share = math.log(max(size, 1) / low[0]) / span if span else 0.0
+        match, possible = (max(_LEAST_LINE, low[i] + share * (high[i] - low[i])) for i in (1, 2))
+        fit = self.largest is None or size <= self.largest
+        return replace(self, match=match, possible=possible, sizes=(), fit=fit)
 
 
 def make_rotation(seed: bytes, dim: int) -> Floats:
@@ -54,78 +88,78 @@ def turn(vectors: Floats, rotation: Floats | None) -> Floats:
 
 
 class Likeness:
-    """A gallery made ready for questions. Raises ValueError when its parts do not fit together."""
+    """A gallery made ready for questions, with the lines for its size. Raises ValueError when its parts do not fit."""
 
     def __init__(self, gallery: Gallery | None, lines: Lines) -> None:
-        self._lines = lines
         self._people = gallery.people if gallery else ()
         self._rotation = gallery.rotation if gallery else None
         self._rows = gallery.vectors if gallery else np.empty((0, 0), np.float32)
         if self._rows.ndim != 2 or len(self._people) != len(self._rows):
             raise ValueError("the gallery names another number of people than it has vectors")
-        if not np.isfinite(self._rows).all():
-            raise ValueError("the gallery holds a vector that is not a number")
-        self._norms = np.einsum("ij,ij->i", self._rows, self._rows)
+        self._index = gallery.index if gallery and gallery.index else ExactIndex(self._rows)
+        self.lines = lines.at(len(self._people))
 
     @property
     def empty(self) -> bool:
         """Whether nobody is registered: a distance then has no meaning."""
         return not self._people
 
-    def distances(self, vector: Floats) -> dict[str, float]:
-        """Return the distance to each person near this raw vector (float32 [dim]), nearest first.
+    def distances(self, vectors: Floats) -> list[dict[str, float]]:
+        """Return for each raw vector (float32 [n, dim]) the distance to each person near it, nearest first.
 
         Everybody below the outer line is in it, and always the nearest person. Empty for an empty gallery.
         """
         if self.empty:
-            return {}
-        query = turn(vector, self._rotation)
-        rough = self._norms - 2 * (self._rows @ query) + np.float32(query @ query)
-        limit = max((self._lines.possible + _SLACK) ** 2, float(rough.min()) + _SLACK)
+            return [{} for _ in vectors]
+        queries = turn(vectors, self._rotation)
+        near = self._index.near(queries, self.lines.possible)
+        return [self._exact(query, rows) for query, rows in zip(queries, near, strict=True)]
+
+    def _exact(self, query: Floats, rows: NDArray[np.int64]) -> dict[str, float]:
         found: dict[str, float] = {}
-        for row in np.flatnonzero(rough <= limit):
+        for row in rows:
             # Exact and one row at a time: the fast pass rounds differently with the gallery's size.
             distance = quantise(float(np.linalg.norm(self._rows[row].astype(np.float64) - query)))
             person = self._people[row]
             found[person] = min(distance, found.get(person, math.inf))
         return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
+    def compare(self, mean: Floats, views: Floats) -> "Comparison":
+        """Compare a track, by its mean (float32 [dim], raw) and its read views ([n, dim]), with the gallery.
 
-class Comparison:
-    """One track against the gallery: takes single faces as they come, keeps a few numbers per near person."""
-
-    def __init__(self, likeness: Likeness, lines: Lines) -> None:
-        self._likeness = likeness
-        self._lines = lines
-        #: Single faces below the match line, and the nearest of them, by person.
-        self._faces: dict[str, int] = {}
-        self._nearest: dict[str, float] = {}
-
-    def add(self, vector: Floats) -> float | None:
-        """Count one face of the track (float32 [dim], raw); return the distance to the nearest person, if any."""
-        distances = self._likeness.distances(vector)
-        for person, distance in distances.items():
-            if distance < self._lines.match:
-                self._faces[person] = self._faces.get(person, 0) + 1
-                self._nearest[person] = min(distance, self._nearest.get(person, math.inf))
-        return next(iter(distances.values()), None)
-
-    def conclude(self, mean: Floats) -> tuple[PersonMatch, ...]:
-        """Return who the track may be, the matched before the possible, nearest first, given its mean vector.
-
-        Matched: the mean is below the match line, or enough single faces are. Possible: the mean is below the
-        outer line, or any single face is below the match line. The distance is the mean's; where single faces
-        decided, that of the nearest of them. `mean` is float32 [dim], raw.
+        Matched: the mean is below the match line, or enough views are, and the gallery is not larger than the model
+        is fit for. Possible: the mean is below the outer line, or any view is below the match line. The distance is
+        the mean's; where single views decided, that of the nearest of them.
         """
-        means = {p: d for p, d in self._likeness.distances(mean).items() if d < self._lines.possible}
-        matches = [self._match(person, means.get(person, math.inf)) for person in {**means, **self._nearest}]
-        return tuple(sorted(matches, key=lambda m: (m.state is not FaceState.MATCHED, m.distance, m.person)))
+        by_mean, *by_view = self.distances(np.concatenate([mean[None], views]))
+        means = {person: distance for person, distance in by_mean.items() if distance < self.lines.possible}
+        close: dict[str, list[float]] = {}
+        for distances in by_view:
+            for person, distance in distances.items():
+                if distance < self.lines.match:
+                    close.setdefault(person, []).append(distance)
+        matches = [self._match(p, means.get(p, math.inf), close.get(p, [])) for p in {**means, **close}]
+        return Comparison(
+            nearest=tuple(next(iter(distances.values()), None) for distances in by_view),
+            matches=tuple(sorted(matches, key=lambda m: (m.state is not FaceState.MATCHED, m.distance, m.person))),
+        )
 
-    def _match(self, person: str, mean: float) -> PersonMatch:
-        matched = mean < self._lines.match or self._faces.get(person, 0) >= self._lines.faces
-        by_mean = mean < (self._lines.match if matched else self._lines.possible)
+    def _match(self, person: str, mean: float, close: list[float]) -> PersonMatch:
+        lines = self.lines
+        certain = mean < lines.match or len(close) >= lines.faces
+        by_mean = mean < (lines.match if certain else lines.possible)
         return PersonMatch(
             person=person,
-            distance=mean if by_mean else self._nearest[person],
-            state=FaceState.MATCHED if matched else FaceState.POSSIBLE,
+            distance=mean if by_mean else min(close),
+            state=FaceState.MATCHED if certain and lines.fit else FaceState.POSSIBLE,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a gallery says of one track."""
+
+    #: Distance of each view to the nearest person; None in an empty gallery.
+    nearest: tuple[float | None, ...]
+    #: Who the track may be: the matched before the possible, nearest first.
+    matches: tuple[PersonMatch, ...]

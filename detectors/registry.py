@@ -8,15 +8,17 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from detectors import embedding, explicit, tracking, yunet
+from detectors import embedding, explicit, hearing, index, speakers, tracking, views, yunet
 from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
 from detectors.calibration import Calibration
+from detectors.centre import CENTRE
 from detectors.explicit import ExplicitDetector
 from detectors.faces import Faces
 from detectors.likeness import Lines
 from detectors.manifests import Manifest, Presence
 from detectors.packs import load_manifest
 from detectors.runtime import Device
+from detectors.voices import MATCH_WINDOWS, Voices
 from detectors.words import Lexicon, Words
 
 #: Entry points of this group are plug-ins: each names a `Factory`.
@@ -43,6 +45,7 @@ DETECTORS: Final[Mapping[str, Factory]] = {
         equipment.manifest, device=equipment.device, calibration=equipment.calibrations.get(explicit.SIGNAL)
     ),
     "faces": lambda equipment: Faces.load(equipment.manifest, device=equipment.device),
+    "voices": lambda equipment: Voices.load(equipment.manifest, device=equipment.device),
     "words": lambda equipment: Words(equipment.lexicon),
 }
 
@@ -104,7 +107,22 @@ def manifest_hash(
             "border": yunet.BORDER,
             "min_sharpness": embedding.MIN_SHARPNESS,
             "max_missed": tracking.MAX_MISSED,
+            "same_face": tracking.SAME_FACE,
+            "best_views": tracking.BEST_VIEWS,
+            "alike": views.ALIKE,
+            "stretches": views.STRETCHES,
+            "age_views": views.AGE_VIEWS,
+            "graph": [
+                index.GRAPH_FROM,
+                index.NEIGHBOURS,
+                index.CONNECTIVITY,
+                index.BREADTH_OF_BUILDING,
+                index.BREADTH_OF_SEARCH,
+            ],
             "faces_for_a_match": Lines().faces,
+            "speech": [hearing.BEGIN, hearing.END, hearing.MIN_SILENCE, hearing.MIN_SPEECH],
+            "speakers": [speakers.LEVEL, speakers.STRIDE, speakers.SHORTEST, speakers.SAME_SPEAKER, MATCH_WINDOWS],
+            "centre": hashlib.sha256(CENTRE.tobytes()).hexdigest(),
         },
         "plugins": [[point.name, point.value, point.dist.version if point.dist else ""] for point in _entry_points()],
     }

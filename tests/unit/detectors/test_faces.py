@@ -118,7 +118,10 @@ def test_a_person_registered_from_another_photo_is_matched_through_the_clip(face
     assert [time for time, _ in track.boxes] == [frame.time_ms for frame in frames]
     assert 130 <= track.height_px <= 160
     distances = signal(findings, "face.match_distance").samples
-    assert [sample.time_ms for sample in distances] == [frame.time_ms for frame in frames]
+    times = [sample.time_ms for sample in distances]
+    assert (times[0], times[-1]) == (0, frames[-1].time_ms)
+    assert times == sorted(set(times))
+    assert set(times) <= {frame.time_ms for frame in frames}
     assert all(0.2 < sample.value < 0.6 and sample.track == 0 and sample.box is not None for sample in distances)
     assert signal(findings, "face.unread").samples == ()
 
@@ -176,7 +179,7 @@ def test_a_face_once_read_is_not_unread_when_it_shrinks(faces: Faces, cutouts):
     (track,) = findings.faces
     assert track.state is FaceState.UNMATCHED
     assert len(track.boxes) == len(scales)
-    assert 0 < len(signal(findings, "face.age").samples) < len(scales)
+    assert len(signal(findings, "face.age").samples) == 1
     assert signal(findings, "face.unread").samples == ()
 
 
@@ -212,11 +215,10 @@ def test_ages_are_the_lower_of_the_two_nets(faces: Faces, cutouts):
     (reading,) = faces.ages.read(picture, [face.edges], [face.points])
     findings = inspect(faces, clip(picture))
     (age,) = signal(findings, "face.age").samples
-    assert age.value == min(reading.age_first, reading.age_second)
+    assert age.value == pytest.approx(min(reading.age_first, reading.age_second), abs=0.5)
     assert 25 < age.value < 70
     assert signal(findings, "face.age").model.id == "age_v1+age_faceapi"
-    assert signal(findings, "minor.score").samples[0].value == reading.p_under_18
-    assert signal(findings, "minor.score").model.id == "age_v1"
+    assert signal(findings, "minor.score").samples[0].value < 0.1
 
 
 def test_without_the_second_age_net_the_signal_says_so(embedded_pack: Manifest, faces: Faces, cutouts):

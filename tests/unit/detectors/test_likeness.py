@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from detectors.base import FaceState, Gallery
-from detectors.likeness import Comparison, Likeness, Lines, make_rotation, turn
+from detectors.likeness import Likeness, Lines, make_rotation, turn
 
 LINES = Lines(match=0.50, possible=0.60)
 
@@ -24,10 +24,12 @@ def gallery(rows, people=None, rotation=None):
 
 
 def conclude(likeness, faces, mean):
-    comparison = Comparison(likeness, LINES)
-    for face in faces:
-        comparison.add(face)
-    return comparison.conclude(mean)
+    return likeness.compare(mean, np.stack(faces) if faces else mean[None]).matches
+
+
+def nearest(likeness, vector):
+    """The distance of one view to the nearest person."""
+    return likeness.compare(vector, vector[None]).nearest[0]
 
 
 @pytest.mark.parametrize(
@@ -73,14 +75,14 @@ def test_nearest_first_and_each_person_once():
 
 def test_a_single_face_reports_the_nearest_person_even_far_away():
     rows = vectors(3)
-    assert Comparison(Likeness(gallery(rows), LINES), LINES).add(at(rows[2], 1.0)) == pytest.approx(1.0, abs=1e-4)
+    assert nearest(Likeness(gallery(rows), LINES), at(rows[2], 1.0)) == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("nobody", [None, gallery(vectors(1)[:0])])
 def test_an_empty_gallery_gives_no_distance(nobody):
     likeness = Likeness(nobody, LINES)
     assert likeness.empty
-    assert Comparison(likeness, LINES).add(vectors(1)[0]) is None
+    assert nearest(likeness, vectors(1)[0]) is None
     assert conclude(likeness, [], vectors(1)[0]) == ()
 
 

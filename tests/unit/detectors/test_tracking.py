@@ -1,12 +1,16 @@
+"""Faces are followed within a shot; a face is read only where its look leaves doubt."""
+
 import numpy as np
 import pytest
 
 from detectors.base import Box
-from detectors.embedding import Reading, frontality
+from detectors.embedding import frontality
 from detectors.tracking import MAX_MISSED, Sighting, Tracker
+from detectors.views import AGE_VIEWS, ALIKE, STRETCHES, Album, View
 from detectors.yunet import Detection, overlap
 
 BOX = Box(x=0.1, y=0.1, width=0.1, height=0.1)
+CHIP = np.zeros((150, 150, 3), np.uint8)
 
 
 def person(seed):
@@ -14,16 +18,55 @@ def person(seed):
     return (raw / np.linalg.norm(raw)).astype(np.float32)
 
 
-def seen(x, y, height=100, vector=None, quality=0.5):
+def look(seed):
+    raw = np.random.default_rng(1000 + seed).standard_normal(1200)
+    return (raw / np.linalg.norm(raw)).astype(np.float32)
+
+
+def towards(one, other, agreement):
+    """A look that agrees with `one` by so much."""
+    rest = other - (one @ other) * one
+    return (agreement * one + np.sqrt(1 - agreement**2) * rest / np.linalg.norm(rest)).astype(np.float32)
+
+
+class Reader:
+    """Reads the vectors that the views of a test were given, and counts."""
+
+    def __init__(self):
+        self.vectors = {}
+        self.reads = 0
+
+    def __call__(self, view):
+        self.reads += 1
+        return self.vectors[id(view)]
+
+
+READER = Reader()
+
+
+def seen(x, y, height=100, vector=None, quality=0.5, looks=None):
+    """A sighting; one of a readable face when it has a vector. Faces of one vector look alike unless told otherwise."""
     edges = np.array([x, y, x + height * 0.8, y + height], np.float32)
     found = Detection(edges=edges, points=np.zeros((5, 2), np.float32), score=0.9)
-    return Sighting(found=found, box=BOX, reading=None if vector is None else Reading(vector=vector, quality=quality))
+    if vector is None:
+        return Sighting(found=found, box=BOX, view=None)
+    coarse = look(int(abs(vector[0]) * 1e6)) if looks is None else looks
+    view = View(time_ms=0, box=BOX, quality=quality, chip=CHIP, look=coarse)
+    READER.vectors[id(view)] = vector
+    return Sighting(found=found, box=BOX, view=view)
 
 
 def follow(*frames: list[Sighting]) -> list[list[int]]:
     """The track numbers of each frame's sightings."""
-    tracker = Tracker()
+    tracker = Tracker(READER)
     return [[track.number for track in tracker.link(tuple(frame), 333 * i)] for i, frame in enumerate(frames)]
+
+
+def reads_of(*frames: list[Sighting]) -> int:
+    """How many faces are read to follow these."""
+    before = READER.reads
+    follow(*frames)
+    return READER.reads - before
 
 
 def test_a_moving_face_is_one_track():
@@ -63,22 +106,88 @@ def test_each_track_takes_one_face_and_the_better_fit_wins():
 
 
 def test_the_mean_is_of_the_best_views_weighted_by_quality():
-    tracker = Tracker()
+    tracker = Tracker(READER)
     base = person(1)
     poor, good = base.copy(), base.copy()
     poor[0] += 0.2
     good[0] += 0.1
-    (track,) = tracker.link((seen(100, 50, vector=poor, quality=0.1),), 0)
-    tracker.link((seen(100, 50, vector=good, quality=0.3),), 333)
+    # None looks like another, so every one is read.
+    (track,) = tracker.link((seen(100, 50, vector=poor, quality=0.1, looks=look(0)),), 0)
+    tracker.link((seen(100, 50, vector=good, quality=0.3, looks=look(1)),), 333)
     assert track.mean()[0] - base[0] == pytest.approx((0.2 * 0.1 + 0.1 * 0.3) / 0.4, abs=1e-6)
     for i in range(20):
-        tracker.link((seen(100, 50, vector=base, quality=0.9),), 666 + i)
-    assert len(track.views) == 8
+        tracker.link((seen(100, 50, vector=base, quality=0.9, looks=look(2 + i)),), 666 + i)
     assert np.allclose(track.mean(), base, atol=1e-6)
 
 
+def test_a_face_that_looks_like_a_read_one_is_not_read_again():
+    face = person(1)
+    assert reads_of(*([seen(100 + i, 50, vector=face, looks=look(1))] for i in range(30))) == 1
+
+
+def test_whoever_looks_different_is_read_and_told_apart():
+    first, second = person(1), person(2)
+    doubtful = towards(look(1), look(2), ALIKE - 0.02)
+    frames = ([seen(100, 50, vector=first, looks=look(1))], [seen(100, 50, vector=second, looks=doubtful)])
+    assert follow(*frames) == [[0], [1]]
+
+    def same():
+        return [seen(100, 50, vector=first, looks=look(1))], [seen(100, 50, vector=first, looks=doubtful)]
+
+    assert (follow(*same()), reads_of(*same())) == ([[0], [0]], 2)
+
+
+def test_looks_are_compared_with_read_views_only_so_that_nobody_drifts_into_another():
+    steps = [towards(look(1), look(2), np.cos(angle)) for angle in np.linspace(0, np.pi / 2, 24)]
+    people = [person(1)] * 12 + [person(2)] * 12
+    frames = [[seen(100, 50, vector=who, looks=step)] for who, step in zip(people, steps, strict=True)]
+    tracks = follow(*frames)
+    assert tracks[:12] == [[0]] * 12
+    # Each step looks like the one before; what counts is the last face that was read.
+    assert tracks[-6:] == [[1]] * 6
+
+
+def test_a_blurred_moment_does_not_carry_one_person_over_into_another():
+    frames = ([seen(100, 50, vector=person(1))], [seen(100, 50)], [seen(100, 50, vector=person(2))])
+    assert follow(*frames) == [[0], [0], [1]]
+
+
+def test_reading_grows_with_faces_and_not_with_pairs_of_them():
+    def crowd(count):
+        first = [seen(130 * i, 50, vector=person(i), looks=look(i)) for i in range(count)]
+        again = [seen(130 * i + 20, 50, vector=person(i), looks=look(500 + i)) for i in range(count)]
+        return reads_of(first, again)
+
+    assert [crowd(count) for count in (1, 8, 32)] == [2, 16, 64]
+
+
+def test_a_cut_ends_every_track_and_each_is_handed_out_once():
+    tracker, face = Tracker(READER), person(1)
+    tracker.link((seen(100, 50, vector=face),), 0)
+    tracker.cut()
+    assert [track.number for track in tracker.take_ended()] == [0]
+    assert tracker.link((seen(100, 50, vector=face),), 333)[0].number == 1
+    assert tracker.take_ended() == []
+
+
+def test_an_album_keeps_the_first_the_last_and_the_best_of_every_stretch():
+    views = [View(time_ms=i, box=BOX, quality=0.1 + (i * 37 % 50) / 100, chip=CHIP, look=look(i)) for i in range(100)]
+    album = Album()
+    for view in views:
+        album.add(view)
+    chosen = album.for_identity()
+    assert (chosen[0], chosen[-1]) == (views[0], views[-1])
+    assert len(chosen) <= STRETCHES + 2
+    assert max(views, key=lambda view: view.quality) in chosen
+    gaps = np.diff([view.time_ms for view in chosen])
+    assert gaps.max() <= 64
+    ages = album.for_age()
+    assert (ages[0], len(ages)) == (views[0], AGE_VIEWS)
+    assert set(map(id, ages)) <= set(map(id, chosen))
+
+
 def test_a_track_remembers_times_boxes_and_height():
-    tracker = Tracker()
+    tracker = Tracker(READER)
     (track,) = tracker.link((seen(100, 50, 100),), 1000)
     tracker.link((seen(100, 50, 120),), 1333)
     tracker.link((seen(100, 50, 110),), 1666)
@@ -87,9 +196,9 @@ def test_a_track_remembers_times_boxes_and_height():
 
 
 def test_an_unread_track_has_no_mean():
-    tracker = Tracker()
+    tracker = Tracker(READER)
     (track,) = tracker.link((seen(100, 50),), 0)
-    assert not track.read
+    assert track.read == []
     with pytest.raises(ValueError, match="unread"):
         track.mean()
 
