@@ -267,9 +267,10 @@ def _encode_audio(stream: Any, sound: Sound) -> list[Any]:
     burst = (time % 1.0) < 0.1
     tone = (0.05 * np.sin(2 * np.pi * 440 * time) + 0.6 * burst * np.sin(2 * np.pi * 2000 * time)).astype(np.float32)
     resampler = av.AudioResampler(stream.codec_context.format, sound.layout, sound.rate)
+    channels = av.AudioLayout(sound.layout).nb_channels
     packets = []
     for start in range(0, len(tone), 1024):
-        block = np.repeat(tone[None, start : start + 1024], 2 if sound.layout == "stereo" else 1, axis=0)
+        block = np.repeat(tone[None, start : start + 1024], channels, axis=0)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", sound.layout)
         frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
         frame.pts = start + sound.start_ms * sound.rate // 1000

@@ -1,0 +1,267 @@
+"""Hear who speaks in a clip: speech, its speakers, and which of them may be registered. Templates never leave."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+
+from detectors.base import (
+    SOUND_RATE,
+    DetectorError,
+    DetectorUnavailable,
+    Findings,
+    Frame,
+    Gallery,
+    Sample,
+    Signal,
+    Sound,
+    State,
+    Subject,
+    Voice,
+    VoiceMatch,
+    VoiceState,
+    quantise,
+)
+from detectors.hearing import STEP, Floats, SpeechFinder, Stretch, drawn_vowel, stretches
+from detectors.likeness import turn
+from detectors.manifests import Manifest
+from detectors.runtime import Device
+from detectors.speakers import (
+    DIMENSION,
+    ENROLMENT_STRIDE,
+    SHORTEST,
+    WINDOW,
+    SpeakerEncoder,
+    Utterance,
+    group,
+    mean_vector,
+)
+
+SPEECH: Final = "voice.speech"
+DISTANCE: Final = "voice.match_distance"
+
+#: Network steps that one sample of `voice.speech` covers: 0.256 s.
+_GRID: Final = 8
+#: So many windows (1.6 s) of one voice are needed for a clear match; a single one is at most possible.
+MATCH_WINDOWS: Final = 2
+#: Pauses up to this long do not end a segment, in milliseconds.
+_PAUSE_MS: Final = 400
+#: Speech that a registration needs, in seconds.
+ENROLMENT_SECONDS: Final = 5.0
+
+#: What the networks say of the drawn vowel, and how far another processor may be from it.
+_PROBE_SPEECH: Final = 0.1942
+_PROBE_VECTOR: Final = (-0.1049, -0.0002, -0.0163, -0.0542, -0.0524, -0.0399, 0.0002, -0.0345)
+_PROBE_TOLERANCE: Final = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceLines:
+    """The two lines between "matched", "possible" and "unmatched" (L2 of unit vectors), by the pack's manifest."""
+
+    match: float
+    possible: float
+
+
+class VoiceTemplate(NamedTuple):
+    """A voice for registration. `vector` is float32 [256], of unit length: biometric, handle it as such."""
+
+    vector: Floats
+    #: Seconds of speech it was made from.
+    seconds: float
+
+
+class Voices:
+    """The detector `voices`: Silero's speech network and a d-vector network over the sound track.
+
+    It looks at no frame. Speech is compared only where voices are registered: nobody else's voice is described.
+    """
+
+    name = "voices"
+    signals: tuple[str, ...] = (SPEECH, DISTANCE)
+
+    def __init__(self, finder: SpeechFinder, encoder: SpeakerEncoder, lines: VoiceLines) -> None:
+        self.finder = finder
+        self.encoder = encoder
+        self.lines = lines
+
+    @classmethod
+    def load(cls, manifest: Manifest, *, device: Device = "cpu") -> Self:
+        """Load both networks with the manifest's lines. Raises DetectorUnavailable when one cannot be had."""
+        encoder = SpeakerEncoder.load(manifest, device=device)
+        thresholds = manifest.entry(encoder.model.id).thresholds
+        lines = VoiceLines(match=thresholds["match"], possible=thresholds["possible"])
+        return cls(SpeechFinder.load(manifest, device=device), encoder, lines)
+
+    def open(self, subject: Subject) -> "VoicesInspection":
+        """Begin with one clip. Raises DetectorUnavailable when its gallery was made with other weights."""
+        gallery = subject.voices
+        if gallery is not None and gallery.people and gallery.model != self.encoder.model.id:
+            raise DetectorUnavailable(f"the gallery holds {gallery.model} vectors and voices are read by another model")
+        if gallery is not None and gallery.people and gallery.vectors.shape != (len(gallery.people), DIMENSION):
+            raise DetectorUnavailable(f"the gallery's vectors are not {DIMENSION} numbers long, one row for each name")
+        return VoicesInspection(self, subject)
+
+    def voice_template(self, samples: Floats) -> VoiceTemplate | None:
+        """Return the one voice of a recording (float32 [count], mono, 16 kHz); None when it holds too little speech.
+
+        The caller vouches that one person speaks. Raises DetectorError when a model fails.
+        """
+        speech = stretches(self.finder.likelihoods(samples))
+        seconds = sum(stretch.length for stretch in speech if stretch.length >= SHORTEST) / SOUND_RATE
+        if seconds < ENROLMENT_SECONDS:
+            return None
+        utterances = self.encoder.utterances(samples, speech, ENROLMENT_STRIDE)
+        return VoiceTemplate(mean_vector(np.concatenate([u.windows for u in utterances])), quantise(seconds))
+
+    def self_check(self) -> None:
+        """Hear a drawn vowel with both networks. Raises DetectorUnavailable when an answer is off."""
+        vowel = drawn_vowel(1.5)
+        try:
+            speech = float(self.finder.likelihoods(vowel).mean())
+            (utterance,) = self.encoder.utterances(vowel, [Stretch(start=0, end=WINDOW)])
+        except (DetectorError, ValueError) as problem:
+            raise DetectorUnavailable(f"the voice networks cannot be used: {problem!r}") from problem
+        if abs(speech - _PROBE_SPEECH) > _PROBE_TOLERANCE:
+            raise DetectorUnavailable(f"{self.finder.model.id} hears its probe as {speech:.4f}, not {_PROBE_SPEECH}")
+        if not np.allclose(utterance.vector[: len(_PROBE_VECTOR)], _PROBE_VECTOR, rtol=0, atol=_PROBE_TOLERANCE):
+            raise DetectorUnavailable(f"{self.encoder.model.id} gives another vector than stored")
+
+
+@dataclass(slots=True)
+class VoicesInspection:
+    """The sound of one clip. Nothing is concluded before all of it was heard."""
+
+    detector: Voices
+    subject: Subject
+    _start_ms: int = 0
+    _pieces: list[Floats] = field(default_factory=list)
+
+    def see(self, frames: Sequence[Frame]) -> None:
+        """Frames make no sound."""
+
+    def hear(self, sound: Sound) -> None:
+        """Keep the next piece. Raises DetectorError when it does not follow on the one before."""
+        if not self._pieces:
+            self._start_ms = sound.start_ms
+        elif abs(self._ms(sum(map(len, self._pieces))) - sound.start_ms) > 1:
+            raise DetectorError("a piece of the sound is missing")
+        self._pieces.append(sound.samples.copy())
+
+    def finish(self) -> Findings:
+        """Conclude. A clip without sound was not measured: silence that nobody listened to is no silence."""
+        detector = self.detector
+        if not self._pieces:
+            note = "the clip has no sound track"
+            return Findings(
+                signals=(
+                    Signal(name=SPEECH, state=State.NOT_MEASURED, model=detector.finder.model, note=note),
+                    Signal(name=DISTANCE, state=State.NOT_MEASURED, model=detector.encoder.model, note=note),
+                )
+            )
+        samples = np.concatenate(self._pieces)
+        likelihoods = detector.finder.likelihoods(samples)
+        speech = stretches(likelihoods)
+        distances, voices = self._compare(samples, speech)
+        return Findings(
+            signals=(
+                Signal(
+                    name=SPEECH,
+                    state=State.MEASURED,
+                    model=detector.finder.model,
+                    samples=self._shares(len(samples), speech),
+                ),
+                Signal(name=DISTANCE, state=State.MEASURED, model=detector.encoder.model, samples=distances),
+            ),
+            voices=voices,
+        )
+
+    def _ms(self, sample: int) -> int:
+        return self._start_ms + sample * 1000 // SOUND_RATE
+
+    def _shares(self, count: int, speech: Sequence[Stretch]) -> tuple[Sample, ...]:
+        """Return which share of each quarter of a second is speech; 0 before the sound begins and after it ends."""
+        inside = np.zeros(-(-count // STEP), bool)
+        for stretch in speech:
+            inside[stretch.start // STEP : stretch.end // STEP] = True
+        shares = [(self._ms(at * STEP), float(inside[at : at + _GRID].mean())) for at in range(0, len(inside), _GRID)]
+        before = [(0, 0.0)] if self._start_ms > 0 else []
+        after = [(self._ms(count), 0.0)] if self._ms(count) < self.subject.duration_ms else []
+        return tuple(
+            Sample(time_ms=max(0, time_ms), value=quantise(share)) for time_ms, share in (*before, *shares, *after)
+        )
+
+    def _compare(self, samples: Floats, speech: Sequence[Stretch]) -> tuple[tuple[Sample, ...], tuple[Voice, ...]]:
+        """Return the distance of each piece's speaker to the nearest registered voice, and the speakers."""
+        gallery = self.subject.voices
+        if gallery is None or not gallery.people or not speech:
+            return (), ()
+        utterances = self.detector.encoder.utterances(samples, speech)
+        speakers: dict[int, list[Utterance]] = {}
+        for number, utterance in zip(group(utterances), utterances, strict=True):
+            speakers.setdefault(number, []).append(utterance)
+        voices, found = [], []
+        for number, said in speakers.items():
+            nearest, voice = self._voice(number, said, gallery)
+            voices.append(voice)
+            found += [Sample(time_ms=self._start(piece.stretch), value=nearest) for piece in said]
+        short = [stretch for stretch in speech if stretch.length < SHORTEST]
+        if not voices and short:
+            voices.append(Voice(number=0, state=VoiceState.UNREAD, segments=self._segments(short)))
+        return tuple(sorted(found, key=lambda sample: sample.time_ms)), tuple(voices)
+
+    def _voice(self, number: int, said: Sequence[Utterance], gallery: Gallery) -> tuple[float, Voice]:
+        """Return a speaker's distance to the nearest person, and the speaker with all who are near."""
+        windows = sum(len(utterance.windows) for utterance in said)
+        whole = distances(mean_vector(np.concatenate([utterance.windows for utterance in said])), gallery)
+        pieces = [distances(u.vector, gallery) for u in said if len(u.windows) >= MATCH_WINDOWS]
+        matches = conclude(whole, pieces, self.detector.lines, clear=windows >= MATCH_WINDOWS)
+        state = matches[0].state if matches else VoiceState.UNMATCHED
+        segments = self._segments([utterance.stretch for utterance in said])
+        return min(whole.values()), Voice(number=number, state=state, segments=segments, matches=matches)
+
+    def _start(self, stretch: Stretch) -> int:
+        return max(0, self._ms(stretch.start))
+
+    def _segments(self, found: Sequence[Stretch]) -> tuple[tuple[int, int], ...]:
+        """Return stretches in milliseconds, joined over short pauses; none is before the first frame."""
+        joined: list[tuple[int, int]] = []
+        for stretch in found:
+            start, end = self._start(stretch), self._ms(stretch.end)
+            if joined and start - joined[-1][1] <= _PAUSE_MS:
+                joined[-1] = (joined[-1][0], end)
+            elif end > start:
+                joined.append((start, end))
+        return tuple(joined)
+
+
+def distances(vector: Floats, gallery: Gallery) -> dict[str, float]:
+    """Return the quantised L2 distance of a unit vector (float32 [256]) to each person, by the nearest template."""
+    query = turn(vector, gallery.rotation).astype(np.float64)
+    rows = np.sqrt(np.square(gallery.vectors.astype(np.float64) - query).sum(axis=1))
+    found: dict[str, float] = {}
+    for person, distance in zip(gallery.people, rows, strict=True):
+        found[person] = min(quantise(distance), found.get(person, math.inf))
+    return found
+
+
+def conclude(
+    whole: dict[str, float], pieces: Sequence[dict[str, float]], lines: VoiceLines, *, clear: bool
+) -> tuple[VoiceMatch, ...]:
+    """Return who a speaker may be, the matched before the possible, nearest first.
+
+    Matched: all of the speaker's speech together is within the match line, and `clear` says that it is enough.
+    Possible: it is within the outer line, or a single piece is within the match line, as when two speakers were
+    taken for one.
+    """
+    found = []
+    for person, distance in whole.items():
+        nearest = min((piece[person] for piece in pieces), default=math.inf)
+        if distance <= lines.match and clear:
+            found.append(VoiceMatch(person=person, distance=distance, state=VoiceState.MATCHED))
+        elif min(distance, nearest + lines.possible - lines.match) <= lines.possible:
+            near = distance if distance <= lines.possible else nearest
+            found.append(VoiceMatch(person=person, distance=near, state=VoiceState.POSSIBLE))
+    return tuple(sorted(found, key=lambda m: (m.state is not VoiceState.MATCHED, m.distance, m.person)))
