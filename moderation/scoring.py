@@ -1,8 +1,8 @@
-"""Step 3a: frames to signals. Decodes once in the sandbox, runs every detector, keeps no template."""
+"""Step 3a: frames and sound to signals. Decodes in the sandbox, runs every detector, keeps no template."""
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from detectors.base import (
@@ -13,8 +13,11 @@ from detectors.base import (
     Frame,
     Gallery,
     Inspection,
+    Listening,
     Signal,
+    Sound,
     Subject,
+    Voice,
 )
 from moderation import consent
 from moderation.canary import demand_detectors
@@ -40,10 +43,12 @@ class Analysis:
     faces: list[dict[str, object]]
     #: The instants that were looked at.
     seen_ms: list[int]
+    #: Who was heard; nothing of anybody while no voice is registered.
+    voices: list[dict[str, object]] = field(default_factory=list)
 
     def to_text(self) -> str:
         """The canonical text that is stored."""
-        return canonical({"signals": self.signals, "faces": self.faces, "seen_ms": self.seen_ms}).decode()
+        return canonical(asdict(self)).decode()
 
     @classmethod
     def from_text(cls, text: str) -> "Analysis":
@@ -56,11 +61,12 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
         gallery = consent.read_gallery(tx, services.vault, services.face_model, services.face_dimensions)
+        voices = consent.read_gallery(tx, services.vault, services.voice_model, services.voice_dimensions)
         if read_analysis(tx, clip_id, services.detectors_hash, gallery.version) is not None:
             return "done"
     texts = {name: text for name, text in (("prompt", clip.prompt), ("title", clip.title)) if text}
     with stage(services, org, clip_id, generation, "detect") as detail:
-        subject = Subject(duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery)
+        subject = Subject(duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery, voices=voices)
         analysis = look(services, services.upload_key(clip), subject)
         detail["frames"] = len(analysis.seen_ms)
         detail["signals"] = len(analysis.signals)
@@ -88,6 +94,9 @@ def look(services: "Services", key: str, subject: Subject) -> Analysis:
         for frames in services.sandbox.frames(path, settings.sample_fps, settings.sample_long_side):
             seen.extend(frame.time_ms for frame in frames)
             see(work, frames)
+        if any(isinstance(inspection, Listening) for _, inspection in work):
+            for sound in services.sandbox.sound(path):
+                hear(work, sound)
     findings = [guarded(detector, inspection.finish) for detector, inspection in work]
     return gather(findings, seen)
 
@@ -96,6 +105,13 @@ def see(work: Sequence[tuple[Detector, Inspection]], frames: Sequence[Frame]) ->
     """Show one batch of frames to every detector."""
     for detector, inspection in work:
         guarded(detector, inspection.see, frames)
+
+
+def hear(work: Sequence[tuple[Detector, Inspection]], sound: Sound) -> None:
+    """Play one piece of the sound track to every detector that listens."""
+    for detector, inspection in work:
+        if isinstance(inspection, Listening):
+            guarded(detector, inspection.hear, sound)
 
 
 def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -120,7 +136,8 @@ def gather(findings: Sequence[Findings], seen: list[int]) -> Analysis:
             raise ValueError(f"two detectors emit {signal.name}")
         signals[signal.name] = signal_to_json(signal)
     faces = [face_to_json(face) for found in findings for face in found.faces]
-    return Analysis(signals=signals, faces=faces, seen_ms=seen)
+    voices = [voice_to_json(voice) for found in findings for voice in found.voices]
+    return Analysis(signals=signals, faces=faces, seen_ms=seen, voices=voices)
 
 
 def signal_to_json(signal: Signal) -> dict[str, object]:
@@ -149,6 +166,21 @@ def face_to_json(face: FaceTrack) -> dict[str, object]:
             {"person": match.person, "distance": match.distance, "state": str(match.state)} for match in face.matches
         ],
         "boxes": [[at, box.x, box.y, box.width, box.height] for at, box in face.boxes],
+    }
+
+
+def voice_to_json(voice: Voice) -> dict[str, object]:
+    """A voice as the fact record writes it."""
+    nearest = voice.matches[0] if voice.matches else None
+    return {
+        "voice": voice.number,
+        "state": str(voice.state),
+        "person": nearest.person if nearest else None,
+        "distance": nearest.distance if nearest else None,
+        "segments": [list(segment) for segment in voice.segments],
+        "candidates": [
+            {"person": match.person, "distance": match.distance, "state": str(match.state)} for match in voice.matches
+        ],
     }
 
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from detectors import packs, registry
+from detectors import packs, registry, speakers
 from detectors.base import Detector, DetectorUnavailable
 from detectors.calibration import Calibration, CalibrationError, load_calibrations
 from detectors.embedding import DIMENSION
@@ -105,6 +105,9 @@ class Services:
     #: Which embedding the gallery is made with, and how long its vectors are.
     face_model = EMBEDDER_MODEL
     face_dimensions = DIMENSION
+    #: The same of voices.
+    voice_model = speakers.MODEL
+    voice_dimensions = speakers.DIMENSION
 
     @property
     def calibrations_folder(self) -> Path:
