@@ -32,8 +32,10 @@ class Standing:
 
     person: str
     kind: str
-    #: consented | not_consented | revoked | undetermined
+    #: Of the face: consented | not_consented | revoked | undetermined
     consent: str
+    #: Of the voice, in the same words.
+    voice: str
     declared: bool
     #: The person's version this was read at; the release gate demands that it still stands.
     version: int
@@ -242,24 +244,26 @@ def stand(
     grants = tx.pg.execute(SQL.grants, {"people": concerned}).fetchall()
     standings = {}
     for person, kind, version, erased_at in rows:
-        covering = [g for g in grants if g[1] == person and _covers(g, creator, now)]
+        own = [g for g in grants if g[1] == person]
         standings[person] = Standing(
             person=person,
             kind=kind,
             version=version,
             declared=person in declared,
-            consent="not_consented" if erased_at else _consent(covering),
+            consent="not_consented" if erased_at else _consent(own, "face", creator, now),
+            voice="not_consented" if erased_at else _consent(own, "voice", creator, now),
         )
     return standings
 
 
-def _covers(row: tuple[object, ...], creator: str | None, now: datetime) -> bool:
+def _covers(row: tuple[object, ...], wanted: str, creator: str | None, now: datetime) -> bool:
     _, _, grantee, scope, _, expires_at, _ = row
     in_time = expires_at is None or (isinstance(expires_at, datetime) and expires_at > now)
-    return in_time and scope in {"face", "both"} and (grantee is None or grantee == creator)
+    return in_time and scope in {wanted, "both"} and (grantee is None or grantee == creator)
 
 
-def _consent(covering: list[tuple[object, ...]]) -> str:
+def _consent(own: list[tuple[object, ...]], scope: str, creator: str | None, now: datetime) -> str:
+    covering = [row for row in own if _covers(row, scope, creator, now)]
     live = [row for row in covering if not row[6]]
     if any(row[4] == "standing" for row in live):
         return "consented"

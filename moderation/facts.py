@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from detectors.base import FaceState, State, quantise
+from detectors.base import FaceState, State, VoiceState, quantise
 from moderation.canonical import canonical, digest
 
 FACTS_VERSION = 1
@@ -133,6 +133,55 @@ class FaceFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceCandidate:
+    """One registered person near a voice; `distance` is L2 on unit vectors, `state` is matched or possible."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    person: str
+    distance: float
+    state: VoiceState
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "distance", quantise(self.distance))
+
+    def to_json(self) -> dict[str, object]:
+        return {"person": self.person, "distance": self.distance, "state": str(self.state)}
+
+
+class Segment(NamedTuple):
+    """From `start_ms` to `end_ms`, exclusive."""
+
+    start_ms: Annotated[int, Field(ge=0)]
+    end_ms: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceFact:
+    """One voice and where it speaks, in order. Candidates are put nearest first on construction."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    voice: int
+    state: VoiceState
+    segments: tuple[Segment, ...] = ()
+    candidates: tuple[VoiceCandidate, ...] = ()
+
+    def __post_init__(self) -> None:
+        nearest_first = sorted(self.candidates, key=lambda candidate: (candidate.distance, candidate.person))
+        object.__setattr__(self, "candidates", tuple(nearest_first))
+        object.__setattr__(self, "segments", tuple(sorted(Segment(*segment) for segment in self.segments)))
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "voice": self.voice,
+            "state": str(self.state),
+            "segments": [list(segment) for segment in self.segments],
+            "candidates": [candidate.to_json() for candidate in self.candidates],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFact:
     """A registered person this clip shows or declares, with the consent snapshot."""
 
@@ -144,14 +193,18 @@ class PersonFact:
     declared: bool = False
     #: The registry's version of this person at `judged_at`; the release gate demands that it still stands.
     version: int = 0
+    #: What the ledger said of this person's voice; None where nobody heard it. `consent` is of the face.
+    voice: Consent | None = None
 
     def to_json(self) -> dict[str, object]:
-        return {
+        said: dict[str, object] = {
             "kind": str(self.kind),
             "consent": str(self.consent),
             "declared": self.declared,
             "version": self.version,
         }
+        # A record without voices keeps the bytes, and so the digest, that it had before there were any.
+        return said if self.voice is None else said | {"voice": str(self.voice)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +271,7 @@ class FactRecord:
     submission: SubmissionFacts
     signals: dict[str, SignalFact] = field(default_factory=dict)
     faces: tuple[FaceFact, ...] = ()
+    voices: tuple[VoiceFact, ...] = ()
     people: dict[str, PersonFact] = field(default_factory=dict)
     manifests: Manifests = field(default_factory=Manifests)
     lineage: dict[str, Scalar] = field(default_factory=dict)
@@ -227,6 +281,7 @@ class FactRecord:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", tuple(sorted(self.faces, key=lambda face: face.track)))
+        object.__setattr__(self, "voices", tuple(sorted(self.voices, key=lambda voice: voice.voice)))
 
     def to_json(self) -> dict[str, object]:
         """Return plain data; `canonical()` of it is the stored form."""
@@ -240,6 +295,7 @@ class FactRecord:
             "submission": self.submission.to_json(),
             "signals": {name: signal.to_json() for name, signal in self.signals.items()},
             "faces": [face.to_json() for face in self.faces],
+            **({"voices": [voice.to_json() for voice in self.voices]} if self.voices else {}),
             "people": {person: fact.to_json() for person, fact in self.people.items()},
             "manifests": self.manifests.to_json(),
             "lineage": dict(self.lineage),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from detectors.base import FaceState, State
+from detectors.base import FaceState, State, VoiceState
 from moderation import consent, review
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
@@ -25,8 +25,11 @@ from moderation.facts import (
     PersonFact,
     PersonKind,
     Sample,
+    Segment,
     SignalFact,
     SubmissionFacts,
+    VoiceCandidate,
+    VoiceFact,
 )
 from moderation.policy.engine import decide, required_failures
 from moderation.recording import insert_decision, withhold
@@ -76,7 +79,9 @@ def establish(
 ) -> FactRecord:
     """Put together everything a policy may know of a clip; people concerned stay locked until the transaction ends."""
     faces = tuple(face_fact(face) for face in analysis.faces)
-    seen = frozenset(candidate.person for face in faces for candidate in face.candidates)
+    voices = tuple(voice_fact(voice) for voice in analysis.voices)
+    heard = frozenset(candidate.person for voice in voices for candidate in voice.candidates)
+    seen = frozenset(candidate.person for face in faces for candidate in face.candidates) | heard
     standings = consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), creator=clip.creator)
     return FactRecord(
         org=clip.org_id,
@@ -87,12 +92,14 @@ def establish(
         submission=submission_facts(clip),
         signals={name: signal_fact(signal) for name, signal in analysis.signals.items()},
         faces=faces,
+        voices=voices,
         people={
             person: PersonFact(
                 kind=PersonKind(standing.kind),
                 consent=Consent(standing.consent),
                 declared=standing.declared,
                 version=standing.version,
+                voice=Consent(standing.voice) if person in heard else None,
             )
             for person, standing in standings.items()
         },
@@ -148,6 +155,21 @@ def face_fact(face: dict[str, object]) -> FaceFact:
         distance=distance if isinstance(distance, float) else None,
         candidates=tuple(
             Candidate(person=c["person"], distance=c["distance"], state=FaceState(c["state"])) for c in candidates
+        ),
+    )
+
+
+def voice_fact(voice: dict[str, object]) -> VoiceFact:
+    """One stored voice as a fact."""
+    segments, candidates = voice["segments"], voice["candidates"]
+    assert isinstance(segments, list)
+    assert isinstance(candidates, list)
+    return VoiceFact(
+        voice=int(str(voice["voice"])),
+        state=VoiceState(str(voice["state"])),
+        segments=tuple(Segment(*segment) for segment in segments),
+        candidates=tuple(
+            VoiceCandidate(person=c["person"], distance=c["distance"], state=VoiceState(c["state"])) for c in candidates
         ),
     )
 
