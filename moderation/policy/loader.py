@@ -16,7 +16,7 @@ from moderation.policy.model import LANGUAGE, Finding, Policy
 POLICY = "policy.yaml"
 CASES = "cases.yaml"
 #: Files an area may hold besides its policy; anything else in YAML is likely a misspelt name.
-BESIDE = frozenset({CASES, "lexicon.yaml"})
+BESIDE = frozenset({CASES, "lexicon.yaml", "labels.yaml"})
 MAX_AREAS = 200
 
 
