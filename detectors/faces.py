@@ -33,7 +33,7 @@ from detectors.probes import drawn_head
 from detectors.runtime import Device, Session
 from detectors.tracking import Sighting, Track, Tracker
 from detectors.views import Patch, View, look_of
-from detectors.yunet import Detection, FaceFinder, Floats, Network
+from detectors.yunet import Detection, FaceFinder, Floats, Network, free_size
 
 FINDER_MODEL: Final = "face_detection_yunet"
 EMBEDDER_MODEL: Final = "dlib_face_recognition"
@@ -85,7 +85,7 @@ class Faces:
         """Load the four networks with the manifest's lines. Raises DetectorUnavailable when one cannot be had."""
         finder, embedder = manifest.entry(FINDER_MODEL).thresholds, manifest.entry(EMBEDDER_MODEL).thresholds
         return cls(
-            Session.open(manifest, FINDER_MODEL, device=device),
+            Session.open(manifest, FINDER_MODEL, device=device, adapt=free_size),
             Session.open(manifest, EMBEDDER_MODEL, device=device),
             AgeReader.load(manifest, device=device),
             lines=Lines.of(embedder),

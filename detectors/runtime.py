@@ -1,7 +1,7 @@
 """Run a model of a pack in onnxruntime, the same way everywhere. Must not fall back to another device in silence."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any, Final, Literal, Self
 
@@ -36,8 +36,15 @@ class Session:
         self._outputs = [str(output.name) for output in self._session.get_outputs()]
 
     @classmethod
-    def open(cls, manifest: Manifest, model: str, *, device: Device = "cpu") -> Self:
-        """Load a model of a pack from exactly the bytes the manifest names.
+    def open(
+        cls,
+        manifest: Manifest,
+        model: str,
+        *,
+        device: Device = "cpu",
+        adapt: Callable[[bytes], bytes] | None = None,
+    ) -> Self:
+        """Load a model of a pack from exactly the bytes the manifest names; `adapt` may change them after the check.
 
         Raises DetectorUnavailable when the model is absent, its file is missing or damaged, or the device is not there.
         """
@@ -48,7 +55,12 @@ class Session:
             raise DetectorUnavailable(f"{path} cannot be read ({error}); run `{BUILD_COMMAND}`") from error
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise DetectorUnavailable(f"{path} is not the file the manifest names; run `{BUILD_COMMAND}`")
-        return cls(content, model=entry.model, device=device)
+        return cls(adapt(content) if adapt else content, model=entry.model, device=device)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, batch: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """Return the model's outputs by name for its one input. Raises DetectorError when the run fails."""

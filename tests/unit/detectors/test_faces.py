@@ -194,6 +194,37 @@ def test_the_border_pass_finds_a_face_that_fills_the_frame(faces: Faces, picture
     assert len(faces.finder.find(close)) == 1
 
 
+@pytest.mark.parametrize("size", [(360, 640), (640, 360), (640, 640), (100, 640)])
+def test_a_frame_costs_no_more_than_its_shape_and_faces_stay_where_they_are(size, embedded_pack, faces, cutouts):
+    fitted = cv2.resize(cutouts["obama-2012"], (90, 90), interpolation=cv2.INTER_AREA)
+    frame = scene((fitted, 100, 5, 1.0), size=size)
+    seen = []
+
+    class Square:
+        """The export as it is: the picture in the corner of a black square."""
+
+        model = faces.finder_model
+        session = Session.open(embedded_pack, "face_detection_yunet")
+
+        def run(self, batch):
+            seen.append(batch.shape)
+            whole = np.zeros((1, 3, 640, 640), np.float32)
+            whole[:, :, : batch.shape[2], : batch.shape[3]] = batch
+            answers = {}
+            for name, answer in self.session.run(whole).items():
+                stride = int(name.split("_")[1])
+                grid = answer.reshape(1, 640 // stride, 640 // stride, -1)
+                cut = grid[:, : batch.shape[2] // stride, : batch.shape[3] // stride]
+                answers[name] = cut.reshape(1, -1, grid.shape[-1])
+            return answers
+
+    (face,) = faces.finder.find(frame)
+    (expected,) = FaceFinder(Square()).find(frame)
+    assert face.edges == pytest.approx(expected.edges, abs=1.5)
+    assert face.score == pytest.approx(expected.score, abs=0.05)
+    assert all(shape[2] * shape[3] <= (size[0] + 31) * (size[1] + 31) for shape in seen)
+
+
 def test_a_clip_without_faces_says_so_in_every_frame(faces: Faces):
     findings = inspect(faces, clip(*[scene()] * 3))
     assert findings.faces == ()
