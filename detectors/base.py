@@ -215,6 +215,8 @@ class Subject:
     gallery: Gallery | None = None
     #: Registered voices; `gallery` holds faces.
     voices: Gallery | None = None
+    #: What the platform itself says of the clip, 0-1 by signal (`platform.nsfw`, ...); unchecked.
+    claims: dict[str, float] = field(default_factory=dict)
 
 
 class Inspection(Protocol):
