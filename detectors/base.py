@@ -169,11 +169,24 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Words that a detector read off a clip: what they say is for the detectors of words, not for its reader."""
+
+    #: "screen" for writing in the picture, "speech" for what is said.
+    source: str
+    time_ms: int
+    text: str
+    confidence: float
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What one detector says of one clip."""
 
     signals: tuple[Signal, ...]
     faces: tuple[FaceTrack, ...] = ()
+    texts: tuple[Text, ...] = ()
     voices: tuple[Voice, ...] = ()
 
 
@@ -237,6 +250,13 @@ class Listening(Protocol):
     def hear(self, sound: Sound) -> None:
         """Take the next piece of the sound track, in order, once; frames and sound come in either order."""
         ...
+
+
+@runtime_checkable
+class TakesTexts(Protocol):
+    """An inspection that also wants what other detectors read off the clip; asked once, before it finishes."""
+
+    def take(self, texts: Sequence[Text]) -> None: ...
 
 
 class Detector(Protocol):

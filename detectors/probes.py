@@ -1,7 +1,8 @@
-"""Pictures drawn by integer arithmetic, the same on every machine, for self-checks. They show nobody and nothing."""
+"""Pictures drawn the same on every machine, for self-checks. They show nobody and nothing."""
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,3 +48,10 @@ def drawn_rings(height: int, width: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:height, 0:width].astype(np.int64)
     ramp = ((x - width // 2) ** 2 + (y - height // 2) ** 2) // 300 % 256 // 2
     return np.stack([60 + ramp, 80 + ramp, 120 + ramp], axis=2).astype(np.uint8)
+
+
+def drawn_letters(text: str) -> NDArray[np.uint8]:
+    """Return white letters on dark ground, uint8 [180, 640, 3] in BGR; the strokes are not antialiased."""
+    picture = np.full((180, 640, 3), 40, np.uint8)
+    cv2.putText(picture, text, (40, 115), cv2.FONT_HERSHEY_DUPLEX, 2.5, (255, 255, 255), 5, cv2.LINE_8)
+    return picture

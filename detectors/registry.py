@@ -18,6 +18,7 @@ from detectors.likeness import Lines
 from detectors.manifests import Manifest, Presence
 from detectors.packs import load_manifest
 from detectors.runtime import Device
+from detectors.screentext import ScreenText
 from detectors.voices import MATCH_WINDOWS, Voices
 from detectors.words import Lexicon, Words
 
@@ -46,6 +47,7 @@ DETECTORS: Final[Mapping[str, Factory]] = {
     ),
     "faces": lambda equipment: Faces.load(equipment.manifest, device=equipment.device),
     "voices": lambda equipment: Voices.load(equipment.manifest, device=equipment.device),
+    "screen_text": lambda equipment: ScreenText.load(equipment.manifest, device=equipment.device),
     "words": lambda equipment: Words(equipment.lexicon),
 }
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from detectors.base import (
@@ -14,9 +14,13 @@ from detectors.base import (
     Gallery,
     Inspection,
     Listening,
+    Sample,
     Signal,
     Sound,
+    State,
     Subject,
+    TakesTexts,
+    Text,
     Voice,
 )
 from moderation import consent
@@ -26,6 +30,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import ClipFault, Outage
 from moderation.stages import stage
+from watermark.sampling import Account, SamplingRules
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -43,8 +48,14 @@ class Analysis:
     faces: list[dict[str, object]]
     #: The instants that were looked at.
     seen_ms: list[int]
+    #: Where shots begin, or go on after an insert: [ms, number of the shot].
+    shots: list[list[int]] = field(default_factory=list)
+    #: Where something new was shown that the budget did not allow to look at: [first ms, last ms].
+    unseen_ms: list[list[int]] = field(default_factory=list)
     #: Who was heard; nothing of anybody while no voice is registered.
     voices: list[dict[str, object]] = field(default_factory=list)
+    #: What was read off the picture.
+    texts: list[dict[str, object]] = field(default_factory=list)
 
     def to_text(self) -> str:
         """The canonical text that is stored."""
@@ -89,16 +100,22 @@ def look(services: "Services", key: str, subject: Subject) -> Analysis:
     demand_detectors(services)
     work = [(detector, guarded(detector, detector.open, subject)) for detector in detectors]
     seen: list[int] = []
-    settings = services.settings
+    accounts: list[Account] = []
+    sampling = services.settings.sampling
+    rules = SamplingRules(**sampling.model_dump(exclude={"long_side"}))
     with services.store.open(key) as path:
-        for frames in services.sandbox.frames(path, settings.sample_fps, settings.sample_long_side):
+        for frames in services.sandbox.frames(path, rules, sampling.long_side, accounts.append):
             seen.extend(frame.time_ms for frame in frames)
             see(work, frames)
         if any(isinstance(inspection, Listening) for _, inspection in work):
             for sound in services.sandbox.sound(path):
                 hear(work, sound)
-    findings = [guarded(detector, inspection.finish) for detector, inspection in work]
-    return gather(findings, seen)
+    (account,) = accounts
+    return replace(
+        gather([*finish(work), overlooked(account)], seen),
+        shots=[[start.start_ms, start.shot] for start in account.shots],
+        unseen_ms=[[stretch.first_ms, stretch.last_ms] for stretch in account.unseen],
+    )
 
 
 def see(work: Sequence[tuple[Detector, Inspection]], frames: Sequence[Frame]) -> None:
@@ -112,6 +129,19 @@ def hear(work: Sequence[tuple[Detector, Inspection]], sound: Sound) -> None:
     for detector, inspection in work:
         if isinstance(inspection, Listening):
             guarded(detector, inspection.hear, sound)
+
+
+def finish(work: Sequence[tuple[Detector, Inspection]]) -> list[Findings]:
+    """End every inspection, those last that also judge what the others read off the clip."""
+    taking = [(detector, inspection) for detector, inspection in work if isinstance(inspection, TakesTexts)]
+    findings = [
+        guarded(detector, inspection.finish) for detector, inspection in work if not isinstance(inspection, TakesTexts)
+    ]
+    texts = [text for found in findings for text in found.texts]
+    for detector, inspection in taking:
+        guarded(detector, inspection.take, texts)
+        findings.append(guarded(detector, inspection.finish))
+    return findings
 
 
 def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -128,6 +158,14 @@ def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.
         raise ClipFault("detector_unavailable", f"{detector.name}: {error}") from error
 
 
+def overlooked(account: Account) -> Findings:
+    """The signal `sampling.unseen`: 1 where something new was shown and not looked at."""
+    samples = tuple(Sample(time_ms=stretch.first_ms, value=1.0) for stretch in account.unseen)
+    note = f"{account.unseen_frames} of {account.frames} frames showed something new and were not looked at"
+    signal = Signal(name="sampling.unseen", state=State.MEASURED, samples=samples, note=note if samples else "")
+    return Findings(signals=(signal,))
+
+
 def gather(findings: Sequence[Findings], seen: list[int]) -> Analysis:
     """Put what the detectors found into one analysis. Two detectors may not emit the same signal."""
     signals: dict[str, dict[str, object]] = {}
@@ -137,7 +175,8 @@ def gather(findings: Sequence[Findings], seen: list[int]) -> Analysis:
         signals[signal.name] = signal_to_json(signal)
     faces = [face_to_json(face) for found in findings for face in found.faces]
     voices = [voice_to_json(voice) for found in findings for voice in found.voices]
-    return Analysis(signals=signals, faces=faces, seen_ms=seen, voices=voices)
+    texts = [text_to_json(text) for found in findings for text in found.texts]
+    return Analysis(signals=signals, faces=faces, seen_ms=seen, voices=voices, texts=texts)
 
 
 def signal_to_json(signal: Signal) -> dict[str, object]:
@@ -181,6 +220,18 @@ def voice_to_json(voice: Voice) -> dict[str, object]:
         "candidates": [
             {"person": match.person, "distance": match.distance, "state": str(match.state)} for match in voice.matches
         ],
+    }
+
+
+def text_to_json(text: Text) -> dict[str, object]:
+    """Words read off the clip, for the reviewer's page; no rule sees more of them than the signals of words."""
+    box = text.box
+    return {
+        "source": text.source,
+        "time_ms": text.time_ms,
+        "text": text.text,
+        "confidence": text.confidence,
+        "box": [box.x, box.y, box.width, box.height] if box else None,
     }
 
 

@@ -96,6 +96,13 @@ SIGNALS: dict[str, SignalEntry] = {
     "platform.self_harm": _claim("self-harm or suicide"),
     "platform.minors": _claim("minors"),
     "platform.risk": _claim("any risk of its own reckoning"),
+    "text.detection": SignalEntry(
+        per="some", may_block=False, means="how surely writing was read off the frame, 0 where none was"
+    ),
+    "voice.speech": SignalEntry(per="some", may_block=False, means="share of a quarter of a second that is speech"),
+    "voice.match_distance": SignalEntry(
+        per="some", high=2.0, may_block=False, means="distance of a voice to the nearest registered one"
+    ),
     "words.minors": _words("texts speak of minors"),
     "words.sexual": _words("texts speak of sexual things"),
     "words.violence": _words("texts speak of violence or gore"),
@@ -164,6 +171,7 @@ NOTES: dict[str, str] = {
     "young_looking": "somebody looks under 25; not shown to teens",
     "unread_face": "a face could not be read; not shown to teens",
     "declared_cameo_not_visible": "a declared person was not seen",
+    "possible_voice": "a voice resembles a registered person's, too little to ask anybody",
     "weapons_in_text": "the prompt or title speaks of weapons; not shown to teens",
     "not_measured": "no detector is configured for a signal",
 }
