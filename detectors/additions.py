@@ -1,0 +1,78 @@
+"""What a deployment adds to the shipped detectors: the GPU pack, detectors at other addresses. Adds nothing unasked."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from detectors.base import Detector, DetectorUnavailable
+from detectors.gpu.labels import load_labels
+from detectors.gpu.pack import Placement, close_all, load_gpu_detectors
+from detectors.gpu.pins import read_gpu_pins, read_lock
+from detectors.manifests import Manifest
+from detectors.remote import RemoteDetector, digest_of, read_remotes
+from detectors.runtime import Session
+from detectors.yunet import FaceFinder
+
+Pack = Literal["embedded", "gpu"]
+_FINDER: Literal["face_detection_yunet"] = "face_detection_yunet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """What was asked for. `lock` and `labels` are needed with the pack `gpu` only; `remotes` may be left out."""
+
+    pack: Pack = "embedded"
+    lock: Path | None = None
+    labels: Path | None = None
+    remotes: Path | None = None
+    placement: Placement = field(default_factory=Placement)
+
+    def load(self, root: Path, manifest: Manifest) -> tuple[Detector, ...]:
+        """Load what was asked for, each past its self-check. Raises DetectorUnavailable, naming what cannot be had."""
+        loaded: list[Detector] = []
+        try:
+            loaded += self._gpu(root, manifest)
+            loaded += self._remote()
+            for detector in loaded:
+                detector.self_check()
+        except DetectorUnavailable:
+            close_all(loaded)
+            raise
+        return tuple(loaded)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over all of it that decides numbers; the same for everybody who adds nothing."""
+        record: dict[str, object] = {"pack": self.pack}
+        if self.pack == "gpu":
+            lock, labels = self._gpu_files()
+            pins = read_gpu_pins()
+            record["gpu"] = read_lock(lock, pins).digest(pins)
+            record["labels"] = load_labels(labels).version
+            # Another precision or shape rounds differently.
+            record["placement"] = [self.placement.device, self.placement.precision, self.placement.execution]
+            record["frames_per_run"] = self.placement.frames_per_run
+        if self.remotes is not None:
+            record["remotes"] = digest_of(read_remotes(self.remotes))
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+    def _gpu_files(self) -> tuple[Path, Path]:
+        if self.lock is None or self.labels is None:
+            raise DetectorUnavailable("the GPU pack needs a lock and a file of labels")
+        return self.lock, self.labels
+
+    def _gpu(self, root: Path, manifest: Manifest) -> tuple[Detector, ...]:
+        if self.pack != "gpu":
+            return ()
+        lock, labels = self._gpu_files()
+
+        def finder() -> FaceFinder:
+            session = Session.open(manifest, _FINDER, device=self.placement.device)
+            return FaceFinder(session, min_score=manifest.entry(_FINDER).thresholds["score"])
+
+        pins = read_gpu_pins()
+        return load_gpu_detectors(root, read_lock(lock, pins), load_labels(labels), finder, self.placement, pins=pins)
+
+    def _remote(self) -> list[Detector]:
+        return [RemoteDetector(remote) for remote in read_remotes(self.remotes)] if self.remotes is not None else []
