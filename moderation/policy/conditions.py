@@ -7,7 +7,8 @@ from typing import assert_never
 from moderation.decisions import Leaf
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.leaves import compile_fact, compile_person, compile_signal
-from moderation.policy.model import All, AnyOf, Condition, FactLeaf, Not, PersonLeaf, SignalLeaf
+from moderation.policy.model import All, AnyOf, Condition, FactLeaf, Not, PersonLeaf, SignalLeaf, VoiceLeaf
+from moderation.policy.speaking import compile_voice
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, opposite
 
 Ask = Callable[[Exhibits], Truth]
@@ -25,12 +26,8 @@ class Compiled:
 def compile_condition(condition: Condition) -> Compiled:
     """Turn a condition into closures; judging then walks no tree and looks no name up."""
     match condition:
-        case SignalLeaf():
-            return _leaf(*compile_signal(condition))
-        case PersonLeaf():
-            return _leaf(*compile_person(condition))
-        case FactLeaf():
-            return _leaf(*compile_fact(condition))
+        case SignalLeaf() | PersonLeaf() | VoiceLeaf() | FactLeaf():
+            return _leaf(*_compile_leaf(condition))
         case All(parts):
             return _every(tuple(map(compile_condition, parts)))
         case AnyOf(parts):
@@ -39,6 +36,20 @@ def compile_condition(condition: Condition) -> Compiled:
             return _inverse(compile_condition(part))
         case _:
             assert_never(condition)
+
+
+def _compile_leaf(
+    leaf: SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf,
+) -> tuple[Ask, Callable[[Exhibits, Truth], Leaf]]:
+    match leaf:
+        case SignalLeaf():
+            return compile_signal(leaf)
+        case PersonLeaf():
+            return compile_person(leaf)
+        case VoiceLeaf():
+            return compile_voice(leaf)
+        case FactLeaf():
+            return compile_fact(leaf)
 
 
 def _leaf(ask: Ask, describe: Callable[[Exhibits, Truth], Leaf]) -> Compiled:

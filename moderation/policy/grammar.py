@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 
-from detectors.base import FaceState
+from detectors.base import FaceState, VoiceState
 from moderation.facts import Consent, PersonKind, Scalar
 from moderation.policy.fields import Fields
 from moderation.policy.model import (
     ABSENT,
     COMPARATORS,
     FACT_COMPARATORS,
+    VOICE_SIGNAL,
     All,
     AnyOf,
     Anywhere,
@@ -23,6 +24,7 @@ from moderation.policy.model import (
     ShareOfClip,
     SignalLeaf,
     Sustained,
+    VoiceLeaf,
 )
 from moderation.policy.registry import FactEntry, Vocabulary
 from moderation.policy.source import Mapping as MappingNode
@@ -30,6 +32,7 @@ from moderation.policy.source import Node
 
 QUANTIFIERS = ("for", "in", "anywhere", "share_of_clip")
 PERSON_KEYS = ("person", "person.kind", "person.declared", "face")
+VOICE_KEYS = ("person", "person.kind", "person.declared", "voice")
 _BRANCHES = ("all", "any", "not")
 _DURATION = re.compile(r"(\d{1,6})(?:\.(\d{1,3}))?(ms|s)")
 _OFTEN = re.compile(r"(\d{1,3}) of (\d{1,3})")
@@ -45,11 +48,13 @@ def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condit
         return _branch(fields, node, vocabulary)
     if "signal" in keys:
         return _signal(fields, node, vocabulary)
+    if "voice" in keys:
+        return _voice(fields, node, vocabulary)
     if any(key in PERSON_KEYS for key in keys):
         return _person(fields, node)
     if "fact" in keys:
         return _fact(fields, node, vocabulary)
-    starts = (*_BRANCHES, "signal", "fact", *PERSON_KEYS)
+    starts = (*_BRANCHES, "signal", "fact", *PERSON_KEYS, "voice")
     fields.mapping(node, starts, what="a condition")
     if not keys:
         fields.fault(node, "wrong-type", f"a condition must have one of {', '.join(starts)}")
@@ -155,6 +160,25 @@ def _person(fields: Fields, node: Node) -> PersonLeaf | None:
         return None
     return PersonLeaf(
         faces=tuple(ABSENT if face == ABSENT else FaceState(face) for face in faces),
+        kinds=tuple(map(PersonKind, kinds)),
+        consents=tuple(map(Consent, consents)),
+        declared=declared,
+    )
+
+
+def _voice(fields: Fields, node: Node, vocabulary: Vocabulary) -> VoiceLeaf | None:
+    before = len(fields.findings)
+    found = fields.mapping(node, VOICE_KEYS, what="a voice condition") or {}
+    voices = _words(fields, found, "voice", tuple(map(str, VoiceState)))
+    kinds = _words(fields, found, "person.kind", tuple(map(str, PersonKind)))
+    consents = _words(fields, found, "person", _CONSENTS)
+    declared = fields.flag(found["person.declared"], "`person.declared`") if "person.declared" in found else None
+    if VOICE_SIGNAL not in vocabulary.signals:
+        fields.fault(node, "unknown-signal", f"voices are compared by {VOICE_SIGNAL}, which the vocabulary leaves out")
+    if len(fields.findings) > before:
+        return None
+    return VoiceLeaf(
+        voices=tuple(map(VoiceState, voices)),
         kinds=tuple(map(PersonKind, kinds)),
         consents=tuple(map(Consent, consents)),
         declared=declared,

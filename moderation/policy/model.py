@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from detectors.base import FaceState
+from detectors.base import FaceState, VoiceState
 from moderation.decisions import Audience, Outcome, Param
 from moderation.facts import Consent, PersonKind, Scalar
 
@@ -16,6 +16,8 @@ COMPARATORS: tuple[Comparator, ...] = ("at_least", "above", "at_most", "below", 
 FACT_COMPARATORS: tuple[FactComparator, ...] = (*COMPARATORS, "one_of", "known")
 #: A registered person whom the submission declares or whom nothing shows: no matched, no possible face.
 ABSENT: Final = "absent"
+#: The signal that tells whether voices were compared at all.
+VOICE_SIGNAL: Final = "voice.match_distance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,16 @@ class PersonLeaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceLeaf:
+    """Some one voice for which all that is named here holds; consents are those of the voice. Empty means any."""
+
+    voices: tuple[VoiceState, ...]
+    kinds: tuple[PersonKind, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    declared: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactLeaf:
     """A single fact: one of some values, a number against another, or whether it is known at all."""
 
@@ -121,7 +133,7 @@ class Not:
     part: "Condition"
 
 
-Condition = SignalLeaf | PersonLeaf | FactLeaf | All | AnyOf | Not
+Condition = SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf | All | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +183,12 @@ class Policy:
 
 
 def signals_of(condition: Condition) -> frozenset[str]:
-    """Return every signal the condition reads by name."""
+    """Return every signal the condition reads by name, and the one that a voice was compared by."""
     match condition:
         case SignalLeaf(signal=signal):
             return frozenset({signal})
+        case VoiceLeaf():
+            return frozenset({VOICE_SIGNAL})
         case All(parts) | AnyOf(parts):
             return frozenset().union(*map(signals_of, parts))
         case Not(part):

@@ -129,6 +129,31 @@ FACTS: dict[str, FactEntry] = {
     "account.blocked_clips": FactEntry(type="number", means="clips of this creator that were blocked"),
 }
 
+
+
+def _likeness(source: str, of: str) -> dict[str, FactEntry]:
+    """What fingerprints say of one source; distances in bits of 256, shares of 1."""
+    return {
+        f"fingerprint.{source}_share": FactEntry(type="number", means=f"share of the clip's frames that are in {of}"),
+        f"fingerprint.{source}_target_share": FactEntry(
+            type="number", means=f"largest share of one picture or video in {of} that the clip shows"
+        ),
+        f"fingerprint.{source}_distance": FactEntry(
+            type="number", means=f"least distance in bits to {of}; 256 when nothing is near"
+        ),
+    }
+
+
+FACTS |= {
+    "fingerprint.frames": FactEntry(type="number", means="frames that fingerprints can tell apart; 0 says nothing"),
+    **_likeness("takedown", "takedown lists"),
+    "fingerprint.takedown_near_share": FactEntry(type="number", means="share of frames that resemble takedown lists"),
+    "fingerprint.takedown_list": FactEntry(type="text", means="name of the takedown list that is nearest"),
+    **_likeness("withheld", "clips of ours that were withheld"),
+    **_likeness("withdrawn", "other creators' clips of ours that were withdrawn"),
+    **_likeness("others", "other creators' released clips of ours"),
+}
+
 QUEUES: dict[str, QueueEntry] = {
     "known_illegal": QueueEntry(specialists=True, means="known illegal material; no renditions are shown"),
     "minor_safety": QueueEntry(specialists=True, means="minors and young-looking people"),
@@ -136,6 +161,7 @@ QUEUES: dict[str, QueueEntry] = {
     "explicit": QueueEntry(means="nudity and sexual content"),
     "words": QueueEntry(means="prompts and titles"),
     "rights": QueueEntry(means="rights holders"),
+    "takedown": QueueEntry(means="what was taken down before"),
     "failures": QueueEntry(means="clips that the system could not look at in full"),
 }
 
@@ -150,6 +176,7 @@ REASONS: dict[str, str] = {
     "known_illegal": "known illegal material",
     "rights_holder": "likeness managed by a rights holder",
     "voice_likeness": "a registered person's voice",
+    "takedown_copy": "a picture or video that was taken down before",
     "prompt_text": "what the prompt or title says",
     "violence": "violence or gore",
     "hate": "hate",
@@ -174,6 +201,8 @@ NOTES: dict[str, str] = {
     "possible_voice": "a voice resembles a registered person's, too little to ask anybody",
     "weapons_in_text": "the prompt or title speaks of weapons; not shown to teens",
     "not_measured": "no detector is configured for a signal",
+    "copy_of_withheld": "it shows what a clip showed that was withheld",
+    "copy_of_withdrawn": "it shows what another creator's clip showed that was withdrawn",
 }
 
 VOCABULARY = Vocabulary(signals=SIGNALS, facts=FACTS, queues=QUEUES, reasons=REASONS, notes=NOTES)

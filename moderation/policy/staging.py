@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from detectors.base import FaceState, State
+from detectors.base import FaceState, State, VoiceState
 from moderation.facts import (
     Candidate,
     Consent,
@@ -14,8 +14,11 @@ from moderation.facts import (
     PersonKind,
     Phase,
     Sample,
+    Segment,
     SignalFact,
     SubmissionFacts,
+    VoiceCandidate,
+    VoiceFact,
 )
 from moderation.facts import Scalar as Fact
 from moderation.policy.fields import Fields
@@ -24,17 +27,33 @@ from moderation.policy.registry import SignalEntry, Vocabulary
 from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node, Scalar, plain
 
-GIVEN = ("every", "signals", "faces", "people", "submission", "phase", "known_illegal", "lineage", "account")
+GIVEN = (
+    "every", "signals", "faces", "voices", "people", "submission", "phase", "known_illegal", "lineage", "account",
+    "fingerprint",
+)  # fmt: skip
 _SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "visibility")
 _FACE = ("state", "person", "distance", "signals", "unaged")
-_PERSON = ("kind", "consent", "declared")
+_PERSON = ("kind", "consent", "declared", "voice")
+_VOICE = ("state", "person")
 _TOKEN = re.compile(r"(\d{1,3}(?:\.\d{1,4})?|_)(?:x(\d{1,4}))?")
 MAX_INSTANTS = 10_000
+#: What fingerprints say of a clip that resembles nothing.
+_UNLIKE: dict[str, Fact] = {
+    "frames": 20,
+    "takedown_near_share": 0.0,
+    "takedown_list": "",
+    **{
+        f"{source}_{figure}": far
+        for source in ("takedown", "withheld", "withdrawn", "others")
+        for figure, far in (("share", 0.0), ("target_share", 0.0), ("distance", 256))
+    },
+}
 _USUAL_EVERY_MS = 250
 _USUAL_INSTANTS = 8
 #: What a readable face says of itself unless the case says otherwise.
 _ADULT = {"face.age": 40.0, "minor.score": 0.01}
 _DISTANCES = {FaceState.MATCHED: 0.4, FaceState.POSSIBLE: 0.55}
+_VOICE_DISTANCES = {VoiceState.MATCHED: 0.7, VoiceState.POSSIBLE: 0.85}
 
 Timeline = list[float | None]
 
@@ -88,9 +107,11 @@ def stage_facts(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactRecor
         submission=_submission(fields, found),
         signals=_as_facts(stage, count),
         faces=tuple(_face_fact(track, *face, count * stage.every) for track, face in enumerate(stage.faces)),
+        voices=_voices(fields, found, people, count * stage.every),
         people=people,
         lineage=_flat(stage, found, "lineage"),
         account=_flat(stage, found, "account"),
+        fingerprint=_UNLIKE | _flat(stage, found, "fingerprint"),
         known_illegal=bool("known_illegal" in found and fields.flag(found["known_illegal"], "`known_illegal`")),
     )
 
@@ -140,11 +161,34 @@ def _people(fields: Fields, node: Node) -> dict[str, PersonFact]:
         found = fields.mapping(value, _PERSON, ("kind", "consent"), "a person") or {}
         kind = fields.word(found["kind"], "kind", tuple(map(str, PersonKind))) if "kind" in found else None
         consent = fields.word(found["consent"], "consent", tuple(map(str, Consent))) if "consent" in found else None
+        voice = fields.word(found["voice"], "voice", tuple(map(str, Consent))) if "voice" in found else None
         declared = "declared" in found and fields.flag(found["declared"], "`declared`")
         if kind and consent:
-            fact = PersonFact(kind=PersonKind(kind), consent=Consent(consent), declared=bool(declared))
-            people[str(key.value)] = fact
+            people[str(key.value)] = PersonFact(
+                kind=PersonKind(kind),
+                consent=Consent(consent),
+                declared=bool(declared),
+                voice=Consent(voice or consent),
+            )
     return people
+
+
+def _voices(
+    fields: Fields, found: Mapping[str, Node], people: Mapping[str, PersonFact], end_ms: int
+) -> tuple[VoiceFact, ...]:
+    voices = []
+    for number, item in enumerate(fields.items(found["voices"], "`voices`") if "voices" in found else ()):
+        parts = fields.mapping(item, _VOICE, ("state",), "a voice") or {}
+        word = fields.word(parts["state"], "state", tuple(map(str, VoiceState))) if "state" in parts else None
+        person = fields.word(parts["person"], "person", people, "unknown-person") if "person" in parts else None
+        if word is None:
+            continue
+        state = VoiceState(word)
+        distance = _VOICE_DISTANCES.get(state)
+        near = VoiceCandidate(person=person, distance=distance, state=state) if person and distance else None
+        segments = (Segment(0, end_ms),)
+        voices.append(VoiceFact(voice=number, state=state, segments=segments, candidates=(near,) if near else ()))
+    return tuple(voices)
 
 
 def _submission(fields: Fields, found: Mapping[str, Node]) -> SubmissionFacts:
