@@ -40,8 +40,8 @@ class Frame:
     """One sampled frame: `pixels` is uint8 [height, width, 3] in BGR, in displayed orientation and aspect.
 
     `time_ms` counts from the first displayed frame. The array may be a view into shared memory that is
-    reused after the call that received it: copy what must outlive that call. `shot` numbers the stretches between
-    cuts from 0 and never falls; what is followed through one shot is not followed into the next.
+    reused after the call that received it: copy what must outlive that call. `shot` numbers the shots from 0: what is
+    followed through one is not followed into another. After a short insert the number of the shot before it comes back.
     """
 
     index: int
@@ -191,7 +191,9 @@ class Findings:
 
 
 class Index(Protocol):
-    """A gallery's rows made ready for questions; safe for several threads."""
+    """A gallery's rows made ready for questions; safe for several threads. Its length is the number of rows in use."""
+
+    def __len__(self) -> int: ...
 
     def near(self, queries: NDArray[np.float32], within: float) -> list[NDArray[np.int64]]:
         """Return for each query (float32 [q, dim]) the rows within a distance, and in any case the nearest row.
@@ -206,7 +208,8 @@ class Gallery:
     """Registered faces, or voices, as an index: `vectors` is float32 [n, dim], `people[i]` owns row i.
 
     Vectors are turned by a secret per-organisation rotation (`rotation`, float32 [dim, dim], orthogonal):
-    a query is turned the same way, distances stay what they were. `version` changes with every edit.
+    a query is turned the same way, distances stay what they were. `version` changes with every edit. A row whose
+    owner is empty belongs to nobody any more.
     """
 
     model: str
@@ -214,7 +217,7 @@ class Gallery:
     people: tuple[str, ...]
     vectors: NDArray[np.float32]
     rotation: NDArray[np.float32] | None = None
-    #: Over `vectors`; without it every row is compared.
+    #: Over `vectors`; without it every row is compared. It may know rows that came or went after this gallery was made.
     index: Index | None = None
 
 

@@ -14,6 +14,9 @@ from moderation.clips import Clip
 from moderation.clock import Clock, SystemClock
 from moderation.db import Database
 from moderation.errors import NotFound, Outage
+from moderation.galleries import Galleries
+from moderation.hashlists.mirror import ClipMirror, ListMirror
+from moderation.hashlists.providers import HashService, load_services
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
 from moderation.policy.loader import load_ruleset
@@ -24,6 +27,7 @@ from moderation.store import Store
 from moderation.vault import Vault
 from watermark.authority import Authority, open_authority
 from watermark.credentials import Signer, Trust
+from watermark.sampling import METHOD
 
 
 class Services:
@@ -142,11 +146,31 @@ class Services:
             return registry.manifest_hash(
                 packs.load_manifest(self.settings.models),
                 self.lexicon,
-                {"fps": self.settings.sample_fps, "long_side": self.settings.sample_long_side},
+                {**self.settings.sampling.model_dump(), "method": METHOD},
                 self.calibrations,
             )
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
+
+    @cached_property
+    def hash_lists(self) -> ListMirror:
+        """This process's copy of the hash lists."""
+        return ListMirror()
+
+    @cached_property
+    def own_clips(self) -> ClipMirror:
+        """This process's copy of the prints of our own clips."""
+        return ClipMirror(self.settings.hashes.own_clips)
+
+    @cached_property
+    def hash_services(self) -> tuple[HashService, ...]:
+        """The closed hash services that are asked about every clip."""
+        return load_services(self.settings.hashes.services)
+
+    @cached_property
+    def galleries(self) -> Galleries:
+        """Registered faces and voices, kept between clips."""
+        return Galleries()
 
     @cached_property
     def authority(self) -> Authority:

@@ -34,6 +34,21 @@ class Limits(BaseModel):
     decode_memory_bytes: int = 6 * 1024**3
 
 
+class Sampling(BaseModel):
+    """Which frames of a clip are looked at (docs/decisions/0018). Every figure belongs to the detectors' hash."""
+
+    #: Looks a second in any case, counted from the start of each shot.
+    floor_fps: float = Field(default=2.0, ge=2.0, le=240.0)
+    #: Looks beyond the floor: for each shot and sudden change, and where much moves.
+    extra_per_second: int = Field(default=6, ge=1)
+    extra_in_all: int = Field(default=360, ge=1)
+    #: From which sudden change of a part of the picture, or of the whole, a frame counts as new; levels of 255.
+    part_change: int = Field(default=8, ge=1)
+    whole_change: int = Field(default=20, ge=1)
+    #: Pixels of the longer side that detectors see; smaller clips are not enlarged.
+    long_side: int = 1280
+
+
 class Marking(BaseModel):
     """How a released clip is marked and encoded."""
 
@@ -66,6 +81,24 @@ class Webhooks(BaseModel):
     max_attempts: int = 20
 
 
+class HashServiceSettings(BaseModel):
+    """A closed hash service that is asked about every clip."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
+    url: str = Field(pattern=r"^https?://")
+    token: SecretStr | None = None
+    wants: Literal["hashes", "frames"] = "hashes"
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
+
+class Hashes(BaseModel):
+    """What fingerprints are compared with, beside the lists in the database."""
+
+    #: Newest clips of ours that new ones are compared with; 0 for none.
+    own_clips: int = Field(default=50_000, ge=0)
+    services: tuple[HashServiceSettings, ...] = ()
+
+
 class Settings(BaseSettings):
     """The resolved settings of this process."""
 
@@ -85,13 +118,13 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     #: Names of inference devices: "cpu" or "cuda". "cuda" without a GPU refuses to start.
     device: Literal["cpu", "cuda"] = "cpu"
-    sample_fps: float = 3.0
-    sample_long_side: int = 1280
     languages: tuple[str, ...] = ("en", "fr", "ar")
     limits: Limits = Limits()
+    sampling: Sampling = Sampling()
     marking: Marking = Marking()
     retrying: Retrying = Retrying()
     webhooks: Webhooks = Webhooks()
+    hashes: Hashes = Hashes()
     log_level: str = "INFO"
 
     @property

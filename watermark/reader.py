@@ -18,6 +18,7 @@ from watermark.limits import VideoLimits, VideoRefused
 from watermark.orientation import Orientation
 from watermark.planes import bgr, eight_bit, has_eight_bit_luma, plane_view
 from watermark.probing import square_size
+from watermark.sampling import Watch
 from watermark.sources import Source, TimedFrame, decode_frames, open_source, orientation, refusing, sample_aspect
 
 
@@ -25,31 +26,27 @@ from watermark.sources import Source, TimedFrame, decode_frames, open_source, or
 class SampledFrame:
     """One frame for a detector: `pixels` is uint8 [height, width, 3] in BGR, contiguous, as displayed.
 
-    `index` counts the frames of the clip, not the samples; `time_ms` counts from the first displayed frame.
+    `index` counts the frames of the clip, not the samples; `time_ms` counts from the first displayed frame; `shot` is
+    the shot it belongs to.
     """
 
     index: int
     time_ms: int
     pixels: NDArray[np.uint8]
+    shot: int
 
 
-def sample(path: Path, *, fps: float, long_side: int, limits: VideoLimits) -> Iterator[SampledFrame]:
-    """Yield the first frame, the first frame at or after every 1/fps of a second, and the last frame.
+def sample(path: Path, watch: Watch, *, long_side: int, limits: VideoLimits) -> Iterator[SampledFrame]:
+    """Yield the frames that `watch` chooses; afterwards its account tells what was not chosen.
 
     Upright, with square samples, no side over `long_side` and never enlarged. A frame that is held longer than a
     step is yielded once. Raises VideoRefused; `no_frames` when nothing could be decoded.
     """
-    step_ms = Fraction(1000) / Fraction(fps)
     with open_source(path, limits) as source:
-        scaler, due, pending = _Scaler(source, long_side), 0, None
-        for timed in decode_frames(source):
-            pending = timed
-            if timed.time_ms >= due:
-                yield scaler.sampled(timed)
-                due, pending = _next_due(timed.time_ms, step_ms), None
-        if pending is not None:
-            yield scaler.sampled(pending)
-        elif due == 0:
+        scaler, choice = _Scaler(source, long_side), None
+        for choice in watch.choose(decode_frames(source)):
+            yield scaler.sampled(choice.timed, choice.shot)
+        if choice is None:
             raise VideoRefused("no_frames", "the file has no frame that can be shown")
 
 
@@ -95,7 +92,7 @@ class _Scaler:
         self._turn: Orientation | None = None
         self._size = (0, 0)
 
-    def sampled(self, timed: TimedFrame) -> SampledFrame:
+    def sampled(self, timed: TimedFrame, shot: int) -> SampledFrame:
         frame = timed.frame
         if self._turn is None:
             self._turn = orientation(frame)
@@ -103,7 +100,7 @@ class _Scaler:
         with refusing():
             small = bgr(frame, *self._size)
         pixels = np.ascontiguousarray(self._turn.turn(small))
-        return SampledFrame(index=timed.index, time_ms=timed.time_ms, pixels=pixels)
+        return SampledFrame(index=timed.index, time_ms=timed.time_ms, pixels=pixels, shot=shot)
 
 
 def fit(width: int, height: int, long_side: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from moderation.sandbox.wire import answer
 from moderation.settings import Limits
 from watermark.fingerprint import Fingerprint
 from watermark.probing import AudioTrack, Probe
+from watermark.sampling import MOST_SHOTS, MOST_STRETCHES, Account
 from watermark.writing import PassReport
 
 _NAME_CHARACTERS = 64
@@ -50,6 +51,17 @@ def fingerprint(content: object) -> Fingerprint:
         return Fingerprint.from_bytes(_decoded(answer(str, content)))
     except ValueError as fault:
         raise Broken("the answer is no fingerprint") from fault
+
+
+def account(content: object, limits: Limits) -> Account:
+    """An account of frames that a clip within `limits` could have. Raises Broken."""
+    found = answer(Account, content)
+    _require(0 < found.frames <= limits.max_frames and 0 <= found.unseen_frames <= found.frames)
+    _require(0 < len(found.shots) <= MOST_SHOTS and len(found.unseen) <= MOST_STRETCHES)
+    _require(bool(found.unseen) == bool(found.unseen_frames))
+    _require(all(0 <= start.start_ms <= limits.max_duration_ms and start.shot >= 0 for start in found.shots))
+    _require(all(0 <= at.first_ms <= at.last_ms <= limits.max_duration_ms for at in found.unseen))
+    return found
 
 
 def stills(content: object, count: int) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -16,6 +16,7 @@ from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.pool import Pool
 from moderation.sandbox.process import DecoderChild, Launch
 from moderation.sandbox.refusals import CODES, refusal
+from moderation.sandbox.shared import Pixels, Placed
 from moderation.sandbox.wire import answer, plain
 from moderation.settings import Limits
 from watermark.credentials import Trust
@@ -23,6 +24,7 @@ from watermark.fingerprint import Fingerprint
 from watermark.limits import VideoLimits
 from watermark.probing import Probe
 from watermark.reading import Expectation, Layer, LayerState, MarksReading, Proof
+from watermark.sampling import Account, SamplingRules
 from watermark.visible import VisibleSpec
 
 T = TypeVar("T")
@@ -98,17 +100,20 @@ class Sandbox:
         read = partial(answers.probe, limits=self.limits)
         return self.ask("probe", path, self._bounds, read, seconds=PROBE_SECONDS, door=True)
 
-    def frames(self, path: Path, fps: float, long_side: int) -> Iterator[list[Frame]]:
-        """Sample `path` at `fps`, scaled so that the longer side is at most `long_side` pixels.
+    def frames(
+        self, path: Path, rules: SamplingRules, long_side: int, told: Callable[[Account], None] = lambda _: None
+    ) -> Iterator[list[Frame]]:
+        """Choose frames of `path` by `rules`, scaled so that the longer side is at most `long_side` pixels.
 
         Yields batches of read-only BGR frames that lie in shared memory: valid until the next batch is asked for.
+        After the last one `told` gets the account of what was not looked at.
         """
         if not 0 < long_side <= shared.largest_side():
             raise ValueError(f"long_side must be 1 to {shared.largest_side()}")
-        arguments = {"fps": fps, "long_side": long_side, **self._bounds}
+        arguments = {"rules": plain(rules), "long_side": long_side, **self._bounds}
         with self._at_work("sample", path, arguments) as (child, allowance):
-            for batch in child.batches(long_side, allowance):
-                yield [Frame(index=at.index, time_ms=at.time_ms, pixels=pixels) for at, pixels in batch]
+            said = yield from _framed(child.batches(long_side, allowance))
+            told(answers.account(said, self.limits))
 
     def sound(self, path: Path) -> Iterator[Sound]:
         """The sound track in pieces of at most 30 seconds, in order and without a gap; none when there is no sound."""
@@ -221,6 +226,15 @@ class Sandbox:
             return ClipFault("processing_failed", "the decoder refused the file for no reason it has")
         error = refusal(code, self.limits)
         return error if door else ClipFault("processing_failed", error.message)
+
+
+def _framed(batches: Generator[list[tuple[Placed, Pixels]], None, object]) -> Generator[list[Frame], None, object]:
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration as end:
+            return end.value
+        yield [Frame(index=at.index, time_ms=at.time_ms, pixels=pixels, shot=at.shot) for at, pixels in batch]
 
 
 def _nothing_seen(reading: MarksReading) -> bool:

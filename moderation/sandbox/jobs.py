@@ -20,6 +20,7 @@ from watermark.frames import FrameMarker
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.rewriting import rewrite
+from watermark.sampling import SamplingRules, Watch
 from watermark.veiling import stills, veil
 from watermark.visible import VisibleMarker, VisibleSpec
 
@@ -55,11 +56,11 @@ def _probe(arguments: Arguments, _: FrameWriter) -> object:
 
 
 def _sample(arguments: Arguments, writer: FrameWriter) -> object:
-    fps, long_side = arguments["fps"], arguments["long_side"]
-    for frame in reader.sample(_source(arguments), fps=fps, long_side=long_side, limits=_limits(arguments)):
-        writer.write(frame.index, frame.time_ms, frame.pixels)
+    watch = Watch(order(SamplingRules, arguments["rules"]))
+    for frame in reader.sample(_source(arguments), watch, long_side=arguments["long_side"], limits=_limits(arguments)):
+        writer.write(frame.index, frame.time_ms, frame.shot, frame.pixels)
     writer.flush()
-    return None
+    return plain(watch.account())
 
 
 def _sound(arguments: Arguments, writer: FrameWriter) -> object:

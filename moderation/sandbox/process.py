@@ -7,7 +7,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -166,14 +166,16 @@ class DecoderChild:
         with self._blaming_the_clip():
             return self._conclude(self._end.receive(allowance))
 
-    def batches(self, long_side: int, allowance: Allowance) -> Iterator[list[tuple[Placed, Pixels]]]:
-        """Batches of frames; each batch's views are valid until the next is asked for. Raises as `finish`."""
+    def batches(self, long_side: int, allowance: Allowance) -> Generator[list[tuple[Placed, Pixels]], None, object]:
+        """Batches of frames; each batch's views are valid until the next is asked for. Raises as `finish`.
+
+        Returns the job's answer, unchecked.
+        """
         while True:
             with self._blaming_the_clip():
                 message = self._end.receive(allowance)
                 if "batch" not in message:
-                    self._conclude(message)
-                    return
+                    return self._conclude(message)
                 slot = self._frames.slot(message)
                 placed = self._frames.placed(message, long_side)
             yield [(place, self._frames.pixels(slot, place)) for place in placed]

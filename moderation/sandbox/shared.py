@@ -33,6 +33,7 @@ class Placed:
 
     index: int
     time_ms: int
+    shot: int
     height: int
     width: int
     offset: int
@@ -70,13 +71,13 @@ class FrameWriter:
         self._placed: list[Placed] = []
         self._end = 0
 
-    def write(self, index: int, time_ms: int, pixels: Pixels) -> None:
+    def write(self, index: int, time_ms: int, shot: int, pixels: Pixels) -> None:
         """Copy one frame, uint8 [height, width, 3], into the open slot; hands the slot over when it is full."""
         height, width, _ = pixels.shape
         if self._placed and (len(self._placed) == BATCH_FRAMES or self._end + pixels.nbytes > SLOT_BYTES):
             self.flush()
         self._await_slot()
-        placed = Placed(index=index, time_ms=time_ms, height=height, width=width, offset=self._end)
+        placed = Placed(index=index, time_ms=time_ms, shot=shot, height=height, width=width, offset=self._end)
         start = self._free[0] * SLOT_BYTES + placed.offset
         room = np.frombuffer(self._memory, np.uint8, placed.size, start)
         room.reshape(height, width, CHANNELS)[...] = pixels
@@ -95,7 +96,7 @@ class FrameWriter:
         """Hand over what is written, if anything."""
         if not self._placed:
             return
-        rows = [[p.index, p.time_ms, p.height, p.width, p.offset] for p in self._placed]
+        rows = [[p.index, p.time_ms, p.shot, p.height, p.width, p.offset] for p in self._placed]
         self._send({"batch": self._free.pop(0), "frames": rows})
         self._placed, self._end = [], 0
 
@@ -160,11 +161,11 @@ class FrameReader:
         return flat.reshape(placed.height, placed.width, CHANNELS)
 
     def _place(self, row: object, long_side: int) -> Placed:
-        if not isinstance(row, list) or len(row) != 5:
+        if not isinstance(row, list) or len(row) != 6:
             raise Broken("not a frame")
-        index, time_ms, height, width, offset = (_whole(value) for value in row)
-        placed = Placed(index=index, time_ms=time_ms, height=height, width=width, offset=offset)
-        if index < 0 or time_ms < 0 or not (0 < height <= long_side and 0 < width <= long_side):
+        index, time_ms, shot, height, width, offset = (_whole(value) for value in row)
+        placed = Placed(index=index, time_ms=time_ms, shot=shot, height=height, width=width, offset=offset)
+        if min(index, time_ms, shot) < 0 or not (0 < height <= long_side and 0 < width <= long_side):
             raise Broken("a frame out of bounds")
         if offset < 0 or offset + placed.size > SLOT_BYTES:
             raise Broken("a frame outside its slot")

@@ -18,6 +18,8 @@ import numpy as np
 
 from moderation.sandbox.channel import Refused
 from moderation.sandbox.shared import FrameWriter
+from moderation.sandbox.wire import plain
+from watermark.sampling import Account, ShotStart
 
 Arguments = Mapping[str, Any]
 
@@ -167,9 +169,9 @@ def sample(arguments: Arguments, writer: FrameWriter) -> object:
         if fault == "hang" and index == count // 2:
             time.sleep(3600)
         pixels = np.full((height, width, 3), index % 251, np.uint8)
-        writer.write(index, index * 40, pixels)
+        writer.write(index, index * 40, 0, pixels)
     writer.flush()
-    return None
+    return plain(Account(frames=count, shots=(ShotStart(start_ms=0, shot=0),), unseen=(), unseen_frames=0))
 
 
 def raw(arguments: Arguments, writer: FrameWriter) -> object:

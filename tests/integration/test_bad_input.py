@@ -15,6 +15,7 @@ from moderation.sandbox import MarkOrder, Sandbox
 from moderation.sandbox.refusals import CODES
 from moderation.settings import Limits
 from watermark.payload import Payload
+from watermark.sampling import SamplingRules
 from watermark.visible import VisibleSpec
 from watermark.writing import Encoding
 
@@ -48,7 +49,7 @@ def look(sandbox: Sandbox, path: Path, fps: float = 240.0, long_side: int = 320)
     """Every sampled frame, copied out of the shared memory."""
     return [
         Frame(index=frame.index, time_ms=frame.time_ms, pixels=frame.pixels.copy())
-        for batch in sandbox.frames(path, fps, long_side)
+        for batch in sandbox.frames(path, SamplingRules(floor_fps=fps), long_side)
         for frame in batch
     ]
 

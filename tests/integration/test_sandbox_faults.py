@@ -16,9 +16,11 @@ import pytest
 from moderation.errors import Busy, ClipFault, ModerationError, Outage
 from moderation.sandbox import Sandbox
 from moderation.settings import Limits
+from watermark.sampling import SamplingRules
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "tests" / "assets"
+RULES = SamplingRules()
 LIMITS = Limits(decode_seconds=2, decode_memory_bytes=1024**3, max_bytes=1024**2)
 
 
@@ -129,14 +131,14 @@ def test_a_refusal_keeps_its_code_at_the_door_and_is_a_fault_behind_it(sandbox, 
 
 def test_frames_come_in_order_and_only_while_asked_for(sandbox, clip):
     seen = []
-    for batch in sandbox.frames(clip, 3.0, 160):
+    for batch in sandbox.frames(clip, RULES, 160):
         assert all(not frame.pixels.flags.writeable for frame in batch)
         seen += [(frame.index, frame.time_ms, frame.pixels.shape, int(frame.pixels.mean())) for frame in batch]
     assert seen == [(n, n * 40, (90, 160, 3), n) for n in range(40)]
 
 
 def test_leaving_the_frames_early_frees_the_child(sandbox, clip):
-    for batch in sandbox.frames(clip, 3.0, 160):
+    for batch in sandbox.frames(clip, RULES, 160):
         assert batch
         break
     gc.collect()
@@ -149,7 +151,7 @@ def test_frames_that_stop_coming_are_a_fault_after_those_that_came(sandbox, fold
     clip.write_text(f"40 90 160 {fault}")
     seen: list[int] = []
     with pytest.raises(ClipFault):
-        seen.extend(frame.index for batch in sandbox.frames(clip, 3.0, 160) for frame in batch)
+        seen.extend(frame.index for batch in sandbox.frames(clip, RULES, 160) for frame in batch)
     assert seen == list(range(len(seen)))
     assert len(seen) <= 20
     assert_well(sandbox, clip)
@@ -159,7 +161,7 @@ def test_a_slow_reader_is_no_fault_of_the_clip(folder):
     clip = folder / "slow"
     clip.write_text("40 90 160")
     with make(folder, LIMITS.model_copy(update={"decode_seconds": 1})) as sandbox:
-        for batch in sandbox.frames(clip, 3.0, 160):
+        for batch in sandbox.frames(clip, RULES, 160):
             time.sleep(0.4)
             assert batch
 
@@ -167,9 +169,9 @@ def test_a_slow_reader_is_no_fault_of_the_clip(folder):
 @pytest.mark.parametrize(
     "message",
     [
-        {"batch": 7, "frames": [[0, 0, 4, 4, 0]]},
-        {"batch": 0, "frames": [[0, 0, 4096, 4096, 0]]},
-        {"batch": 0, "frames": [[0, 0, 4, 4, 2**40]]},
+        {"batch": 7, "frames": [[0, 0, 0, 4, 4, 0]]},
+        {"batch": 0, "frames": [[0, 0, 0, 4096, 4096, 0]]},
+        {"batch": 0, "frames": [[0, 0, 0, 4, 4, 2**40]]},
         {"batch": 0},
     ],
 )
@@ -183,7 +185,7 @@ def test_a_forged_batch_ends_the_child(folder, clip, message):
     )
     with Sandbox(LIMITS, folder=folder / "airlocks", jobs="forging", search_path=[folder, ASSETS]) as sandbox:
         with pytest.raises(ClipFault):
-            list(sandbox.frames(clip, 3.0, 160))
+            list(sandbox.frames(clip, RULES, 160))
         assert_well(sandbox, clip)
 
 
@@ -271,7 +273,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(folder):
         with sandbox._pool.lend() as child:
             status = Path(f"/proc/{child.pid}/status")
         seen = 0
-        for batch in sandbox.frames(clip, 3.0, 640):
+        for batch in sandbox.frames(clip, RULES, 640):
             seen += sum(int(np.count_nonzero(frame.pixels[0, 0] == frame.index % 251)) == 3 for frame in batch)
         peak = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     assert seen == 400

@@ -10,6 +10,7 @@ from clips import ClipPlan, Sound, draw_clip, draw_picture, read_corners, read_n
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.planes import has_eight_bit_luma
 from watermark.reader import luma, sample
+from watermark.sampling import SamplingRules, Watch
 from watermark.sources import decode_frames, open_source
 
 LIMITS = VideoLimits()
@@ -17,10 +18,16 @@ UPRIGHT = ("red", "green", "blue", "white")
 VP9 = {"codec": "libvpx-vp9", "options": (("deadline", "realtime"), ("cpu-used", "8"))}
 
 
+def look(path, fps=3.0, long_side=1280):
+    """The frames of the floor alone: no change is great enough."""
+    watch = Watch(SamplingRules(floor_fps=fps, part_change=256, whole_change=766, extra_per_second=1))
+    return sample(path, watch, long_side=long_side, limits=LIMITS)
+
+
 def sampled(path, fps=3.0, long_side=1280):
     return [
         (frame.index, frame.time_ms, read_number(frame.pixels), read_corners(frame.pixels))
-        for frame in sample(path, fps=fps, long_side=long_side, limits=LIMITS)
+        for frame in look(path, fps, long_side)
     ]
 
 
@@ -44,7 +51,7 @@ def sampled(path, fps=3.0, long_side=1280):
 )
 def test_frames_come_upright_in_true_colours(tmp_path, plan):
     path = draw_clip(tmp_path / ("a.webm" if "vpx" in plan.codec else "a.mov"), plan)
-    frames = list(sample(path, fps=3, long_side=1280, limits=LIMITS))
+    frames = list(look(path))
     assert [frame.time_ms for frame in frames] == [0, 333, 667, 967]
     for frame in frames:
         assert frame.pixels.shape == (plan.height, plan.width, 3)
@@ -92,10 +99,10 @@ def test_times_count_from_the_first_displayed_frame(tmp_path):
 
 def test_stretched_samples_are_shown_square(tmp_path):
     path = draw_clip(tmp_path / "a.mp4", ClipPlan(sar=Fraction(4, 3)))
-    shapes = {frame.pixels.shape for frame in sample(path, fps=1, long_side=1280, limits=LIMITS)}
+    shapes = {frame.pixels.shape for frame in look(path, 1)}
     assert shapes == {(240, 427, 3)}
     turned = draw_clip(tmp_path / "b.mp4", ClipPlan(sar=Fraction(4, 3), rotation=90))
-    frames = list(sample(turned, fps=1, long_side=1280, limits=LIMITS))
+    frames = list(look(turned, 1))
     # Coded 240 x 320 is widened to 320 x 320 and then turned.
     assert {frame.pixels.shape for frame in frames} == {(320, 320, 3)}
     assert read_corners(frames[0].pixels) == UPRIGHT
@@ -103,20 +110,20 @@ def test_stretched_samples_are_shown_square(tmp_path):
 
 def test_the_long_side_bounds_and_never_enlarges(tmp_path):
     path = draw_clip(tmp_path / "a.mp4", ClipPlan(width=240, height=426))
-    assert next(sample(path, fps=1, long_side=213, limits=LIMITS)).pixels.shape == (213, 120, 3)
-    assert next(sample(path, fps=1, long_side=9999, limits=LIMITS)).pixels.shape == (426, 240, 3)
+    assert next(look(path, 1, 213)).pixels.shape == (213, 120, 3)
+    assert next(look(path, 1, 9999)).pixels.shape == (426, 240, 3)
     assert [number for *_, number, _ in sampled(path, long_side=213)] == [0, 10, 20, 29]
 
 
 def test_the_same_file_gives_the_same_pixels(tmp_path):
     path = draw_clip(tmp_path / "a.mp4", ClipPlan(texture=8))
-    first, second = ([frame.pixels for frame in sample(path, fps=5, long_side=200, limits=LIMITS)] for _ in range(2))
+    first, second = ([frame.pixels for frame in look(path, 5, 200)] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_pq_is_brought_to_ordinary_brightness(tmp_path):
     path = draw_clip(tmp_path / "a.mp4", ClipPlan(pix_fmt="yuv420p10le", colour=(1, 9, 16, 9)))
-    pixels = next(sample(path, fps=1, long_side=320, limits=LIMITS)).pixels
+    pixels = next(look(path, 1, 320)).pixels
     # PQ code 150 of 255 is about reference white; drawn grey of 100 is a mid tone.
     drawn = draw_picture(320, 240, 0)
     grey = (np.ptp(drawn.astype(int), axis=2) == 0) & (drawn[:, :, 0] > 98) & (drawn[:, :, 0] < 102)
