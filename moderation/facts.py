@@ -276,6 +276,8 @@ class FactRecord:
     manifests: Manifests = field(default_factory=Manifests)
     lineage: dict[str, Scalar] = field(default_factory=dict)
     account: dict[str, Scalar] = field(default_factory=dict)
+    #: What the clip's fingerprint was found to resemble; flat like `lineage`. Empty in records older than fingerprints.
+    fingerprint: dict[str, Scalar] = field(default_factory=dict)
     known_illegal: bool = False
     facts_version: Literal[1] = 1
 
@@ -301,6 +303,8 @@ class FactRecord:
             "lineage": dict(self.lineage),
             "account": dict(self.account),
             "known_illegal": self.known_illegal,
+            # Left out when empty: older records keep their digest.
+            **({"fingerprint": dict(self.fingerprint)} if self.fingerprint else {}),
         }
 
     def to_bytes(self) -> bytes:

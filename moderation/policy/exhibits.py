@@ -86,6 +86,8 @@ class Exhibits:
                 return self.facts.lineage.get(key)
             case "account":
                 return self.facts.account.get(key)
+            case "fingerprint":
+                return self.facts.fingerprint.get(key)
             case "submission":
                 value = getattr(self.facts.submission, key)
                 return len(value) if isinstance(value, tuple) else value

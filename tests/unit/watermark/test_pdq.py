@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from watermark.pdq import pdq
+from watermark.pdq import orientations, pdq
 
 #: By seed: the hash in hexadecimal, and the quality.
 ANSWERS = {
@@ -32,3 +32,16 @@ def test_a_larger_picture_is_filtered_first() -> None:
 
 def test_half_of_the_bits_are_set_whatever_the_picture() -> None:
     assert int(pdq(drawn(2))[0].sum()) == 128
+
+
+def test_the_eight_orientations_are_the_hashes_of_the_turned_pictures() -> None:
+    points = np.asarray(np.random.default_rng(5).integers(0, 256, (64, 64)), np.uint8)
+    found, quality = orientations(points)
+    turned = [
+        each
+        for picture in (points, points.T)
+        for each in (picture, picture[:, ::-1], picture[::-1], picture[::-1, ::-1])
+    ]
+    for hash_, picture in zip(found, turned, strict=True):
+        assert int((hash_ != pdq(np.ascontiguousarray(picture))[0]).sum()) <= 2
+    assert quality == pdq(points)[1]

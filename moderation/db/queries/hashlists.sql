@@ -1,0 +1,89 @@
+-- name: insert_list
+insert into moderation.hash_lists (org_id, list_id, name, category, source, created_at)
+values (%(org)s, %(list)s, %(name)s, %(category)s, %(source)s, %(now)s)
+on conflict (org_id, name) do nothing returning list_no;
+
+-- name: lists
+-- Those of the organisation and of the deployment, by row-level security.
+select l.org_id, l.list_id, l.list_no, l.name, l.category, l.source, l.enabled, l.version, l.created_at,
+  (select count(*) from moderation.hash_entries e where e.list_no = l.list_no and e.enabled) as entries,
+  (select count(*) from moderation.hash_entries e where e.list_no = l.list_no and not e.enabled) as disabled
+from moderation.hash_lists l order by l.org_id, l.name;
+
+-- name: change_list
+-- Holds the list until the transaction ends: versions are committed in the order they were given out.
+update moderation.hash_lists set version = version + 1
+where org_id = %(org)s and (list_id = %(list)s or name = %(list)s)
+returning list_id, list_no, name, category, version;
+
+-- name: switch_list
+update moderation.hash_lists set enabled = %(enabled)s where list_no = %(list_no)s;
+
+-- name: stage_entries
+create temporary table staged_entries (kind "char", hash bytea, quality smallint, item text) on commit drop;
+
+-- name: copy_staged
+copy staged_entries (kind, hash, quality, item) from stdin;
+
+-- name: merge_staged
+-- Sorted, so that the index fills its pages; what the list has already stays as it is, disabled entries too.
+insert into moderation.hash_entries (org_id, list_no, version, quality, kind, hash, item)
+select %(org)s, %(list_no)s, %(version)s, quality, kind, hash, item
+from (select distinct on (kind, hash) kind, hash, quality, item from staged_entries order by kind, hash) s
+on conflict (list_no, kind, hash) do nothing;
+
+-- name: switch_entries
+update moderation.hash_entries set enabled = %(enabled)s, version = %(version)s
+where list_no = %(list_no)s and enabled <> %(enabled)s
+  and (hash = any(%(hashes)s) or item = any(%(items)s))
+returning 1;
+
+-- name: export_entries
+select kind, hash, quality, item from moderation.hash_entries
+where list_no = %(list_no)s and enabled order by item nulls first, kind, hash;
+
+-- name: list_of
+select list_no, name, category from moderation.hash_lists where list_id = %(list)s or name = %(list)s
+order by (org_id = %(org)s) desc, list_no limit 1;
+
+-- name: versions
+-- Over all organisations: what a process compares its copy with, at every look-up.
+select list_no, org_id, name, category, enabled, version from moderation.hash_lists;
+
+-- name: changed_entries
+-- PDQ only; files are looked up by their hash.
+copy (select hash, enabled, coalesce(hashtextextended(item, 0) & 9223372036854775807, -1) from moderation.hash_entries
+where list_no = %(list_no)s and version > %(after)s and kind = 'p' and quality >= %(quality)s)
+to stdout (format binary);
+
+-- name: known_file
+select l.name, l.category from moderation.hash_lists l
+join moderation.hash_entries e on e.list_no = l.list_no and e.kind = 's' and e.hash = %(hash)s
+where l.enabled and e.enabled order by l.category, l.name;
+
+-- name: insert_print
+insert into moderation.clip_prints (org_id, clip_id, hashes, body, created_at)
+values (%(org)s, %(clip)s, %(hashes)s, %(body)s, %(now)s) on conflict (clip_id) do nothing;
+
+-- name: print_of_clip
+select body from moderation.clip_prints where clip_id = %(clip)s;
+
+-- name: latest_prints
+-- Over all organisations, the newest of them, oldest first.
+select print_no, clip_id, hashes from (
+  select print_no, clip_id, hashes from moderation.clip_prints where print_no > %(after)s
+  order by print_no desc limit %(limit)s) newest
+order by print_no;
+
+-- name: standing_of
+select clip_id, status, creator from moderation.clips where clip_id = any(%(clips)s) and erased_at is null;
+
+-- name: insert_answer
+insert into moderation.hash_answers (org_id, clip_id, service, body, created_at)
+values (%(org)s, %(clip)s, %(service)s, %(body)s, %(now)s) on conflict (clip_id, service) do nothing;
+
+-- name: answers
+select service, body from moderation.hash_answers where clip_id = %(clip)s order by service;
+
+-- name: origin_of
+select creator, parents from moderation.clips where clip_id = %(clip)s;

@@ -1,0 +1,1 @@
+"""Hash lists: what frames of incoming clips are compared with. Finds; decides nothing."""

@@ -1,0 +1,166 @@
+"""Comparing a clip's print with the lists and with our own clips, as vPDQ does; the answer is numbers for facts.
+
+After Facebook's vPDQ: frames of quality 50 and more, the same within 31 bits; the share of the query's frames that
+are matched, and the share of the target's. Decides nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.db import Transaction, queries
+from moderation.hashlists.lists import Category
+from moderation.hashlists.mirror import Hits, ListMirror
+from moderation.hashlists.prints import ClipPrint
+from watermark.fingerprint import NEAR, SAME_PICTURE
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("hashlists")
+#: The distance of nothing: all 256 bits.
+FAR: Final = 256
+#: Our own clips by what became of them, in the words of the facts.
+_OWN: Final = {"withheld": "withheld", "withdrawn": "withdrawn", "released": "others"}
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How far a clip shows what a source knows.
+
+    `share` of the clip's frames are matched within 31 bits, `near_share` within 60; `target_share` is the largest part
+    of one item that is matched; `distance` the least in bits, 256 when nothing is near. `name` tells the best source.
+    """
+
+    share: float = 0.0
+    target_share: float = 0.0
+    near_share: float = 0.0
+    distance: int = FAR
+    name: str = ""
+
+    def facts(self, prefix: str) -> dict[str, Scalar]:
+        """As facts under a prefix."""
+        return {
+            f"{prefix}_share": self.share,
+            f"{prefix}_target_share": self.target_share,
+            f"{prefix}_distance": self.distance,
+        }
+
+
+#: What a source says whose very file this is.
+SAME_FILE: Final = Likeness(share=1.0, target_share=1.0, near_share=1.0, distance=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """All that fingerprints say of a clip. `known_illegal` names the list that knows it; it never becomes a fact."""
+
+    frames: int
+    known_illegal: str | None = None
+    takedown: Likeness = Likeness()
+    own: Mapping[str, Likeness] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Scalar]:
+        """As the fact record holds it. A clip without one frame that PDQ can tell apart has no shares to speak of."""
+        known: dict[str, Scalar] = {"frames": self.frames}
+        if not self.frames and not self.takedown.share:
+            return known
+        known |= self.takedown.facts("takedown")
+        known |= {"takedown_near_share": self.takedown.near_share, "takedown_list": self.takedown.name}
+        for word in _OWN.values():
+            known |= self.own.get(word, Likeness()).facts(word)
+        return known
+
+
+def compare_with_lists(
+    mirror: ListMirror, seen: ClipPrint, org: str, category: Category, *, reach: int = NEAR
+) -> Likeness:
+    """Compare a print with the lists of a category: the frames as they are, then, when none matches, turned."""
+    lists = mirror.lists(org, category)
+    if not len(seen) or not lists:
+        return Likeness()
+    upright = mirror.near(seen.hashes[:, 0], lists, reach)
+    if not bool((upright.distance <= SAME_PICTURE).any()):
+        turned = mirror.near(seen.hashes[:, 1:].reshape(-1, 32), lists, SAME_PICTURE)
+        if len(turned):
+            return _liken(mirror, _of_frames(turned), len(seen), lists)
+    return _liken(mirror, upright, len(seen), lists)
+
+
+def _of_frames(turned: Hits) -> Hits:
+    """Hits of seven turned hashes a frame as hits of the frames."""
+    return Hits(
+        query=turned.query // 7, row=turned.row, distance=turned.distance, source=turned.source, item=turned.item
+    )
+
+
+def _liken(mirror: ListMirror, hits: Hits, frames: int, lists: Mapping[int, str]) -> Likeness:
+    if not len(hits):
+        return Likeness()
+    same = hits.distance <= SAME_PICTURE
+    best = int(hits.distance.argmin())
+    return Likeness(
+        share=_share(hits.query[same], frames),
+        target_share=_largest_part(mirror, hits, same),
+        near_share=_share(hits.query, frames),
+        distance=int(hits.distance[best]),
+        name=lists[int(hits.source[best])],
+    )
+
+
+def _share(queries_: NDArray[np.int64], frames: int) -> float:
+    return round(len(np.unique(queries_)) / frames, 4)
+
+
+def _largest_part(mirror: ListMirror, hits: Hits, same: NDArray[np.bool_]) -> float:
+    """Of the items that are matched, the largest share of one item's hashes."""
+    items, counts = np.unique(_once_a_row(hits, same), axis=1, return_counts=True)
+    parts = [count / mirror.size_of(int(source), int(item)) for (source, item), count in zip(items.T, counts, strict=True)]
+    return round(max(parts, default=0.0), 4)
+
+
+def _once_a_row(hits: Hits, same: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Source and item of every matched row, int64 [2, rows], each row once."""
+    _, once = np.unique(hits.row[same], return_index=True)
+    return np.stack([hits.source[same][once].astype(np.int64), hits.item[same][once]])
+
+
+def compare_with_own(services: "Services", tx: Transaction, clip_id: str, seen: ClipPrint) -> dict[str, Likeness]:
+    """Compare a print with this organisation's own clips, in words: withheld, withdrawn, others.
+
+    A creator's own clips count only where they were withheld, and the clips this one says it was made from do not.
+    """
+    if not len(seen):
+        return {}
+    hits = services.own_clips.near(seen.hashes[:, 0], SAME_PICTURE)
+    by_clip = {services.own_clips.clip(int(number)): hits.source == number for number in np.unique(hits.source)}
+    creator, parents = tx.pg.execute(SQL.origin_of, {"clip": clip_id}).fetchone() or (None, [])
+    named = {"clips": [clip for clip, _ in by_clip if clip != clip_id and clip not in parents]}
+    standing = {clip: (status, by) for clip, status, by in tx.pg.execute(SQL.standing_of, named).fetchall()}
+    found: dict[str, Likeness] = {}
+    for (clip, size), mine in by_clip.items():
+        status, by = standing.get(clip, ("", None))
+        word = _OWN.get(status)
+        if word is not None and (word == "withheld" or by != creator):
+            found[word] = _stronger(found.get(word, Likeness()), _alike(hits, mine, len(seen), size, clip))
+    return found
+
+
+def _alike(hits: Hits, mine: NDArray[np.bool_], frames: int, size: int, clip: str) -> Likeness:
+    share = _share(hits.query[mine], frames)
+    return Likeness(
+        share=share,
+        target_share=round(len(np.unique(hits.row[mine])) / size, 4),
+        near_share=share,
+        distance=int(hits.distance[mine].min()),
+        name=clip,
+    )
+
+
+def _stronger(one: Likeness, other: Likeness) -> Likeness:
+    return max(one, other, key=lambda likeness: (likeness.share, likeness.target_share, -likeness.distance))
