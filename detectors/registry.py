@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from detectors import embedding, explicit, hearing, index, speakers, tracking, views, yunet
+from detectors.additions import Additions
 from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
 from detectors.calibration import Calibration
+from detectors.caller import CallerClaims
 from detectors.centre import CENTRE
 from detectors.explicit import ExplicitDetector
 from detectors.faces import Faces
@@ -49,13 +51,18 @@ DETECTORS: Final[Mapping[str, Factory]] = {
     "voices": lambda equipment: Voices.load(equipment.manifest, device=equipment.device),
     "screen_text": lambda equipment: ScreenText.load(equipment.manifest, device=equipment.device),
     "words": lambda equipment: Words(equipment.lexicon),
+    "caller": lambda _: CallerClaims(),
 }
 
 
 def load_detectors(
-    root: Path, device: Device, lexicon: Lexicon, calibrations: Mapping[str, Calibration] | None = None
+    root: Path,
+    device: Device,
+    lexicon: Lexicon,
+    calibrations: Mapping[str, Calibration] | None = None,
+    additions: Additions | None = None,
 ) -> tuple[Detector, ...]:
-    """Load every shipped detector and every plug-in, each past its self-check, the shipped ones first.
+    """Load every shipped detector, every plug-in and what the deployment adds, each past its self-check.
 
     `root` is where the packs of weights are. Raises DetectorUnavailable, naming the detector, when one cannot be
     imported, loaded or checked, or when two claim the same name or signal.
@@ -64,6 +71,7 @@ def load_detectors(
     equipment = Equipment(manifest=manifest, device=device, lexicon=lexicon, calibrations=calibrations or {})
     factories = {**DETECTORS, **plugins()}
     loaded = tuple(_load(name, factory, equipment) for name, factory in factories.items())
+    loaded += (additions or Additions()).load(root, manifest)
     _refuse_double_signals(loaded)
     return loaded
 
@@ -89,6 +97,7 @@ def manifest_hash(
     lexicon: Lexicon,
     sampling: Mapping[str, float],
     calibrations: Mapping[str, Calibration] | None = None,
+    additions: Additions | None = None,
 ) -> str:
     """Return the SHA-256 (hex) of all that decides signals besides the clip and the gallery.
 
@@ -126,6 +135,7 @@ def manifest_hash(
             "speakers": [speakers.LEVEL, speakers.STRIDE, speakers.SHORTEST, speakers.SAME_SPEAKER, MATCH_WINDOWS],
             "centre": hashlib.sha256(CENTRE.tobytes()).hexdigest(),
         },
+        "additions": (additions or Additions()).digest(),
         "plugins": [[point.name, point.value, point.dist.version if point.dist else ""] for point in _entry_points()],
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -4,10 +4,12 @@ from functools import cached_property
 from pathlib import Path
 
 from detectors import packs, registry, speakers
+from detectors.additions import Additions
 from detectors.base import Detector, DetectorUnavailable
 from detectors.calibration import Calibration, CalibrationError, load_calibrations
 from detectors.embedding import DIMENSION
 from detectors.faces import EMBEDDER_MODEL
+from detectors.gpu.pack import Placement, close_all
 from detectors.words import Lexicon, load_lexicon
 from moderation import __version__
 from moderation.clips import Clip
@@ -126,11 +128,30 @@ class Services:
         except CalibrationError as error:
             raise Outage("detector:load", str(error)) from error
 
+    @property
+    def additions(self) -> Additions:
+        """What this deployment adds to the shipped detectors."""
+        settings, gpu = self.settings, self.settings.gpu
+        return Additions(
+            pack=settings.pack,
+            lock=settings.gpu_lock(),
+            labels=settings.policies_dir() / "scenes" / "labels.yaml",
+            remotes=settings.remote_detectors,
+            placement=Placement(
+                device=settings.device,
+                precision=gpu.precision,
+                execution=gpu.execution,
+                frames_per_run=gpu.frames_per_run,
+            ),
+        )
+
     @cached_property
     def detectors(self) -> tuple[Detector, ...]:
         """Every detector, loaded. Raises Outage("detector:load") while weights are missing or damaged."""
         try:
-            return registry.load_detectors(self.settings.models, self.settings.device, self.lexicon, self.calibrations)
+            return registry.load_detectors(
+                self.settings.models, self.settings.device, self.lexicon, self.calibrations, self.additions
+            )
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
 
@@ -148,6 +169,7 @@ class Services:
                 self.lexicon,
                 {**self.settings.sampling.model_dump(), "method": METHOD},
                 self.calibrations,
+                self.additions,
             )
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
@@ -208,4 +230,6 @@ class Services:
         """End the decoder children and the pool, if they were ever made."""
         if "sandbox" in self.__dict__:
             self.sandbox.close()
+        if "detectors" in self.__dict__:
+            close_all(self.detectors)
         self.database.close()

@@ -99,6 +99,18 @@ class Hashes(BaseModel):
     services: tuple[HashServiceSettings, ...] = ()
 
 
+class GpuPack(BaseModel):
+    """How the larger networks run, where `pack` is "gpu" (docs/howto/gpu-pack.md)."""
+
+    #: The operator's lock; without it `gpu.lock.json` beside the weights, which only fits where nobody else writes.
+    lock: Path | None = None
+    #: Without it half precision on a card and single on a processor.
+    precision: Literal["fp32", "fp16", "bf16"] | None = None
+    execution: Literal["eager", "graph", "compile"] = "eager"
+    #: Frames of one run; without it what the manifest says of each model.
+    frames_per_run: int | None = Field(default=None, ge=1, le=1024)
+
+
 class Settings(BaseSettings):
     """The resolved settings of this process."""
 
@@ -118,6 +130,11 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     #: Names of inference devices: "cpu" or "cuda". "cuda" without a GPU refuses to start.
     device: Literal["cpu", "cuda"] = "cpu"
+    #: "gpu" adds the larger networks that an operator pinned.
+    pack: Literal["embedded", "gpu"] = "embedded"
+    gpu: GpuPack = GpuPack()
+    #: A file of detectors at other addresses (docs/howto/add-a-detector.md).
+    remote_detectors: Path | None = None
     languages: tuple[str, ...] = ("en", "fr", "ar")
     limits: Limits = Limits()
     sampling: Sampling = Sampling()
@@ -131,6 +148,10 @@ class Settings(BaseSettings):
     def development(self) -> bool:
         """Whether this process runs in development mode."""
         return self.env == "development"
+
+    def gpu_lock(self) -> Path:
+        """Where the operator's lock of the GPU pack lies."""
+        return self.gpu.lock or self.models / "gpu.lock.json"
 
     def policies_dir(self) -> Path:
         """`MODERATION_POLICIES`, else the checkout's `policies/`, else the copy inside the wheel."""

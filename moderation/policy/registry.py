@@ -68,6 +68,17 @@ def _claim(of: str) -> SignalEntry:
     return SignalEntry(per="text", may_block=False, means=f"how sure the platform says it is of {of}; unchecked")
 
 
+#: What a detector at another address may be agreed to speak of; its own scores are mapped to these names.
+_ELSEWHERE = {
+    "explicit": "explicit content",
+    "violence": "violence or gore",
+    "hate": "hate",
+    "self_harm": "self-harm or suicide",
+    "minor": "a minor who is seen",
+    "weapon": "weapons",
+    "risk": "any risk",
+}
+
 SIGNALS: dict[str, SignalEntry] = {
     "explicit.score": SignalEntry(per="frame", means="how sexually explicit the frame looks"),
     "explicit.probability": SignalEntry(
@@ -90,6 +101,7 @@ SIGNALS: dict[str, SignalEntry] = {
     "scene.hate_symbol": _unmeasured("how much the frame resembles a symbol of hate rather than other signs"),
     "scene.drawn": _unmeasured("how much the frame resembles a drawing rather than a photograph"),
     "scene.character": _unmeasured("how much the frame resembles a rights holder's character that is listed"),
+    **{f"remote.{name}": _unmeasured(f"{of}, by a detector at another address") for name, of in _ELSEWHERE.items()},
     "platform.nsfw": _claim("sexual content"),
     "platform.violence": _claim("violence or gore"),
     "platform.hate": _claim("hate"),
