@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from detectors.base import Gallery
 from detectors.likeness import make_rotation, turn
 from moderation import audit
 from moderation.db import Transaction, queries
@@ -82,6 +81,31 @@ def add_person(
     return person
 
 
+def add_voice(
+    tx: Transaction,
+    vault: Vault,
+    now: datetime,
+    person: str,
+    *,
+    vector: NDArray[np.float32],
+    model: str,
+    source: str,
+    by: str,
+) -> None:
+    """Keep a voice of a registered person: `vector` is float32 [dim]; sealed, turned and erased as faces are.
+
+    Whatever is judged after this transaction commits is compared with it. Raises NotFound.
+    """
+    _lock_person(tx, person)
+    row = tx.pg.execute(SQL.person_key, {"person": person}).fetchone()
+    if row is None or row[0] is None:
+        raise NotFound(f"there is no person {person}")
+    rotation = rotation_of(tx, vault, len(vector))
+    _keep_template(tx, vault, person, bytes(row[0]), vector, rotation, model=model, source=source, now=now)
+    tx.pg.execute(SQL.touch_gallery, {"org": tx.org})
+    audit.record(tx, now, by, "person.voice_added", person, recordings=1)
+
+
 def _keep_template(
     tx: Transaction,
     vault: Vault,
@@ -117,19 +141,6 @@ def rotation_of(tx: Transaction, vault: Vault, dim: int) -> NDArray[np.float32]:
     if row is None:
         raise NotFound("the organisation's gallery secret is missing")
     return make_rotation(vault.open(bytes(row[0]), context), dim)
-
-
-def read_gallery(tx: Transaction, vault: Vault, model: str, dim: int) -> Gallery:
-    """The registered faces of this organisation for one embedding model."""
-    rows = tx.pg.execute(SQL.vectors, {"model": model}).fetchall()
-    vectors = np.stack([np.frombuffer(row[1], "<f4") for row in rows]) if rows else np.empty((0, dim), np.float32)
-    return Gallery(
-        model=model,
-        version=gallery_version(tx),
-        people=tuple(row[0] for row in rows),
-        vectors=vectors.astype(np.float32),
-        rotation=rotation_of(tx, vault, dim),
-    )
 
 
 def gallery_version(tx: Transaction, *, hold: bool = False) -> str:

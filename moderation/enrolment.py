@@ -1,4 +1,4 @@
-"""Registering a person from pictures on an operator's word. Keeps vectors only: the pictures stay where they were."""
+"""Registering people on an operator's word: faces from pictures, voices from recordings. Keeps vectors only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from detectors.base import DetectorError
 from detectors.faces import EMBEDDER_MODEL, Faces, FaceTemplate
+from detectors.voices import ENROLMENT_SECONDS, Voices, VoiceTemplate
 from moderation import consent
-from moderation.errors import Outage, Unprocessable
+from moderation.errors import ClipFault, Outage, Unprocessable
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -45,6 +46,56 @@ def register_person(
             vectors=np.stack([template.vector for template in templates]).astype(np.float32),
             sources=sources or [f"operator's file {image.name}" for image in images],
         )
+
+
+def register_voice(
+    services: "Services", org: str, person: str, *, recordings: list[Path], by: str, sources: list[str] | None = None
+) -> float:
+    """Add a registered person's voice from recordings on which nobody else speaks; returns the seconds of speech.
+
+    The operator vouches for whose voice it is. Raises Unprocessable for a recording that does not serve, NotFound for
+    a person who is not registered, Outage when voices cannot be read at all.
+    """
+    reader = voice_reader(services)
+    templates = [read_voice(services, reader, recording) for recording in recordings]
+    with services.database.transaction(org) as tx:
+        for template, source in zip(
+            templates, sources or [f"operator's file {r.name}" for r in recordings], strict=True
+        ):
+            consent.add_voice(
+                tx,
+                services.vault,
+                services.clock.now(),
+                person,
+                vector=template.vector,
+                model=services.voice_model,
+                source=source,
+                by=by,
+            )
+    return round(sum(template.seconds for template in templates), 1)
+
+
+def voice_reader(services: "Services") -> Voices:
+    """The voices detector among those loaded. Raises Outage when there is none."""
+    for detector in services.detectors:
+        if isinstance(detector, Voices):
+            return detector
+    raise Outage("detector:voices", "no detector of voices is loaded")
+
+
+def read_voice(services: "Services", reader: Voices, recording: Path) -> VoiceTemplate:
+    """The voice of a recording, decoded in the sandbox. Raises Unprocessable when it holds too little speech."""
+    try:
+        pieces = [sound.samples for sound in services.sandbox.recording(recording)]
+    except (ClipFault, OSError, ValueError) as fault:
+        raise Unprocessable(f"{recording.name} is no recording that can be read: {fault}") from fault
+    try:
+        template = reader.voice_template(np.concatenate(pieces)) if pieces else None
+    except DetectorError as error:
+        raise Outage("detector:voices", str(error)) from error
+    if template is None:
+        raise Unprocessable(f"{recording.name} holds less than {ENROLMENT_SECONDS:g} seconds of speech")
+    return template
 
 
 def face_reader(services: "Services") -> Faces:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
+import av.error
 import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
 from watermark.limits import VideoLimits, VideoRefused
-from watermark.sources import Source, open_source, refusing
+from watermark.sources import AUDIO_DECODERS, Source, open_source, refusing
 
 #: Samples in a second of what is heard.
 RATE: Final = 16_000
+#: Containers of recordings, as libavformat names them.
+RECORDINGS: Final = "wav,flac,mp3,ogg,mov,matroska"
 #: A hole in the track's times is filled with silence from here on; less is jitter.
 _HOLE: Final = Fraction(1, 20)
 #: Codecs pad: so many samples over the longest clip are no attack.
@@ -58,6 +61,33 @@ def listen(path: Path, *, limits: VideoLimits) -> Heard | None:
             return None
         start_ms = round((tape.start - (first_frame or Fraction(0))) * 1000)
         return Heard(start_ms=start_ms, samples=tape.samples())
+
+
+def listen_to_recording(path: Path, *, limits: VideoLimits) -> Heard | None:
+    """Return the first sound track of a file that needs no pictures: WAVE, FLAC, MP3, Ogg, MP4 or Matroska.
+
+    Bounded and mixed as in `listen`. Raises VideoRefused: `too_large`, `not_video`, `decode_failed`, `too_long`.
+    """
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": RECORDINGS,
+        "codec_whitelist": ",".join(sorted(AUDIO_DECODERS)),
+        "threads": "1",
+    }
+    if path.stat().st_size > limits.max_bytes:
+        raise VideoRefused("too_large", f"the file has more than {limits.max_bytes} bytes", limits.max_bytes)
+    try:
+        handle = av.open(str(path.absolute()), "r", options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise VideoRefused("not_video", "the file is no recording that is accepted") from error
+    with handle:
+        tape = _Tape(limits)
+        for stream in list(handle.streams.audio)[:1]:
+            with refusing():
+                for frame in handle.decode(stream):
+                    tape.take(frame)
+        tape.finish()
+        return Heard(start_ms=0, samples=tape.samples()) if tape.count else None
 
 
 def _packets(source: Source) -> Iterator[Any]:

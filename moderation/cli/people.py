@@ -13,7 +13,7 @@ from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.clips import Status
 from moderation.db.clips import next_generation, read_clip
-from moderation.enrolment import register_person
+from moderation.enrolment import register_person, register_voice
 
 app = typer.Typer(no_args_is_help=True)
 BY = "operator"
@@ -35,6 +35,20 @@ def add(
         person = register_person(services, "default", name=name, kind=cast("consent.Kind", kind), images=image, by=BY)
     document = {"id": person, "kind": kind, "verification": "operator", "images": len(image)}
     print_json(document) if as_json else typer.echo(person)
+
+
+@app.command()
+def voice(
+    person: Person,
+    *,
+    audio: Annotated[list[Path], typer.Option("--audio", exists=True, help="A recording on which only they speak.")],
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Add a registered person's voice on your word; every clip judged afterwards is compared with it."""
+    with open_services(with_models(local_settings())) as services:
+        seconds = register_voice(services, "default", person, recordings=audio, by=BY)
+    document = {"id": person, "recordings": len(audio), "speech_seconds": seconds}
+    print_json(document) if as_json else typer.echo(f"{person}: {seconds:g} s of speech")
 
 
 @app.command()

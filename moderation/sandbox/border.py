@@ -117,8 +117,15 @@ class Sandbox:
 
     def sound(self, path: Path) -> Iterator[Sound]:
         """The sound track in pieces of at most 30 seconds, in order and without a gap; none when there is no sound."""
+        return self._heard("sound", path)
+
+    def recording(self, path: Path) -> Iterator[Sound]:
+        """A recording without pictures, as somebody's voice is registered from, in pieces as of `sound`."""
+        return self._heard("recording", path)
+
+    def _heard(self, job: str, path: Path) -> Iterator[Sound]:
         most = self.limits.max_duration_ms * SOUND_RATE // 1000 + SOUND_RATE
-        with self._at_work("sound", path, self._bounds) as (child, allowance):
+        with self._at_work(job, path, self._bounds) as (child, allowance):
             for start_ms, samples in child.pieces(allowance):
                 most -= len(samples)
                 if most < 0 or abs(start_ms) > 2 * self.limits.max_duration_ms:

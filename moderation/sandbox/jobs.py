@@ -64,7 +64,14 @@ def _sample(arguments: Arguments, writer: FrameWriter) -> object:
 
 
 def _sound(arguments: Arguments, writer: FrameWriter) -> object:
-    heard = listening.listen(_source(arguments), limits=_limits(arguments))
+    return _play(listening.listen(_source(arguments), limits=_limits(arguments)), writer)
+
+
+def _recording(arguments: Arguments, writer: FrameWriter) -> object:
+    return _play(listening.listen_to_recording(_source(arguments), limits=_limits(arguments)), writer)
+
+
+def _play(heard: listening.Heard | None, writer: FrameWriter) -> object:
     for first in range(0, 0 if heard is None else len(heard.samples), PIECE_SAMPLES):
         assert heard is not None
         start_ms = heard.start_ms + first * 1000 // listening.RATE
@@ -125,6 +132,7 @@ TABLE: Mapping[str, Job] = {
     "probe": _refusing(_probe),
     "prove": _refusing(_prove),
     "read_marks": _refusing(_read_marks),
+    "recording": _refusing(_recording),
     "sample": _refusing(_sample),
     "sound": _refusing(_sound),
     "stills": _refusing(_stills),
