@@ -115,6 +115,9 @@ SIGNALS: dict[str, SignalEntry] = {
     "voice.match_distance": SignalEntry(
         per="some", high=2.0, may_block=False, means="distance of a voice to the nearest registered one"
     ),
+    "sampling.unseen": SignalEntry(
+        per="some", may_block=False, means="1 where something new was shown that the budget did not allow to look at"
+    ),
     "words.minors": _words("texts speak of minors"),
     "words.sexual": _words("texts speak of sexual things"),
     "words.violence": _words("texts speak of violence or gore"),
