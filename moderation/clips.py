@@ -1,6 +1,6 @@
 """What a clip is and which states it may pass through. Pure: no input, no output."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -54,6 +54,8 @@ class Submission:
     market: str | None = None
     visibility: str = "public"
     callback_url: str | None = None
+    #: What the platform's own classifiers said, 0-1 by signal (`platform.nsfw`, ...).
+    claims: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class Clip:
     erased_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    claims: dict[str, float] = field(default_factory=dict)
 
     @property
     def state(self) -> Status:

@@ -148,6 +148,7 @@ def _accept(
         **asdict(submission),
         "cameos": list(submission.cameos),
         "parents": list(submission.parents),
+        "claims": Jsonb(submission.claims),
         "org": org,
         "clip": clip_id,
         "runner": runner,

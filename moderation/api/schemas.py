@@ -60,6 +60,10 @@ def _clip(value: str) -> str:
 
 Line = Annotated[str, AfterValidator(_line)]
 Text = Annotated[str, AfterValidator(_text)]
+Claimed = Literal[
+    "platform.nsfw", "platform.violence", "platform.hate", "platform.self_harm", "platform.minors", "platform.risk"
+]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Url = Annotated[str, Field(max_length=2048), AfterValidator(_url)]
 
 
@@ -91,6 +95,9 @@ class ClipMetadata(Strict):
     market: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(None, description="ISO 3166-1 alpha-2.")
     visibility: Literal["draft", "public"] = "public"
     callback_url: Url | None = Field(None, description="Told of every event of this clip, signed.")
+    claims: dict[Claimed, Share] = Field(
+        {}, description="What your own classifiers say, 0 to 1; noted beside what is seen here, never in its place."
+    )
 
     def submission(self) -> Submission:
         """The same as the pipeline knows it."""

@@ -81,6 +81,8 @@ create table moderation.clips (
   probe jsonb,
   problem jsonb,
   priority int not null default 1,
+  -- What the platform's own classifiers said, by signal; unchecked.
+  claims jsonb not null default '{}',
   retention_class text not null default 'clip',
   erased_at timestamptz,
   created_at timestamptz not null,

@@ -2,10 +2,10 @@
 -- A clip and everything its platform said of it.
 insert into moderation.clips (org_id, clip_id, status, runner, creator, creator_age_band, prompt, title, generator,
   cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256, content_bytes, probe,
-  priority, created_at, updated_at)
+  priority, claims, created_at, updated_at)
 values (%(org)s, %(clip)s, 'received', %(runner)s, %(creator)s, %(creator_age_band)s, %(prompt)s, %(title)s,
   %(generator)s, %(cameos)s, %(parents)s, %(locale)s, %(market)s, %(visibility)s, %(callback_url)s, %(source_url)s,
-  %(content_sha256)s, %(content_bytes)s, %(probe)s, %(priority)s, %(now)s, %(now)s);
+  %(content_sha256)s, %(content_bytes)s, %(probe)s, %(priority)s, %(claims)s, %(now)s, %(now)s);
 
 -- name: insert_payload
 -- Nothing when the id is taken: draw another.
@@ -22,13 +22,13 @@ select org_id, clip_id, key_version from moderation.mark_payloads where payload 
 -- name: clip
 select org_id, clip_id, status, held_cause, retry_at, holds, generation, runner, creator, creator_age_band, prompt,
   title, generator, cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256,
-  content_bytes, probe, problem, priority, erased_at, created_at, updated_at
+  content_bytes, probe, problem, priority, erased_at, claims, created_at, updated_at
 from moderation.clips where clip_id = %(clip)s;
 
 -- name: clip_locked
 select org_id, clip_id, status, held_cause, retry_at, holds, generation, runner, creator, creator_age_band, prompt,
   title, generator, cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256,
-  content_bytes, probe, problem, priority, erased_at, created_at, updated_at
+  content_bytes, probe, problem, priority, erased_at, claims, created_at, updated_at
 from moderation.clips where clip_id = %(clip)s for update;
 
 -- name: set_status
@@ -67,7 +67,7 @@ update moderation.clips set visibility = %(visibility)s where clip_id = %(clip)s
 
 -- name: erase_clip
 update moderation.clips set creator = null, prompt = null, title = null, callback_url = null, source_url = null,
-  cameos = '{}', probe = null, erased_at = %(now)s, updated_at = %(now)s where clip_id = %(clip)s;
+  cameos = '{}', claims = '{}', probe = null, erased_at = %(now)s, updated_at = %(now)s where clip_id = %(clip)s;
 
 -- name: count_waiting
 select count(*) from moderation.clips where status in ('received', 'processing');
