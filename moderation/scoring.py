@@ -77,7 +77,9 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
             return "done"
     texts = {name: text for name, text in (("prompt", clip.prompt), ("title", clip.title)) if text}
     with stage(services, org, clip_id, generation, "detect") as detail:
-        subject = Subject(duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery, voices=voices, claims=clip.claims)
+        subject = Subject(
+            duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery, voices=voices, claims=clip.claims
+        )
         analysis = look(services, services.upload_key(clip), subject)
         detail["frames"] = len(analysis.seen_ms)
         detail["signals"] = len(analysis.signals)
