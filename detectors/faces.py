@@ -278,8 +278,14 @@ class FacesInspection:
 
     def _signal(self, name: str) -> Signal:
         detector = self.detector
-        model = detector.embedder_model if name == "face.match_distance" else detector.finder_model
-        return Signal(name=name, state=State.MEASURED, model=model, samples=tuple(self._samples[name]))
+        matching = name == "face.match_distance"
+        return Signal(
+            name=name,
+            state=State.MEASURED,
+            model=detector.embedder_model if matching else detector.finder_model,
+            samples=tuple(self._samples[name]),
+            note=self.likeness.note if matching else "",
+        )
 
     def _end(self, last_ms: int) -> int:
         """Return where a track ends, exclusive: at the next frame that was looked at, or with the clip."""

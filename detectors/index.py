@@ -3,6 +3,7 @@
 Knows rows and distances, no names. Holds vectors as they are given: turned by the organisation's secret.
 """
 
+import threading
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 #: From so many rows on the graph is faster than comparing with all of them, for the eight or so vectors of a track.
-GRAPH_FROM: Final = 20_000
+GRAPH_FROM: Final = 4_000
 #: Neighbours asked for per vector. More people than this within the outer line are no likeness but a broken line.
 NEIGHBOURS: Final = 16
 #: How the graph is built and searched (Malkov and Yashunin 2016: M, efConstruction, ef); benchmarks/identity_scale.py
@@ -61,6 +62,9 @@ class GraphIndex:
             expansion_search=BREADTH_OF_SEARCH,
         )
 
+        #: One at a time: a question while rows are being removed is not promised to be safe.
+        self._lock = threading.Lock()
+
     def __len__(self) -> int:
         return len(self._graph)
 
@@ -68,11 +72,13 @@ class GraphIndex:
         """Add rows (float32 [n, dim]) under keys, one after the other: the same calls give the same graph."""
         if not np.isfinite(rows).all():
             raise ValueError("the gallery holds a vector that is not a number")
-        self._graph.add(keys, rows, threads=1, copy=True)
+        with self._lock:
+            self._graph.add(keys, rows, threads=1, copy=True)
 
     def remove(self, keys: Rows) -> None:
         """Forget these keys."""
-        self._graph.remove(keys, compact=False, threads=1)
+        with self._lock:
+            self._graph.remove(keys, compact=False, threads=1)
 
     def near(self, queries: Floats, within: float) -> list[Rows]:
         """See `base.Index`; at most `NEIGHBOURS` rows a query, found with the recall that is measured."""
@@ -81,7 +87,8 @@ class GraphIndex:
         return [self._near_one(query, (within + _SLACK) ** 2) for query in queries]
 
     def _near_one(self, query: Floats, limit: float) -> Rows:
-        found = self._graph.search(query, NEIGHBOURS, threads=1)
+        with self._lock:
+            found = self._graph.search(query, NEIGHBOURS, threads=1)
         keys, squares = np.asarray(found.keys, np.int64), np.asarray(found.distances)
         inside = squares <= limit
         inside[:1] = True

@@ -87,6 +87,14 @@ def turn(vectors: Floats, rotation: Floats | None) -> Floats:
     return (vectors.astype(np.float64) @ rotation.astype(np.float64).T).astype(np.float32)
 
 
+def too_large(size: int, lines: Lines) -> str:
+    """Say that a gallery is larger than the model is fit for."""
+    return (
+        f"the gallery holds {size} vectors and the model tells {lines.largest} apart: "
+        "likenesses are called possible, never matched, and more of them are missed"
+    )
+
+
 class Likeness:
     """A gallery made ready for questions, with the lines for its size. Raises ValueError when its parts do not fit."""
 
@@ -96,13 +104,19 @@ class Likeness:
         self._rows = gallery.vectors if gallery else np.empty((0, 0), np.float32)
         if self._rows.ndim != 2 or len(self._people) != len(self._rows):
             raise ValueError("the gallery names another number of people than it has vectors")
-        self._index = gallery.index if gallery and gallery.index else ExactIndex(self._rows)
-        self.lines = lines.at(len(self._people))
+        self._index = ExactIndex(self._rows) if gallery is None or gallery.index is None else gallery.index
+        self.size = len(self._index)
+        self.lines = lines.at(self.size)
 
     @property
     def empty(self) -> bool:
         """Whether nobody is registered: a distance then has no meaning."""
-        return not self._people
+        return not self.size
+
+    @property
+    def note(self) -> str:
+        """What must be said beside every match, empty where nothing must."""
+        return "" if self.lines.fit else too_large(self.size, self.lines)
 
     def distances(self, vectors: Floats) -> list[dict[str, float]]:
         """Return for each raw vector (float32 [n, dim]) the distance to each person near it, nearest first.
@@ -117,11 +131,12 @@ class Likeness:
 
     def _exact(self, query: Floats, rows: NDArray[np.int64]) -> dict[str, float]:
         found: dict[str, float] = {}
-        for row in rows:
+        for row in rows[rows < len(self._rows)]:
             # Exact and one row at a time: the fast pass rounds differently with the gallery's size.
             distance = quantise(float(np.linalg.norm(self._rows[row].astype(np.float64) - query)))
             person = self._people[row]
-            found[person] = min(distance, found.get(person, math.inf))
+            if person:
+                found[person] = min(distance, found.get(person, math.inf))
         return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
     def compare(self, mean: Floats, views: Floats) -> "Comparison":

@@ -23,12 +23,12 @@ from detectors.base import (
     Text,
     Voice,
 )
-from moderation import consent
 from moderation.canary import demand_detectors
 from moderation.canonical import canonical
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import ClipFault, Outage
+from moderation.hashlists.prints import PrintTaker, keep_print, read_print
 from moderation.stages import stage
 from watermark.sampling import Account, SamplingRules
 
@@ -71,19 +71,24 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
     """Look at the clip with the detectors and gallery of this moment; looks once per pair of the two."""
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
-        gallery = consent.read_gallery(tx, services.vault, services.face_model, services.face_dimensions)
-        voices = consent.read_gallery(tx, services.vault, services.voice_model, services.voice_dimensions)
-        if read_analysis(tx, clip_id, services.detectors_hash, gallery.version) is not None:
+        gallery = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
+        voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
+        printed = read_print(tx, clip_id) is not None
+        if printed and read_analysis(tx, clip_id, services.detectors_hash, gallery.version) is not None:
             return "done"
     texts = {name: text for name, text in (("prompt", clip.prompt), ("title", clip.title)) if text}
     with stage(services, org, clip_id, generation, "detect") as detail:
         subject = Subject(
             duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery, voices=voices, claims=clip.claims
         )
-        analysis = look(services, services.upload_key(clip), subject)
+        taker = PrintTaker()
+        analysis = look(services, services.upload_key(clip), subject, (lambda _: None) if printed else taker.see)
         detail["frames"] = len(analysis.seen_ms)
         detail["signals"] = len(analysis.signals)
     keep(services, org, clip_id, gallery, analysis)
+    if not printed:
+        with services.database.transaction(org) as tx:
+            keep_print(tx, clip_id, taker.finish(), services.clock.now())
     return "done"
 
 
@@ -93,8 +98,15 @@ def duration_of(probe: dict[str, object] | None) -> int:
     return value if isinstance(value, int) else 0
 
 
-def look(services: "Services", key: str, subject: Subject) -> Analysis:
-    """Run every detector over the sampled frames of one stored file.
+def sampling_rules(services: "Services") -> SamplingRules:
+    """Which frames are looked at, by the settings."""
+    return SamplingRules(**services.settings.sampling.model_dump(exclude={"long_side"}))
+
+
+def look(
+    services: "Services", key: str, subject: Subject, also: Callable[[Sequence[Frame]], None] = lambda _: None
+) -> Analysis:
+    """Run every detector over the sampled frames of one stored file; `also` is shown them too.
 
     Raises Outage when a detector cannot work for anybody, ClipFault when it fails for this clip alone.
     """
@@ -103,12 +115,12 @@ def look(services: "Services", key: str, subject: Subject) -> Analysis:
     work = [(detector, guarded(detector, detector.open, subject)) for detector in detectors]
     seen: list[int] = []
     accounts: list[Account] = []
-    sampling = services.settings.sampling
-    rules = SamplingRules(**sampling.model_dump(exclude={"long_side"}))
+    long_side = services.settings.sampling.long_side
     with services.store.open(key) as path:
-        for frames in services.sandbox.frames(path, rules, sampling.long_side, accounts.append):
+        for frames in services.sandbox.frames(path, sampling_rules(services), long_side, accounts.append):
             seen.extend(frame.time_ms for frame in frames)
             see(work, frames)
+            also(frames)
         if any(isinstance(inspection, Listening) for _, inspection in work):
             for sound in services.sandbox.sound(path):
                 hear(work, sound)

@@ -29,9 +29,12 @@ select version from moderation.galleries where org_id = %(org)s for share;
 -- name: touch_gallery
 update moderation.galleries set version = version + 1 where org_id = %(org)s returning version;
 
--- name: vectors
-select v.person_id, v.vector from moderation.gallery_vectors v join moderation.people p using (person_id)
-where v.model = %(model)s and p.erased_at is null order by v.template_id;
+-- name: gallery_templates
+select template_id from moderation.gallery_vectors where model = %(model)s order by template_id;
+
+-- name: vectors_of
+select template_id, person_id, vector from moderation.gallery_vectors where template_id = any(%(templates)s)
+order by template_id;
 
 -- name: org_secret
 select sealed from moderation.org_secrets where org_id = %(org)s and name = %(name)s;

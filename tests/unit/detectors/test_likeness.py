@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from detectors.base import FaceState, Gallery
+from detectors.index import GraphIndex
 from detectors.likeness import Likeness, Lines, make_rotation, turn
 
 LINES = Lines(match=0.50, possible=0.60)
@@ -133,3 +136,64 @@ def test_a_gallery_whose_parts_do_not_fit_is_refused(broken):
     rows = rows[0] if broken == "shape" else rows
     with pytest.raises(ValueError, match="gallery"):
         Likeness(Gallery(model="m", version="1", people=people, vectors=rows), LINES)
+
+
+SIZES = Lines(match=0.50, possible=0.60, sizes=((100, 0.44, 0.48), (10_000, 0.38, 0.41)), largest=100)
+
+
+@pytest.mark.parametrize(
+    ("size", "match", "possible"),
+    [(0, 0.5, 0.6), (1, 0.5, 0.6), (10, 0.47, 0.54), (100, 0.44, 0.48), (1000, 0.41, 0.445), (10_000, 0.38, 0.41)],
+)
+def test_lines_fall_with_the_size_of_the_gallery(size, match, possible):
+    lines = SIZES.at(size)
+    assert (lines.match, lines.possible) == (pytest.approx(match), pytest.approx(possible))
+
+
+def test_beyond_the_last_size_lines_go_on_falling_and_never_vanish():
+    assert SIZES.at(1_000_000).match == pytest.approx(0.32)
+    assert SIZES.at(10**30).match == 0.2
+
+
+def test_lines_come_out_of_a_manifest():
+    assert Lines.of({"match": 0.5, "possible": 0.6, "min_face_px": 64}) == Lines()
+    table = {"match": 0.5, "possible": 0.6, "match_at_100": 0.44, "possible_at_100": 0.48, "largest_gallery": 7}
+    assert Lines.of(table) == Lines(sizes=((100, 0.44, 0.48),), largest=7)
+
+
+def test_a_stranger_near_one_of_few_is_nobody_among_many():
+    few, many = vectors(1), vectors(100)
+    query = at(few[0], 0.49)
+    assert conclude(Likeness(gallery(few), SIZES), [], query)[0].state is FaceState.MATCHED
+    assert conclude(Likeness(gallery(np.concatenate([few, many[1:]])), SIZES), [], query) == ()
+
+
+def test_in_too_large_a_gallery_nothing_is_matched_and_nothing_clear_either():
+    rows = vectors(101)
+    likeness = Likeness(gallery(rows), SIZES)
+    (match,) = conclude(likeness, [at(rows[3], 0.2)] * 4, at(rows[3], 0.2))
+    assert (match.person, match.state) == ("per_3", FaceState.POSSIBLE)
+    assert "101" in likeness.note
+    assert Likeness(gallery(rows[:100]), SIZES).note == ""
+
+
+def test_a_graph_and_the_exact_comparison_conclude_the_same():
+    rows, rotation = vectors(1500), make_rotation(b"secret", 128)
+    plain = gallery(rows, rotation=rotation)
+    graph = GraphIndex(128)
+    graph.add(np.arange(1500), plain.vectors)
+    turned = dataclasses.replace(plain, index=graph)
+    for row in range(0, 1500, 50):
+        views = [at(rows[row], 0.45, seed) for seed in range(3)]
+        mean = at(rows[row], 0.3)
+        assert conclude(Likeness(turned, LINES), views, mean) == conclude(Likeness(plain, LINES), views, mean)
+
+
+def test_a_row_of_nobody_and_a_row_that_came_later_match_nobody():
+    rows = vectors(6)
+    graph = GraphIndex(128)
+    graph.add(np.arange(6), rows)
+    earlier = dataclasses.replace(gallery(rows[:5], ("a", "b", "", "d", "e")), index=graph)
+    assert conclude(Likeness(earlier, LINES), [], rows[2]) == ()
+    assert conclude(Likeness(earlier, LINES), [], rows[5]) == ()
+    assert conclude(Likeness(earlier, LINES), [], rows[1])[0].person == "b"
