@@ -1,7 +1,7 @@
 """Hear who speaks in a clip: speech, its speakers, and which of them may be registered. Templates never leave."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
@@ -13,7 +13,6 @@ from detectors.base import (
     DetectorUnavailable,
     Findings,
     Frame,
-    Gallery,
     Sample,
     Signal,
     Sound,
@@ -25,7 +24,7 @@ from detectors.base import (
     quantise,
 )
 from detectors.hearing import STEP, Floats, SpeechFinder, Stretch, drawn_vowel, stretches
-from detectors.likeness import turn
+from detectors.likeness import Likeness, Lines
 from detectors.manifests import Manifest
 from detectors.runtime import Device
 from detectors.speakers import (
@@ -57,14 +56,6 @@ _PROBE_VECTOR: Final = (-0.1049, -0.0002, -0.0163, -0.0542, -0.0524, -0.0399, 0.
 _PROBE_TOLERANCE: Final = 0.03
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceLines:
-    """The two lines between "matched", "possible" and "unmatched" (L2 of unit vectors), by the pack's manifest."""
-
-    match: float
-    possible: float
-
-
 class VoiceTemplate(NamedTuple):
     """A voice for registration. `vector` is float32 [256], of unit length: biometric, handle it as such."""
 
@@ -82,7 +73,7 @@ class Voices:
     name = "voices"
     signals: tuple[str, ...] = (SPEECH, DISTANCE)
 
-    def __init__(self, finder: SpeechFinder, encoder: SpeakerEncoder, lines: VoiceLines) -> None:
+    def __init__(self, finder: SpeechFinder, encoder: SpeakerEncoder, lines: Lines) -> None:
         self.finder = finder
         self.encoder = encoder
         self.lines = lines
@@ -91,8 +82,7 @@ class Voices:
     def load(cls, manifest: Manifest, *, device: Device = "cpu") -> Self:
         """Load both networks with the manifest's lines. Raises DetectorUnavailable when one cannot be had."""
         encoder = SpeakerEncoder.load(manifest, device=device)
-        thresholds = manifest.entry(encoder.model.id).thresholds
-        lines = VoiceLines(match=thresholds["match"], possible=thresholds["possible"])
+        lines = Lines.of(manifest.entry(encoder.model.id).thresholds)
         return cls(SpeechFinder.load(manifest, device=device), encoder, lines)
 
     def open(self, subject: Subject) -> "VoicesInspection":
@@ -100,9 +90,13 @@ class Voices:
         gallery = subject.voices
         if gallery is not None and gallery.people and gallery.model != self.encoder.model.id:
             raise DetectorUnavailable(f"the gallery holds {gallery.model} vectors and voices are read by another model")
-        if gallery is not None and gallery.people and gallery.vectors.shape != (len(gallery.people), DIMENSION):
-            raise DetectorUnavailable(f"the gallery's vectors are not {DIMENSION} numbers long, one row for each name")
-        return VoicesInspection(self, subject)
+        if gallery is not None and gallery.people and gallery.vectors.shape[1:] != (DIMENSION,):
+            raise DetectorUnavailable(f"the gallery's vectors are not {DIMENSION} numbers long")
+        try:
+            likeness = Likeness(gallery, self.lines)
+        except ValueError as problem:
+            raise DetectorUnavailable(str(problem)) from problem
+        return VoicesInspection(self, subject, likeness)
 
     def voice_template(self, samples: Floats) -> VoiceTemplate | None:
         """Return the one voice of a recording (float32 [count], mono, 16 kHz); None when it holds too little speech.
@@ -136,6 +130,7 @@ class VoicesInspection:
 
     detector: Voices
     subject: Subject
+    likeness: Likeness
     _start_ms: int = 0
     _pieces: list[Floats] = field(default_factory=list)
 
@@ -173,7 +168,13 @@ class VoicesInspection:
                     model=detector.finder.model,
                     samples=self._shares(len(samples), speech),
                 ),
-                Signal(name=DISTANCE, state=State.MEASURED, model=detector.encoder.model, samples=distances),
+                Signal(
+                    name=DISTANCE,
+                    state=State.MEASURED,
+                    model=detector.encoder.model,
+                    samples=distances,
+                    note=self.likeness.note,
+                ),
             ),
             voices=voices,
         )
@@ -195,8 +196,7 @@ class VoicesInspection:
 
     def _compare(self, samples: Floats, speech: Sequence[Stretch]) -> tuple[tuple[Sample, ...], tuple[Voice, ...]]:
         """Return the distance of each piece's speaker to the nearest registered voice, and the speakers."""
-        gallery = self.subject.voices
-        if gallery is None or not gallery.people or not speech:
+        if self.likeness.empty or not speech:
             return (), ()
         utterances = self.detector.encoder.utterances(samples, speech)
         speakers: dict[int, list[Utterance]] = {}
@@ -204,23 +204,24 @@ class VoicesInspection:
             speakers.setdefault(number, []).append(utterance)
         voices, found = [], []
         for number, said in speakers.items():
-            nearest, voice = self._voice(number, said, gallery)
+            nearest, voice = self._voice(number, said)
             voices.append(voice)
-            found += [Sample(time_ms=self._start(piece.stretch), value=nearest) for piece in said]
+            if nearest is not None:
+                found += [Sample(time_ms=self._start(piece.stretch), value=nearest) for piece in said]
         short = [stretch for stretch in speech if stretch.length < SHORTEST]
         if not voices and short:
             voices.append(Voice(number=0, state=VoiceState.UNREAD, segments=self._segments(short)))
         return tuple(sorted(found, key=lambda sample: sample.time_ms)), tuple(voices)
 
-    def _voice(self, number: int, said: Sequence[Utterance], gallery: Gallery) -> tuple[float, Voice]:
+    def _voice(self, number: int, said: Sequence[Utterance]) -> tuple[float | None, Voice]:
         """Return a speaker's distance to the nearest person, and the speaker with all who are near."""
-        windows = sum(len(utterance.windows) for utterance in said)
-        whole = distances(mean_vector(np.concatenate([utterance.windows for utterance in said])), gallery)
-        pieces = [distances(u.vector, gallery) for u in said if len(u.windows) >= MATCH_WINDOWS]
-        matches = conclude(whole, pieces, self.detector.lines, clear=windows >= MATCH_WINDOWS)
+        windows = np.concatenate([utterance.windows for utterance in said])
+        pieces = [utterance.vector for utterance in said if len(utterance.windows) >= MATCH_WINDOWS]
+        whole, *parts = self.likeness.distances(np.stack([mean_vector(windows), *pieces]))
+        matches = conclude(whole, parts, self.likeness.lines, clear=len(windows) >= MATCH_WINDOWS)
         state = matches[0].state if matches else VoiceState.UNMATCHED
         segments = self._segments([utterance.stretch for utterance in said])
-        return min(whole.values()), Voice(number=number, state=state, segments=segments, matches=matches)
+        return min(whole.values(), default=None), Voice(number=number, state=state, segments=segments, matches=matches)
 
     def _start(self, stretch: Stretch) -> int:
         return max(0, self._ms(stretch.start))
@@ -237,31 +238,23 @@ class VoicesInspection:
         return tuple(joined)
 
 
-def distances(vector: Floats, gallery: Gallery) -> dict[str, float]:
-    """Return the quantised L2 distance of a unit vector (float32 [256]) to each person, by the nearest template."""
-    query = turn(vector, gallery.rotation).astype(np.float64)
-    rows = np.sqrt(np.square(gallery.vectors.astype(np.float64) - query).sum(axis=1))
-    found: dict[str, float] = {}
-    for person, distance in zip(gallery.people, rows, strict=True):
-        found[person] = min(quantise(distance), found.get(person, math.inf))
-    return found
-
-
 def conclude(
-    whole: dict[str, float], pieces: Sequence[dict[str, float]], lines: VoiceLines, *, clear: bool
+    whole: Mapping[str, float], pieces: Sequence[Mapping[str, float]], lines: Lines, *, clear: bool
 ) -> tuple[VoiceMatch, ...]:
     """Return who a speaker may be, the matched before the possible, nearest first.
 
-    Matched: all of the speaker's speech together is within the match line, and `clear` says that it is enough.
-    Possible: it is within the outer line, or a single piece is within the match line, as when two speakers were
-    taken for one.
+    Matched: all of the speaker's speech together is below the match line, `clear` says that it is enough, and the
+    gallery is not larger than the model is fit for. Possible: it is below the outer line, or a single piece is below
+    the match line, as when two speakers were taken for one. `whole` and `pieces` hold distances by person.
     """
+    nearest: dict[str, float] = {}
+    for piece in pieces:
+        for person, distance in piece.items():
+            nearest[person] = min(distance, nearest.get(person, math.inf))
+    close = {person: distance for person, distance in nearest.items() if distance < lines.match}
     found = []
-    for person, distance in whole.items():
-        nearest = min((piece[person] for piece in pieces), default=math.inf)
-        if distance <= lines.match and clear:
-            found.append(VoiceMatch(person=person, distance=distance, state=VoiceState.MATCHED))
-        elif min(distance, nearest + lines.possible - lines.match) <= lines.possible:
-            near = distance if distance <= lines.possible else nearest
-            found.append(VoiceMatch(person=person, distance=near, state=VoiceState.POSSIBLE))
+    for person, distance in {**close, **{p: d for p, d in whole.items() if d < lines.possible}}.items():
+        certain = clear and lines.fit and whole.get(person, math.inf) < lines.match
+        state = VoiceState.MATCHED if certain else VoiceState.POSSIBLE
+        found.append(VoiceMatch(person=person, distance=distance, state=state))
     return tuple(sorted(found, key=lambda m: (m.state is not VoiceState.MATCHED, m.distance, m.person)))
