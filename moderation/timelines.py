@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from moderation.scoring import Analysis
 
@@ -38,7 +39,24 @@ def segments(analysis: Analysis) -> list[dict[str, object]]:
         for track in sorted({sample[2] for sample in samples}, key=lambda track: -1 if track is None else track):
             own = [(sample[0], sample[1]) for sample in samples if sample[2] == track]
             found.extend(_stretches(name, line, own, track, analysis.seen_ms))
-    return found
+    return found + _heard(analysis)
+
+
+def _heard(analysis: Analysis) -> list[dict[str, object]]:
+    """Where somebody registered is, or may be, heard; `frames` counts none, since nobody was looked at."""
+    return [
+        {
+            "signal": "voice.match_distance",
+            "label": "voice_likeness",
+            "start_ms": start_ms,
+            "end_ms": end_ms,
+            "peak": voice["distance"],
+            "frames": 0,
+        }
+        for voice in analysis.voices
+        if voice["person"] is not None
+        for start_ms, end_ms in cast("list[tuple[int, int]]", voice["segments"])
+    ]
 
 
 def _stretches(

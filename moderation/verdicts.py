@@ -103,6 +103,7 @@ def document(verdict: Verdict) -> dict[str, object]:
         "signals": analysis.signals if analysis else {},
         "segments": segments(analysis) if analysis else [],
         "faces": [_face(face) for face in analysis.faces] if analysis else [],
+        "voices": [_voice(voice) for voice in analysis.voices] if analysis else [],
         "marks": _marks(verdict),
         "stages": verdict.stages,
         "duration_ms": (clip.probe or {}).get("duration_ms"),
@@ -134,6 +135,11 @@ def _decision(clip_id: str, decision: tuple[str, dict[str, object]] | None) -> d
 def _face(face: dict[str, object]) -> dict[str, object]:
     known = {name: face[name] for name in ("track", "start_ms", "end_ms", "state")}
     return known | {name: face[name] for name in ("person", "distance") if face[name] is not None}
+
+
+def _voice(voice: dict[str, object]) -> dict[str, object]:
+    known = {name: voice[name] for name in ("voice", "segments", "state")}
+    return known | {name: voice[name] for name in ("person", "distance") if voice[name] is not None}
 
 
 def _marks(verdict: Verdict) -> dict[str, object]:
