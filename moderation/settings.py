@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     state: Path = Field(default_factory=default_state)
     models: Path = Field(default_factory=lambda: Path.home() / ".cache" / "countersign")
     policies: Path | None = None
+    #: Whether the optional pack of body parts looks too; build it with `moderation models build --pack bodyparts`.
+    body_parts: bool = False
     #: Folder of calibrations; without it `calibrations/` of the state. Every machine needs the same files.
     calibrations: Path | None = None
     database_url: SecretStr | None = None

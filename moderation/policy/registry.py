@@ -84,6 +84,11 @@ SIGNALS: dict[str, SignalEntry] = {
     "explicit.probability": SignalEntry(
         per="frame", means="probability that the frame is explicit; not measured before `moderation calibrate`"
     ),
+    "explicit.parts": SignalEntry(
+        per="frame",
+        may_block=False,
+        means="how surely an exposed body part is in the frame; not measured without its pack",
+    ),
     "face.detection": SignalEntry(per="frame", means="how sure it is that a face is there, 0 where none is"),
     "face.match_distance": SignalEntry(per="some", high=4.0, means="distance to the nearest registered person"),
     "face.age": SignalEntry(per="face", high=120.0, means="apparent age in years, the lower of the nets' opinions"),
@@ -143,7 +148,6 @@ FACTS: dict[str, FactEntry] = {
     "account.released_clips": FactEntry(type="number", means="clips of this creator that were released"),
     "account.blocked_clips": FactEntry(type="number", means="clips of this creator that were blocked"),
 }
-
 
 
 def _likeness(source: str, of: str) -> dict[str, FactEntry]:
