@@ -12,6 +12,9 @@ from pydantic import SecretStr
 
 from detectors import packs
 from detectors.base import DetectorUnavailable
+from detectors.gpu.pack import inventory
+from detectors.gpu.torch_runtime import require_torch_device
+from detectors.remote import read_remotes
 from detectors.runtime import require_device, require_runtime
 from moderation import __version__
 from moderation.db.migrate import migrate, migrations_current
@@ -46,6 +49,8 @@ def diagnose(settings: Settings) -> list[Finding]:
         ("packages", owners),
         ("device", device),
         ("models", models),
+        ("GPU pack", gpu_pack),
+        ("remote detectors", remotes),
         ("policies", policies),
         ("database", database),
         ("decoder", decoder),
@@ -112,6 +117,47 @@ def models(settings: Settings) -> Iterator[Finding]:
         )
     if not problems:
         yield Finding(name="models", fine=True, says=f"every file in {settings.models} is as pinned")
+
+
+def gpu_pack(settings: Settings) -> Iterator[Finding]:
+    """Where the GPU pack is asked for: torch and its device, the operator's lock, and every file it names."""
+    if settings.pack != "gpu":
+        yield Finding(name="GPU pack", fine=True, says="not asked for (MODERATION_PACK=embedded)")
+        return
+    try:
+        require_torch_device(settings.device)
+        standings = inventory(settings.models, settings.gpu_lock())
+    except DetectorUnavailable as error:
+        yield Finding(
+            name="GPU pack", fine=False, says=str(error), fix="see the message, and docs/howto/gpu-pack.md"
+        )
+        return
+    if not any(one.locked for one in standings):
+        yield Finding(
+            name="GPU pack", fine=False, says=f"{settings.gpu_lock()} pins nothing", fix="moderation models pin"
+        )
+    for one in standings:
+        yield Finding(
+            name=f"GPU model {one.model.id}",
+            fine=not one.faults,
+            warning=one.locked is None,
+            says="; ".join(one.faults) or one.state,
+            fix="moderation models build --pack gpu",
+        )
+
+
+def remotes(settings: Settings) -> Iterator[Finding]:
+    """The file of detectors at other addresses must be usable; whether they answer is asked at every start."""
+    if settings.remote_detectors is None:
+        return
+    try:
+        named = ", ".join(f"{remote.name} at {remote.url}" for remote in read_remotes(settings.remote_detectors))
+    except DetectorUnavailable as error:
+        yield Finding(
+            name="remote detectors", fine=False, says=str(error), fix="repair the file, docs/howto/add-a-detector.md"
+        )
+        return
+    yield Finding(name="remote detectors", fine=True, says=f"frames are sent to {named}")
 
 
 def policies(settings: Settings) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ def test_verify_and_list_of_the_built_pack(embedded_pack: Manifest):
     verified = runner.invoke(app, ["verify"])
     assert (verified.exit_code, verified.stdout) == (0, "every file is as pinned\n")
     lines = runner.invoke(app, ["list"]).stdout.splitlines()
-    assert lines[0].split() == ["model", "version", "licence", "carrier", "MB", "state"]
+    assert lines[0].split() == ["pack", "model", "version", "licence", "from", "MB", "state"]
     assert [line.split()[0] for line in lines[1:6]] == [entry.id for entry in embedded_pack.models]
 
 
