@@ -1,4 +1,4 @@
-"""`moderation models build|verify|list|pin`: the packs of weights, for people and for scripts. Pinning loads a model."""
+"""`moderation models build|verify|list|pin`: the packs of weights. Only pinning loads a model."""
 
 import dataclasses
 import json
