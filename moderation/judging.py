@@ -31,9 +31,11 @@ from moderation.facts import (
     VoiceCandidate,
     VoiceFact,
 )
+from moderation.hashlists.matching import compare
 from moderation.policy.engine import decide, required_failures
 from moderation.recording import insert_decision, withhold
 from moderation.scoring import Analysis, duration_of, read_analysis
+from moderation.screening import seal
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -48,6 +50,10 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
     owns the clip). Raises ClipFault when a signal that the policies require is missing.
     """
     now = services.clock.now()
+    resembles = compare(services, org, clip_id)
+    if resembles is not None and resembles.known_illegal is not None:
+        # A hash that was added while the clip was looked at, or a frame that only the detectors' look came upon.
+        seal(services, org, clip_id, generation, resembles.known_illegal)
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
         if clip.generation != generation:
@@ -57,12 +63,12 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             return clip.status
         gallery = consent.gallery_version(tx)
         analysis = read_analysis(tx, clip_id, services.detectors_hash, gallery)
-        if analysis is None:
+        if analysis is None or resembles is None:
             return "gallery_changed"
         run = f"{generation}.{judgement}"
         taken = decided_in(tx, clip_id, run)
         if taken is None:
-            facts = establish(tx, services, clip, analysis, gallery, now)
+            facts = replace(establish(tx, services, clip, analysis, gallery, now), fingerprint=resembles.facts())
             decision = conclude(tx, services, facts)
             taken = write_decision(tx, services, clip, decision, facts, run=run, now=now), decision
         return follow(tx, services, clip, *taken, now)

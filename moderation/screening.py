@@ -1,67 +1,84 @@
 """The known-illegal check: hash lists before any detector. A hit seals the bytes and tells the caller nothing more."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from moderation import audit, outbox, review
 from moderation.clips import Clip, Status
-from moderation.db import queries
+from moderation.db import Transaction, queries
 from moderation.db.clips import move, read_clip
 from moderation.decisions import Decision, Outcome, Reason
+from moderation.hashlists.asking import ask_services
+from moderation.hashlists.lists import Category
+from moderation.hashlists.matching import compare_with_lists, known_files
+from moderation.hashlists.prints import LONG_SIDE, ClipPrint, PrintTaker, keep_print, read_print
 from moderation.holding import owns
 from moderation.recording import insert_decision
+from moderation.scoring import sampling_rules
 from moderation.stages import stage
-from watermark.fingerprint import distance
+from watermark.fingerprint import SAME_PICTURE
 
 if TYPE_CHECKING:
     from moderation.services import Services
 
-SQL = queries("records")
-#: PDQ distance (of 256 bits) up to which two frames are the same picture (PDQ's own recommendation).
-PDQ_MATCH = 31
-PDQ_QUALITY = 50
+RECORDS, CASES, HASHES = queries("records"), queries("cases"), queries("hashlists")
+ILLEGAL = Category.KNOWN_ILLEGAL
 
 
 def screen(services: "Services", org: str, clip_id: str, generation: int) -> str:
-    """Compare file and frames with the hash lists. Answers "clear" or "known_illegal"; a hit ends the clip."""
+    """Compare file and frames with the hash lists. Answers "clear" or "known_illegal"; a hit ends the clip.
+
+    Raises Outage when a hash service gives no answer: then nobody can say that the clip is clear.
+    """
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
-        known = tx.pg.execute(SQL.known_hash, {"hash": bytes.fromhex(clip.content_sha256 or "")}).fetchone()
-        listed = tx.pg.execute(SQL.known_pdq).fetchall()
+        source = known_files(tx, clip.content_sha256).get(ILLEGAL)
+        seen = read_print(tx, clip_id)
     if clip.state is Status.WITHHELD:
         # Sealed by an earlier try of this step, which may have died before it removed the upload.
         services.store.delete(services.upload_key(clip))
         return "known_illegal"
-    source = known[0] if known else None
-    if source is None and listed:
+    services.hash_lists.refresh(services.database)
+    if source is None and (services.hash_lists.lists(org, ILLEGAL) or services.hash_services):
         with stage(services, org, clip_id, generation, "screen"):
-            source = match_frames(services, clip, listed)
+            source = match_frames(services, clip, seen or take_print(services, clip))
     if source is None:
         return "clear"
     seal(services, org, clip_id, generation, source)
     return "known_illegal"
 
 
-def match_frames(services: "Services", clip: Clip, listed: list[tuple[bytes, str]]) -> str | None:
-    """The list that knows a frame of this clip, None when none does."""
+def take_print(services: "Services", clip: Clip) -> ClipPrint:
+    """Hash the frames that detectors would look at, in a pass of its own, and keep the print."""
+    taker = PrintTaker()
     with services.store.open(services.upload_key(clip)) as path:
-        seen = services.sandbox.fingerprint(path)
-    if len(seen) == 0:
-        return None
-    hashes = np.stack([np.frombuffer(hash_, np.uint8) for hash_, _ in listed])
-    # Frames that PDQ itself finds too plain to tell apart would match other plain ones.
-    telling = seen.hashes[seen.quality >= PDQ_QUALITY]
-    near = distance(telling[:, None], hashes[None]) <= PDQ_MATCH
-    hits = np.flatnonzero(near.any(axis=0))
-    return listed[int(hits[0])][1] if hits.size else None
+        for frames in services.sandbox.frames(path, sampling_rules(services), LONG_SIDE):
+            taker.see(frames)
+    seen = taker.finish()
+    with services.database.transaction(clip.org_id) as tx:
+        keep_print(tx, clip.clip_id, seen, services.clock.now())
+    return seen
+
+
+def match_frames(services: "Services", clip: Clip, seen: ClipPrint) -> str | None:
+    """The list or service that knows a frame of this clip to be illegal, None when none does."""
+    found = compare_with_lists(services.hash_lists, seen, clip.org_id, ILLEGAL, reach=SAME_PICTURE)
+    if found.share:
+        return found.name
+    answers = ask_services(services, clip, seen)
+    return next((match.list for match in answers if match.category is ILLEGAL), None)
 
 
 def seal(services: "Services", org: str, clip_id: str, generation: int, source: str) -> None:
-    """Move the bytes to the sealed store, withhold the clip, and open a specialists' case without renditions."""
+    """Move the bytes to the sealed store, withhold the clip, and open a specialists' case without renditions.
+
+    Whatever was made of the clip meanwhile goes; a second try finds it done.
+    """
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
+    if not owns(clip, generation):
+        return
     upload = services.upload_key(clip)
     with services.store.open(upload) as path:
         services.store.put(org, "sealed", path)
@@ -76,6 +93,7 @@ def seal(services: "Services", org: str, clip_id: str, generation: int, source: 
             queue=review.HASH_QUEUE,
             decided_by="system",
         )
+        made = _drop_renditions(tx, clip, now)
         decision_id = insert_decision(tx, clip, decision, actor_kind="system", actor="screening", now=now)
         move(tx, clip, Status.WITHHELD, now)
         review.insert_case(tx, clip, decision, decision_id, now)
@@ -83,4 +101,15 @@ def seal(services: "Services", org: str, clip_id: str, generation: int, source: 
         # The platform learns that the clip stays out, and nothing that would help to probe the lists.
         outbox.announce(tx, services.enqueuer, clip, "clip.withheld", now, {"status": "withheld", "reasons": []})
     # Only now: until the sealed copy and the decision stand, the upload is the evidence.
-    services.store.delete(upload)
+    for key in (upload, *made):
+        services.store.delete(key)
+
+
+def _drop_renditions(tx: Transaction, clip: Clip, now: datetime) -> list[str]:
+    """Take back what an earlier look let be made: nothing of such a clip may lie about. Returns the files' keys."""
+    where = {"clip": clip.clip_id, "now": now}
+    made = [key for (key,) in tx.pg.execute(RECORDS.blob_keys, where).fetchall()]
+    tx.pg.execute(RECORDS.withdraw_release, where)
+    tx.pg.execute(CASES.close_cases, where)
+    tx.pg.execute(HASHES.delete_renditions, where)
+    return made

@@ -1,4 +1,4 @@
--- The whole schema, for reading. Applied by migration 0001; later migrations keep this file in step (a test compares).
+-- The whole schema, for reading: the sum of the migrations, which alone are applied (a test compares the two).
 -- Every table belongs to an organisation: `org_id` is first, row-level security is on, and the application role
 -- sees only the organisation named in `moderation.org`. Decisions, events, grants and the audit chain are append-only.
 
@@ -252,14 +252,54 @@ create table moderation.fingerprints (
   created_at timestamptz not null
 );
 
--- Known-illegal material by hash: SHA-256 of the file or PDQ of a frame. Lists are the operator's.
-create table moderation.known_hashes (
+-- Hash lists: fingerprints of pictures and files that must not, or not freely, be published. A list belongs to an
+-- organisation, or to the deployment (organisation `*`): then every organisation's clips are compared with it.
+create table moderation.hash_lists (
   org_id text not null references moderation.organisations,
-  kind text not null check (kind in ('sha256', 'pdq')),
-  hash bytea not null,
-  source text not null,
-  added_at timestamptz not null default now(),
-  primary key (org_id, kind, hash)
+  list_id text primary key,
+  list_no int generated always as identity unique,
+  name text not null,
+  category text not null check (category in ('known_illegal', 'takedown')),
+  source text not null default '',
+  enabled boolean not null default true,
+  version int not null default 0,            -- grows with every change of an entry; whoever holds a copy compares it
+  created_at timestamptz not null,
+  unique (org_id, name)
+);
+
+-- One hash of a list: SHA-256 of a file (kind s) or PDQ of a picture (kind p). Entries are disabled, never deleted, so
+-- that the next import of a feed does not bring back what somebody took out.
+create table moderation.hash_entries (
+  org_id text not null,
+  list_no int not null references moderation.hash_lists (list_no),
+  version int not null,                      -- of the list, when this entry last changed
+  quality smallint not null,                 -- PDQ's own, 0-100
+  kind "char" not null check (kind in ('p', 's')),
+  enabled boolean not null default true,
+  hash bytea not null check (octet_length(hash) = 32),
+  item text,                                 -- what the hash is of, in the list's words; frames of one video share it
+  primary key (list_no, kind, hash)
+);
+create index hash_entries_changed on moderation.hash_entries (list_no, version);
+
+-- PDQ hashes of the frames of incoming clips, so that copies of our own clips are known again.
+create table moderation.clip_prints (
+  org_id text not null,
+  clip_id text primary key references moderation.clips,
+  print_no bigint generated always as identity unique,
+  hashes bytea not null,                     -- 32 bytes a frame, what other clips are compared with
+  body bytea not null,                       -- the whole print: times, qualities, eight orientations
+  created_at timestamptz not null
+);
+
+-- What outside hash services said of a clip; asked once a clip.
+create table moderation.hash_answers (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  service text not null,
+  body text not null,                        -- canonical JSON
+  created_at timestamptz not null,
+  primary key (clip_id, service)
 );
 
 -- A person whose likeness is registered. `version` grows with every grant and revocation; the release gate compares it.
@@ -450,7 +490,8 @@ insert into moderation.retention values
   ('clips', 'clip'), ('idempotency_keys', 'operational'), ('mark_payloads', 'permanent'), ('stages', 'operational'),
   ('analyses', 'clip'), ('renditions', 'clip'), ('facts', 'clip'), ('policy_versions', 'permanent'),
   ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
-  ('fingerprints', 'clip'), ('known_hashes', 'permanent'), ('people', 'person'), ('person_keys', 'person'),
+  ('fingerprints', 'clip'), ('hash_lists', 'permanent'), ('hash_entries', 'permanent'), ('clip_prints', 'clip'),
+  ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('revocations', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
   ('deliveries', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
@@ -471,11 +512,17 @@ begin
   end loop;
 end $$;
 
+-- Everybody reads the deployment's lists; only who acts for the deployment writes them.
+create policy of_the_deployment on moderation.hash_lists for select to moderation_app using (org_id = '*');
+create policy of_the_deployment on moderation.hash_entries for select to moderation_app using (org_id = '*');
+
 grant select, insert, update, delete on all tables in schema moderation to moderation_app;
 grant usage on all sequences in schema moderation to moderation_app;
 revoke update, delete, truncate on moderation.decisions, moderation.case_actions, moderation.events, moderation.grants,
   moderation.revocations, moderation.audit_entries, moderation.audit_roots from moderation_app;
+revoke delete on moderation.hash_lists, moderation.hash_entries from moderation_app;
 revoke insert, update, delete on moderation.retention, moderation.retention_classes from moderation_app;
 
-insert into moderation.organisations (org_id) values ('default');
+-- `*` is the deployment itself: it owns hash lists that hold for every organisation, and an audit chain of its own.
+insert into moderation.organisations (org_id) values ('default'), ('*');
 insert into moderation.galleries (org_id) values ('default');

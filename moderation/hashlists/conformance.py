@@ -1,4 +1,4 @@
-"""What every hash service must do, as a check that any adapter's own tests can run against it. Asks; changes nothing."""
+"""What every hash service must do, as a check that any adapter's own tests can run. Asks; changes nothing."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def demand_conformance(service: HashService, *, known: QueryFrame, unknown: Quer
 
 
 def demand_failure_told(service: HashService, frame: QueryFrame) -> None:
-    """Ask a service that is down, slow or talks nonsense: only ServiceUnavailable may come of it. Raises NotConforming."""
+    """Ask a service that is down, slow or talks nonsense; raises NotConforming unless ServiceUnavailable comes of it."""
     try:
         matches = service.match([frame])
     except ServiceUnavailable:

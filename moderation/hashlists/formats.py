@@ -61,10 +61,10 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 _KINDS: Final = {"pdq": Kind.PDQ, "vpdq": Kind.PDQ, "sha256": Kind.SHA256, "sha-256": Kind.SHA256}
 #: Real kinds of the field that are not compared here.
-_OTHERS: Final = frozenset(
-    "md5 sha1 sha-1 photodna pdna tmk tmk-pdqf video_md5 netclean netclean_hash videntifier ssvh_pna ssvh_safer_hash "
-    "url text trend_query raw_text".split()
-)
+_OTHERS: Final = {
+    "md5", "sha1", "sha-1", "photodna", "pdna", "tmk", "tmk-pdqf", "video_md5", "netclean", "videntifier", "url", "text",
+    "raw_text", "trend_query",
+}  # fmt: skip
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _ITEM_CHARACTERS, _LINE_CHARACTERS, _BAD_LINES = 200, 20_000, 20
 _STATES: Final = {"", "active", "enabled"}
@@ -248,6 +248,6 @@ def _cell(row: Row, column: str) -> str:
 def _quality(text: str) -> int:
     if not text:
         return 100
-    if not text.isascii() or not text.isdigit() or int(text[:9]) > 100:  # noqa: PLR2004
+    if not text.isascii() or not text.isdigit() or int(text[:9]) > 100:
         raise BadEntry("the quality is no whole number from 0 to 100")
     return int(text)

@@ -121,7 +121,7 @@ def switch_list(tx: Transaction, now: datetime, which: str, *, enabled: bool, by
 
 
 def export_entries(tx: Transaction, now: datetime, which: str, *, by: str) -> Iterator[Entry]:
-    """Every entry of a list that is in force; that somebody took it out of the house is written down. Raises NotFound."""
+    """Every entry of a list that is in force; that it left the house is written down. Raises NotFound."""
     found = tx.pg.execute(SQL.list_of, {"org": tx.org, "list": which}).fetchone()
     if found is None:
         raise _missing(which)

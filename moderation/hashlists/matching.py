@@ -4,17 +4,20 @@ After Facebook's vPDQ: frames of quality 50 and more, the same within 31 bits; t
 are matched, and the share of the target's. Decides nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moderation.db import Transaction, queries
+from moderation.db.clips import read_clip
+from moderation.hashlists.asking import kept_answers
 from moderation.hashlists.lists import Category
 from moderation.hashlists.mirror import Hits, ListMirror
-from moderation.hashlists.prints import ClipPrint
+from moderation.hashlists.prints import ClipPrint, read_print
+from moderation.hashlists.providers import ServiceMatch
 from watermark.fingerprint import NEAR, SAME_PICTURE
 
 if TYPE_CHECKING:
@@ -77,6 +80,56 @@ class Found:
         return known
 
 
+def compare(services: "Services", org: str, clip_id: str) -> Found | None:
+    """Compare a clip's file, print and the services' answers with all there is now; None before a print was taken."""
+    services.hash_lists.refresh(services.database)
+    services.own_clips.refresh(services.database)
+    with services.database.transaction(org) as tx:
+        seen = read_print(tx, clip_id)
+        if seen is None:
+            return None
+        files = known_files(tx, read_clip(tx, clip_id).content_sha256)
+        said = [match for matches in kept_answers(tx, clip_id).values() for match in matches]
+        own = compare_with_own(services, tx, clip_id, seen)
+    return Found(
+        frames=len(seen),
+        known_illegal=_illegal(services.hash_lists, seen, org, files, said),
+        takedown=_taken_down(services.hash_lists, seen, org, files, said),
+        own=own,
+    )
+
+
+def known_files(tx: Transaction, sha256: str | None) -> dict[Category, str]:
+    """Names of lists that hold this very file, by category."""
+    rows = tx.pg.execute(SQL.known_file, {"hash": bytes.fromhex(sha256 or "")}).fetchall()
+    return {Category(category): name for name, category in reversed(rows)}
+
+
+def _illegal(
+    mirror: ListMirror, seen: ClipPrint, org: str, files: Mapping[Category, str], said: Sequence[ServiceMatch]
+) -> str | None:
+    if Category.KNOWN_ILLEGAL in files:
+        return files[Category.KNOWN_ILLEGAL]
+    found = compare_with_lists(mirror, seen, org, Category.KNOWN_ILLEGAL, reach=SAME_PICTURE)
+    answers = (match.list for match in said if match.category is Category.KNOWN_ILLEGAL)
+    return found.name if found.share else next(answers, None)
+
+
+def _taken_down(
+    mirror: ListMirror, seen: ClipPrint, org: str, files: Mapping[Category, str], said: Sequence[ServiceMatch]
+) -> Likeness:
+    if Category.TAKEDOWN in files:
+        return replace(SAME_FILE, name=files[Category.TAKEDOWN])
+    found = compare_with_lists(mirror, seen, org, Category.TAKEDOWN)
+    answers = [match for match in said if match.category is Category.TAKEDOWN]
+    if not answers:
+        return found
+    # A service tells which frames it knows, not of how many its item has: at most a part.
+    share = round(len({match.time_ms for match in answers}) / max(1, len(seen)), 4)
+    told = Likeness(share=share, near_share=share, distance=SAME_PICTURE, name=answers[0].list)
+    return _stronger(found, told)
+
+
 def compare_with_lists(
     mirror: ListMirror, seen: ClipPrint, org: str, category: Category, *, reach: int = NEAR
 ) -> Likeness:
@@ -120,7 +173,8 @@ def _share(queries_: NDArray[np.int64], frames: int) -> float:
 def _largest_part(mirror: ListMirror, hits: Hits, same: NDArray[np.bool_]) -> float:
     """Of the items that are matched, the largest share of one item's hashes."""
     items, counts = np.unique(_once_a_row(hits, same), axis=1, return_counts=True)
-    parts = [count / mirror.size_of(int(source), int(item)) for (source, item), count in zip(items.T, counts, strict=True)]
+    sizes = (mirror.size_of(int(source), int(item)) for source, item in items.T)
+    parts = [count / size for count, size in zip(counts.tolist(), sizes, strict=True)]
     return round(max(parts, default=0.0), 4)
 
 

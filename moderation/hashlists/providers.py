@@ -53,7 +53,7 @@ class HashService(Protocol):
     wants: Literal["hashes", "frames"]
 
     def match(self, frames: Sequence[QueryFrame]) -> list[ServiceMatch]:
-        """The frames it knows, each by its `time_ms`; none is an answer. Raises ServiceUnavailable, and nothing else."""
+        """The frames it knows, by their `time_ms`; none is an answer. Raises ServiceUnavailable, and nothing else."""
         ...
 
 
@@ -84,13 +84,14 @@ class HttpHashService:
     def match(self, frames: Sequence[QueryFrame]) -> list[ServiceMatch]:
         """Ask once; whoever calls decides when to ask again."""
         try:
-            answer = _Answer.model_validate_json(self._post({"version": 1, "frames": [_plain(each) for each in frames]}))
+            asked = {"version": 1, "frames": [_plain(each) for each in frames]}
+            answer = _Answer.model_validate_json(self._post(asked))
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"{self.name} cannot be reached: {type(error).__name__}") from error
         except ValidationError as error:
             raise ServiceUnavailable(f"{self.name} answered something else") from error
-        asked = {each.time_ms for each in frames}
-        if any(match.time_ms not in asked for match in answer.matches):
+        times = {each.time_ms for each in frames}
+        if any(match.time_ms not in times for match in answer.matches):
             raise ServiceUnavailable(f"{self.name} speaks of frames that it was not asked about")
         return [
             ServiceMatch(**match.model_dump(exclude={"category"}), category=Category(match.category))

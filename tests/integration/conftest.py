@@ -12,6 +12,8 @@ import uvicorn
 from clips import ClipPlan, draw_clip
 from fastapi import FastAPI
 
+from moderation.hashlists.formats import Entry, Kind
+from moderation.hashlists.lists import Category, add_entries, create_list
 from moderation.keys import SCOPES, create_key, development_key
 from moderation.services import Services
 from moderation.settings import Settings
@@ -47,6 +49,22 @@ class Running:
 
 
 Run = Callable[..., Running]
+
+
+@pytest.fixture
+def put_on_list() -> Callable[..., str]:
+    """Put hashes (32 bytes each) on a new list; the hash of a file unless `kind` says otherwise."""
+
+    def put(services: Services, *hashes: bytes, category: str = "known_illegal", kind: str = "sha256", **said) -> str:
+        now, org = services.clock.now(), said.get("org", "default")
+        entries = [Entry(kind=Kind(kind), hash=each, item=said.get("item")) for each in hashes]
+        with services.database.transaction(org) as tx:
+            name = said.get("name", f"test {category}")
+            made = create_list(tx, now, name=name, category=Category(category), source="test", by="tester")
+            add_entries(tx, now, made, entries, by="tester")
+        return made
+
+    return put
 
 
 @pytest.fixture

@@ -74,12 +74,10 @@ def test_skipped_cases_go_to_colleagues_and_returned_ones_to_anybody(service, ca
     assert claim(client, case, clip_id=case["clip"]).json()["clip_id"] == case["clip"]
 
 
-def test_a_known_illegal_hit_is_told_to_specialists_only(service, drawn):
+def test_a_known_illegal_hit_is_told_to_specialists_only(service, drawn, put_on_list):
     clip = service.client.post("/v1/clips", files={"file": drawn.read_bytes()}).json()["id"]
     sha256 = service.client.get(f"/v1/clips/{clip}").json()["sha256"]
-    with service.services.database.transaction() as tx:
-        row = {"org": "default", "kind": "sha256", "hash": bytes.fromhex(sha256), "source": "list"}
-        tx.pg.execute(RECORDS.insert_known_hash, row)
+    put_on_list(service.services, bytes.fromhex(sha256))
     with service.services.database.transaction() as tx:
         tx.pg.execute("update moderation.clips set status = 'processing'")
     assert screening.screen(service.services, "default", clip, 1) == "known_illegal"

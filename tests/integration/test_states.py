@@ -131,11 +131,9 @@ def test_a_persons_block_withholds_at_once(services, drawn):
     assert events(services, verdict["id"]) == ["clip.in_review", "clip.withheld"]
 
 
-def test_a_known_illegal_file_is_sealed_before_any_detector_looks(services, drawn):
-    row = "insert into moderation.known_hashes (org_id, kind, hash, source) values ('default', 'sha256', %s, 'test')"
+def test_a_known_illegal_file_is_sealed_before_any_detector_looks(services, drawn, put_on_list):
     sha256 = services.store.put(ORG, "upload", drawn).sha256
-    with services.database.system_transaction() as tx:
-        tx.pg.execute(row, (bytes.fromhex(sha256),))
+    put_on_list(services, bytes.fromhex(sha256))
     verdict = check(services, drawn)
     assert verdict["status"] == "withheld"
     assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["known_illegal"]
@@ -147,18 +145,14 @@ def test_a_known_illegal_file_is_sealed_before_any_detector_looks(services, draw
     assert len(list(services.store.list(f"{ORG}/sealed"))) == 1
 
 
-def test_a_known_illegal_picture_is_found_in_a_reencoded_file(services, drawn, tmp_path):
+def test_a_known_illegal_picture_is_found_in_a_reencoded_file(services, drawn, tmp_path, put_on_list):
     other = tmp_path / "again.mp4"
     draw_clip(other, seconds=1, width=640, height=360)
     seen = services.sandbox.fingerprint(drawn)
     telling = seen.hashes[seen.quality >= 50]
     if not len(telling):
         telling = seen.hashes[:1]
-    with services.database.system_transaction() as tx:
-        tx.pg.execute(
-            "insert into moderation.known_hashes (org_id, kind, hash, source) values ('default', 'pdq', %s, 'test')",
-            (np.ascontiguousarray(telling[0]).tobytes(),),
-        )
+    put_on_list(services, np.ascontiguousarray(telling[0]).tobytes(), kind="pdq")
     near = services.sandbox.fingerprint(other)
     if (near.quality >= 50).any():
         assert check(services, other)["status"] == "withheld"
@@ -394,13 +388,9 @@ def test_a_canary_that_fails_too_is_an_outage(services, monkeypatch):
         canary.demand_marks(services)
 
 
-def test_a_sealed_clip_is_no_longer_its_platforms_to_touch(services, drawn):
+def test_a_sealed_clip_is_no_longer_its_platforms_to_touch(services, drawn, put_on_list):
     sha256 = services.store.put(ORG, "upload", drawn).sha256
-    with services.database.system_transaction() as tx:
-        tx.pg.execute(
-            "insert into moderation.known_hashes (org_id, kind, hash, source) values ('default', 'sha256', %s, 'test')",
-            (bytes.fromhex(sha256),),
-        )
+    put_on_list(services, bytes.fromhex(sha256))
     clip = check(services, drawn, visibility="draft")["id"]
     for act in (release.delete, release.publish_draft):
         with pytest.raises(Conflict):

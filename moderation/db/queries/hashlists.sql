@@ -87,3 +87,6 @@ select service, body from moderation.hash_answers where clip_id = %(clip)s order
 
 -- name: origin_of
 select creator, parents from moderation.clips where clip_id = %(clip)s;
+
+-- name: delete_renditions
+delete from moderation.renditions where clip_id = %(clip)s;

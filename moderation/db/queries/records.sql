@@ -96,23 +96,15 @@ select body from moderation.fingerprints where clip_id = %(clip)s;
 -- name: all_fingerprints
 select f.clip_id, f.body from moderation.fingerprints f order by f.created_at desc limit %(limit)s;
 
--- name: known_hash
-select source from moderation.known_hashes where kind = 'sha256' and hash = %(hash)s;
-
--- name: known_pdq
-select hash, source from moderation.known_hashes where kind = 'pdq';
-
--- name: insert_known_hash
-insert into moderation.known_hashes (org_id, kind, hash, source) values (%(org)s, %(kind)s, %(hash)s, %(source)s)
-on conflict do nothing;
-
 -- name: legal_hold
 select reason from moderation.legal_holds where clip_id = %(clip)s and lifted_at is null limit 1;
 
 -- name: forget_clip
 -- What tells of a clip's content; decisions, events and the audit chain stay.
 with a as (delete from moderation.analyses where clip_id = %(clip)s),
-     f as (delete from moderation.facts where clip_id = %(clip)s)
+     f as (delete from moderation.facts where clip_id = %(clip)s),
+     p as (delete from moderation.clip_prints where clip_id = %(clip)s),
+     h as (delete from moderation.hash_answers where clip_id = %(clip)s)
 delete from moderation.fingerprints where clip_id = %(clip)s;
 
 -- name: blob_keys
