@@ -40,8 +40,8 @@ class Sampling(BaseModel):
     #: Looks a second in any case, counted from the start of each shot.
     floor_fps: float = Field(default=2.0, ge=2.0, le=240.0)
     #: Looks beyond the floor: for each shot and sudden change, and where much moves.
-    extra_per_second: int = Field(default=6, ge=1)
-    extra_in_all: int = Field(default=360, ge=1)
+    extra_per_second: int = Field(default=8, ge=1)
+    extra_in_all: int = Field(default=480, ge=1)
     #: From which sudden change of a part of the picture, or of the whole, a frame counts as new; levels of 255.
     part_change: int = Field(default=8, ge=1)
     whole_change: int = Field(default=20, ge=1)

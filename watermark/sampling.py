@@ -37,6 +37,8 @@ _MOVED_BY: Final = 24
 #: A fade goes on when the next frame is further off by so much of this step, and the step is no mere noise.
 _ON_THE_WAY: Final = 0.6
 _STEP: Final = 0.15
+#: By so many times.
+_STILL_THERE: Final = 2
 #: What is listed of one clip; everything is counted.
 MOST_SHOTS: Final = 512
 MOST_STRETCHES: Final = 256
@@ -51,8 +53,8 @@ class SamplingRules:
     """
 
     floor_fps: float = 2.0
-    extra_per_second: int = 6
-    extra_in_all: int = 360
+    extra_per_second: int = 8
+    extra_in_all: int = 480
     part_change: int = 8
     whole_change: int = 20
 
@@ -215,10 +217,7 @@ class Watch:
         self._last = change
         self._floor.met(change.item.time_ms)
         self._known.append((change.thumbnail, shot))
-        for event in tuple(self._owed):
-            same_shot = event.whole and event.shot == shot
-            if same_shot or _alike(event.change.thumbnail, change.thumbnail, None, self._rules.part_change):
-                self._owed.remove(event)
+        self._owed = deque(event for event in self._owed if not _still_there(event, change.thumbnail))
         yield Choice(timed=change.item, shot=shot)
 
     def _owe(self, event: _Event) -> None:
@@ -328,6 +327,13 @@ def _alike(one: Thumbnail, other: Thumbnail, motion: Cells | None, line: int) ->
     """Whether two frames show the same, less what moved, in every part of the picture."""
     cells = difference(one, other)
     return strongest(cells if motion is None else np.asarray(cv2.subtract(cells, motion), np.uint8)) < line
+
+
+def _still_there(event: _Event, thumbnail: Thumbnail) -> bool:
+    """Whether what appeared in an event is shown by a later frame, by far more than what stood there before."""
+    cells = event.changed > event.changed.max() // 2
+    appeared = difference(event.change.thumbnail, event.before)[cells].sum(dtype=np.int64)
+    return bool(_STILL_THERE * difference(event.change.thumbnail, thumbnail)[cells].sum(dtype=np.int64) <= appeared)
 
 
 def _goes_on(event: _Event, change: Change[TimedFrame]) -> bool:

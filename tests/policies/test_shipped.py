@@ -55,7 +55,13 @@ def test_the_vocabulary_is_the_registry():
 
 
 def test_what_the_contract_requires_is_required(ruleset):
-    assert ruleset.required == {"explicit.score", "face.detection", "face.match_distance", "face.age"}
+    assert ruleset.required == {
+        "explicit.score",
+        "face.detection",
+        "face.match_distance",
+        "face.age",
+        "sampling.unseen",
+    }
 
 
 def test_a_clip_with_nothing_in_it_is_allowed_to_everybody(judged):
