@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
@@ -64,8 +65,9 @@ class Lines:
         return replace(self, match=match, possible=possible, sizes=(), fit=fit)
 
 
+@cache
 def make_rotation(seed: bytes, dim: int) -> Floats:
-    """Derive the secret rotation of an organisation's gallery: float32 [dim, dim], orthogonal.
+    """Derive the secret rotation of an organisation's gallery: float32 [dim, dim], orthogonal, not to be written to.
 
     The Q of a Gaussian matrix, signs fixed by R's diagonal, is uniform over rotations (Mezzadri 2007). The
     normals come from SHAKE-256 by Box-Muller, so that the same seed gives the same turn under every numpy.
@@ -77,7 +79,9 @@ def make_rotation(seed: bytes, dim: int) -> Floats:
     angle = 2 * math.pi * uniform[count // 2 :]
     normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[: dim * dim].reshape(dim, dim)
     turn_, upper = np.linalg.qr(normal)
-    return (turn_ * np.sign(np.diag(upper))).astype(np.float32)
+    rotation = (turn_ * np.sign(np.diag(upper))).astype(np.float32)
+    rotation.flags.writeable = False
+    return rotation
 
 
 def turn(vectors: Floats, rotation: Floats | None) -> Floats:
