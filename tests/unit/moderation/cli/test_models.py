@@ -6,18 +6,25 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from detectors.gpu.pins import read_gpu_pins
 from detectors.manifests import Manifest
 from moderation.cli.models import app
 
 runner = CliRunner()
 
 
-def test_verify_and_list_of_the_built_pack(embedded_pack: Manifest):
+def test_verify_and_list_of_the_built_pack(embedded_pack: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MODERATION_GPU__LOCK", str(tmp_path / "gpu.lock.json"))
     verified = runner.invoke(app, ["verify"])
     assert (verified.exit_code, verified.stdout) == (0, "every file is as pinned\n")
     lines = runner.invoke(app, ["list"]).stdout.splitlines()
     assert lines[0].split() == ["pack", "model", "version", "licence", "from", "MB", "state"]
-    assert [line.split()[0] for line in lines[1:6]] == [entry.id for entry in embedded_pack.models]
+    embedded = [entry.id for entry in embedded_pack.models]
+    assert [line.split()[:2] for line in lines[1:]] == [
+        *(["embedded", name] for name in embedded),
+        *(["gpu", model.id] for model in read_gpu_pins().models),
+    ]
+    assert all(line.endswith("not pinned") for line in lines[1 + len(embedded) :])
 
 
 def test_build_of_the_built_pack_is_one_document(embedded_pack: Manifest):
@@ -42,3 +49,18 @@ def test_a_build_that_cannot_be_done_says_why_and_ends_with_three(tmp_path: Path
     done = runner.invoke(app, ["build"])
     assert done.exit_code == 3
     assert "cannot be written" in done.stderr
+
+
+def test_the_gpu_pack_is_brought_only_when_an_operator_pinned_it(
+    embedded_pack: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MODERATION_GPU__LOCK", str(tmp_path / "gpu.lock.json"))
+    done = runner.invoke(app, ["build", "--pack", "gpu"])
+    assert done.exit_code == 3
+    assert "moderation models pin" in done.stderr
+    branch = runner.invoke(app, ["pin", "auraface", "--revision", "main", "--from", str(tmp_path)])
+    assert branch.exit_code == 3
+    assert "may change its content" in branch.stderr
+    (tmp_path / "gpu.lock.json").write_text("{}")
+    assert runner.invoke(app, ["list"]).exit_code == 3
+    assert runner.invoke(app, ["verify", "--pack", "gpu"]).exit_code == 1
