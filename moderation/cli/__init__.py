@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "models": ("models", "app", "The packs of weights: build, verify, list."),
     "calibrate": ("calibration", "calibrate", "What raw scores are worth on labelled pictures of your own."),
     "people": ("people", "app", "The likeness registry."),
+    "lists": ("lists", "app", "Hash lists: import, export, add, disable."),
     "keys": ("keys", "app", "API keys: create, list, revoke."),
     "doctor": ("diagnosis", "doctor", "What this installation is, what is wrong with it, and the fix."),
     "replay": ("deciding", "replay", "Derive past decisions anew from stored facts."),

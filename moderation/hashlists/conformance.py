@@ -27,7 +27,7 @@ def demand_conformance(service: HashService, *, known: QueryFrame, unknown: Quer
 
 
 def demand_failure_told(service: HashService, frame: QueryFrame) -> None:
-    """Ask a service that is down, slow or talks nonsense; raises NotConforming unless ServiceUnavailable comes of it."""
+    """Ask a service that is down, slow or confused; raises NotConforming unless ServiceUnavailable comes of it."""
     try:
         matches = service.match([frame])
     except ServiceUnavailable:

@@ -62,8 +62,8 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 _KINDS: Final = {"pdq": Kind.PDQ, "vpdq": Kind.PDQ, "sha256": Kind.SHA256, "sha-256": Kind.SHA256}
 #: Real kinds of the field that are not compared here.
 _OTHERS: Final = {
-    "md5", "sha1", "sha-1", "photodna", "pdna", "tmk", "tmk-pdqf", "video_md5", "netclean", "videntifier", "url", "text",
-    "raw_text", "trend_query",
+    "md5", "sha1", "sha-1", "photodna", "pdna", "tmk", "tmk-pdqf", "video_md5", "netclean", "videntifier",
+    "url", "text", "raw_text", "trend_query",
 }  # fmt: skip
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _ITEM_CHARACTERS, _LINE_CHARACTERS, _BAD_LINES = 200, 20_000, 20
