@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import DetectorError
+from detectors.mobilenet import drawn_network
 from detectors.onnx_graph import GraphBuilder
 
 Array = NDArray[np.float32]
@@ -261,8 +262,16 @@ def _faceapi_graph(network: _FaceApiNetwork) -> bytes:
     return graph.serialise("age", 1)
 
 
+def _nsfwjs_drawn(members: Mapping[str, bytes]) -> bytes:
+    try:
+        return drawn_network(members)
+    except (KeyError, ValueError, StopIteration) as error:
+        raise ConversionError(f"the drawn network's weights are not laid out as expected: {error!r}") from error
+
+
 _CONVERTERS: Final[dict[str, Callable[[Mapping[str, bytes]], bytes]]] = {
     "none": _unchanged,
     "dlib_face_recognition": _dlib_face_recognition,
     "faceapi_age": _faceapi_age,
+    "nsfwjs_drawn": _nsfwjs_drawn,
 }

@@ -8,12 +8,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from detectors import embedding, explicit, hearing, index, speakers, tracking, views, yunet
+from detectors import drawn, embedding, explicit, hearing, index, minors, speakers, tracking, views, yunet
 from detectors.additions import Additions
 from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
 from detectors.calibration import Calibration
 from detectors.caller import CallerClaims
 from detectors.centre import CENTRE
+from detectors.drawn import DrawnDetector
 from detectors.explicit import ExplicitDetector
 from detectors.faces import Faces
 from detectors.likeness import Lines
@@ -48,6 +49,7 @@ DETECTORS: Final[Mapping[str, Factory]] = {
         equipment.manifest, device=equipment.device, calibration=equipment.calibrations.get(explicit.SIGNAL)
     ),
     "faces": lambda equipment: Faces.load(equipment.manifest, device=equipment.device),
+    "drawn": lambda equipment: DrawnDetector.load(equipment.manifest, device=equipment.device),
     "voices": lambda equipment: Voices.load(equipment.manifest, device=equipment.device),
     "screen_text": lambda equipment: ScreenText.load(equipment.manifest, device=equipment.device),
     "words": lambda equipment: Words(equipment.lexicon),
@@ -123,6 +125,8 @@ def manifest_hash(
             "alike": views.ALIKE,
             "stretches": views.STRETCHES,
             "age_views": views.AGE_VIEWS,
+            "age": [minors.CLEARED_FROM, minors.LIKELY_MINOR, minors.SECOND_DEVIATION_YEARS, minors.SECOND_MARGIN],
+            "drawn": [drawn.EVERY_MS, minors.DRAWN_FROM, minors.MIN_SHADES],
             "graph": [
                 index.GRAPH_FROM,
                 index.NEIGHBOURS,

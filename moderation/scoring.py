@@ -23,6 +23,7 @@ from detectors.base import (
     Text,
     Voice,
 )
+from detectors.minors import withhold_ages_of_drawn
 from moderation.canary import demand_detectors
 from moderation.canonical import canonical
 from moderation.db import Transaction, queries
@@ -126,7 +127,7 @@ def look(
                 hear(work, sound)
     (account,) = accounts
     return replace(
-        gather([*finish(work), overlooked(account)], seen),
+        gather([*withhold_ages_of_drawn(finish(work)), overlooked(account)], seen),
         shots=[[start.start_ms, start.shot] for start in account.shots],
         unseen_ms=[[stretch.first_ms, stretch.last_ms] for stretch in account.unseen],
     )

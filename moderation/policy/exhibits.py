@@ -112,7 +112,8 @@ class Exhibits:
         series = self.series(signal)
         if entry.per == "frame":
             return () if series else (_gap(signal, "empty"),)
-        tracks = {part.track for part in series}
+        excused = self.series(entry.unless) if entry.unless else ()
+        tracks = {part.track for part in (*series, *excused)}
         missing = frozenset() if None in tracks else self._read - tracks
         return tuple(_gap(signal, f"silent on track {track}") for track in sorted(missing))
 

@@ -18,6 +18,8 @@ class SignalEntry:
     low: float = 0.0
     high: float = 1.0
     may_block: bool = True
+    #: A signal of faces that says of a track why this one is silent there, so that its silence is no gap.
+    unless: str = ""
     means: str
 
 
@@ -91,9 +93,17 @@ SIGNALS: dict[str, SignalEntry] = {
     ),
     "face.detection": SignalEntry(per="frame", means="how sure it is that a face is there, 0 where none is"),
     "face.match_distance": SignalEntry(per="some", high=4.0, means="distance to the nearest registered person"),
-    "face.age": SignalEntry(per="face", high=120.0, means="apparent age in years, the lower of the nets' opinions"),
+    "drawn.score": SignalEntry(per="frame", may_block=False, means="how drawn the frame looks; few frames of a shot"),
+    "face.age": SignalEntry(
+        per="face", high=120.0, unless="face.drawn", means="apparent age in years, the lower of the nets' opinions"
+    ),
+    "face.drawn": SignalEntry(
+        per="some", may_block=False, means="1 where a face is drawn, so that its age is not measured"
+    ),
     "face.unread": SignalEntry(per="some", means="1 where a face is there but too small or poor to be read"),
-    "minor.score": SignalEntry(per="face", means="probability that the face is of somebody under 18"),
+    "minor.score": SignalEntry(
+        per="face", unless="face.drawn", means="share of the nets' belief that the face is under 18; uncalibrated"
+    ),
     "explicit.low": _unmeasured("probability of suggestive content or more, by the GPU pack"),
     "explicit.medium": _unmeasured("probability of partly nude content or more, by the GPU pack"),
     "explicit.high": _unmeasured("probability of explicit content, by the GPU pack"),
