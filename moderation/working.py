@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from moderation import audit, canary, holding, retention
+from moderation import audit, canary, heartbeat, holding, retention
 from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.pipeline import WORKFLOWS
@@ -19,6 +19,7 @@ SWEEP_SECONDS = 1.0
 ROOT_SECONDS = 300.0
 RETENTION_SECONDS = 3600.0
 CANARY_SECONDS = 3600.0
+BEAT_SECONDS = 10.0
 #: How often a detector that failed its probe is tried again.
 RECOVERY_SECONDS = 30.0
 #: How long the engine's records of finished runs are kept.
@@ -48,19 +49,22 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
     """Serve queues until asked to stop. What is in hand at the end is done again by whoever comes next."""
     engine = make_engine(services)
     engine.launch({name: QUEUES[name] for name in queues})
+    attempt(lambda: heartbeat.beat(services, engine.executor_id, queues))
     try:
-        sweep_until(services, engine, stop)
+        sweep_until(services, engine, queues, stop)
     finally:
         engine.shutdown()
+        attempt(lambda: heartbeat.leave(services, engine.executor_id))
 
 
-def sweep_until(services: Services, engine: Engine, stop: threading.Event) -> None:
+def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop: threading.Event) -> None:
     """Do each periodic duty when it is due. A failing duty is logged and tried again: it never ends the worker."""
     duties: list[tuple[float, Callable[[], object]]] = [
         (SWEEP_SECONDS, services.watch_database),
         (SWEEP_SECONDS, lambda: holding.resume_held(services)),
         (SWEEP_SECONDS, lambda: holding.resume_deliveries(services)),
         (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
+        (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
         (CANARY_SECONDS, lambda: canary.probe_detectors(services)),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from moderation import metrics
+from moderation import heartbeat, metrics
 from moderation.api.auth import Admin, Services_, services_of
 from moderation.db.migrate import migrations_current
 from moderation.errors import ModerationError, Outage
@@ -79,6 +79,18 @@ def _decoder(services: Services) -> str | None:
     return None if confinement.complete else f"the decoder is not fully confined: {confinement}"
 
 
+def _detectors(services: Services) -> str | None:
+    """Whether somebody looks at clips whose detectors pass their probes. No worker yet is worth a warning only."""
+    faults = heartbeat.faults_of(services, "detect")
+    if not faults:
+        return "no worker that looks at clips has been heard of lately: clips wait"
+    # Names only: anybody may ask, and what is wrong in detail is the operator's.
+    failing = ", ".join(sorted({name for found in faults.values() for name in found}))
+    if failing and all(faults.values()):
+        raise Outage("detectors", f"failed their probe at every worker that looks at clips: {failing}")
+    return f"failed their probe at some workers: {failing}" if failing else None
+
+
 def _certificate(services: Services) -> str | None:
     days = certificate_days(services)
     if days <= 0:
@@ -101,4 +113,5 @@ CHECKS: dict[str, Callable[[Services], str | None]] = {
     "policies": _policies,
     "certificate": _certificate,
     "decoder": _decoder,
+    "detectors": _detectors,
 }

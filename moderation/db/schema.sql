@@ -465,6 +465,15 @@ create table moderation.legal_holds (
   primary key (clip_id, placed_at)
 );
 
+-- Which workers serve which queues, and which of their detectors failed their last probe. Rows of the deployment itself.
+create table moderation.workers (
+  org_id text not null references moderation.organisations,
+  worker text primary key,
+  queues text[] not null,
+  faults jsonb not null,                     -- detector -> what is wrong
+  seen_at timestamptz not null
+);
+
 -- How long each kind of thing is kept, and which class each table and blob prefix belongs to.
 create table moderation.retention_classes (
   name text primary key,
@@ -494,7 +503,7 @@ insert into moderation.retention values
   ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('revocations', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
-  ('deliveries', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
+  ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
   ('audit_roots', 'permanent'), ('audit_references', 'person'), ('legal_holds', 'permanent'),
   ('retention_classes', 'permanent'), ('retention', 'permanent'),
   ('blob:upload', 'upload'), ('blob:marked', 'clip'), ('blob:veiled', 'rendition'), ('blob:sealed', 'evidence');

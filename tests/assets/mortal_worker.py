@@ -77,7 +77,7 @@ with open_services(settings, sandbox_children=2) as services:
     engine.launch(dict(steps.QUEUES))
     print("ready", flush=True)
     stop = working.stop_on_signals()
-    working.sweep_until(services, engine, stop)
+    working.sweep_until(services, engine, list(steps.QUEUES), stop)
     engine.shutdown()
 sys.stdout.flush()
 time.sleep(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from moderation import intake
+from moderation import heartbeat, intake
 from moderation.clips import SETTLED
 from moderation.clock import FixedClock
 
@@ -310,6 +310,29 @@ def test_ready_and_alive_and_measured(service, drawn):
     metrics = service.client.get("/metrics").text
     assert "countersign_certificate_days 3" in metrics
     assert 'countersign_clips{status="received"} 1.0' in metrics
+
+
+def test_ready_follows_the_probes_of_the_workers_that_look_at_clips(service):
+    services = service.services
+
+    def ready() -> tuple[int, str]:
+        answer = httpx.get(f"{service.url}/readyz")
+        check = answer.json()["checks"]["detectors"]
+        return answer.status_code, check.get("problem") or check.get("warning", "")
+
+    assert ready() == (200, "no worker that looks at clips has been heard of lately: clips wait")
+    heartbeat.beat(services, "renders", ["render"])
+    assert "no worker" in ready()[1]
+    heartbeat.beat(services, "fine", ["detect", "render"])
+    assert ready() == (200, "")
+    services.detector_faults = {"faces": "a path that is nobody's business"}
+    heartbeat.beat(services, "drifted", ["detect"])
+    assert ready() == (200, "failed their probe at some workers: faces")
+    heartbeat.leave(services, "fine")
+    assert ready() == (503, "failed their probe at every worker that looks at clips: faces")
+    services.detector_faults = {}
+    heartbeat.beat(services, "drifted", ["detect"])
+    assert ready() == (200, "")
 
 
 def test_not_ready_without_policies(run_app, tmp_path):

@@ -1,0 +1,14 @@
+-- name: beat
+insert into moderation.workers (org_id, worker, queues, faults, seen_at)
+values ('*', %(worker)s, %(queues)s, %(faults)s, %(now)s)
+on conflict (worker) do update set queues = excluded.queues, faults = excluded.faults, seen_at = excluded.seen_at;
+
+-- name: leave
+delete from moderation.workers where worker = %(worker)s;
+
+-- name: forget
+delete from moderation.workers where seen_at < %(before)s;
+
+-- name: serving
+select worker, faults from moderation.workers
+where %(queue)s = any(queues) and seen_at >= %(since)s order by worker;
