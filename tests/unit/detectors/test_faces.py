@@ -351,3 +351,147 @@ def test_a_network_that_answers_nonsense_is_an_error_and_not_an_empty_frame(face
         broken = Faces(finder, embedder, faces.ages, lines=Lines(), min_score=0.7, min_height=64)
         with pytest.raises(DetectorError):
             inspect(broken, frames)
+
+
+class Counted:
+    """A real session that counts its runs."""
+
+    def __init__(self, session) -> None:
+        self.session, self.model, self.runs = session, session.model, 0
+
+    def run(self, batch):
+        self.runs += 1
+        return self.session.run(batch)
+
+
+class CountedAges(AgeReader):
+    """A real reader of ages that counts faces."""
+
+    def __init__(self, reader) -> None:
+        super().__init__(reader._first, reader._second)
+        self.faces = 0
+
+    def read(self, pixels, boxes, points):
+        self.faces += len(boxes)
+        return super().read(pixels, boxes, points)
+
+
+@pytest.fixture
+def work_of(faces: Faces):
+    """How often each network runs for a clip: finder, embedder, ages; and what was found."""
+
+    def count(frames, gallery=None):
+        finder, embedder, ages = (
+            Counted(faces._finder_network),
+            Counted(faces._embedder_network),
+            CountedAges(faces.ages),
+        )
+        counted = Faces(finder, embedder, ages, lines=Lines(), min_score=0.7, min_height=64)
+        findings = inspect(counted, frames, gallery)
+        return (finder.runs, embedder.runs, ages.faces), findings
+
+    return count
+
+
+def test_a_face_that_stays_is_read_a_few_times_however_long(work_of, cutouts):
+    def lasting(frames):
+        return work_of(clip(*(scene((cutouts["obama-2012"], 60 + i, 20, 0.9)) for i in range(frames))))[0]
+
+    short, long_ = lasting(8), lasting(32)
+    assert (short[0], long_[0]) == (8, 32)
+    # First, last, the best of four stretches, and where the pan changes its look.
+    assert max(short[1], long_[1]) <= 10
+    assert max(short[2], long_[2]) <= 4
+
+
+def test_the_work_grows_with_shots_and_faces_and_not_with_their_products(work_of, cutouts):
+    names = ("obama-2012", "biden-2010", "collins")
+
+    def shots(count):
+        return [
+            dataclasses.replace(frame, shot=frame.index // 2)
+            for frame in clip(*(scene((cutouts[names[i // 2 % 3]], 100, 20, 1.0)) for i in range(2 * count)))
+        ]
+
+    per_shot = [work_of(shots(count))[0] for count in (3, 9)]
+    assert per_shot[1] == tuple(3 * runs for runs in per_shot[0])
+    one, two = (
+        clip(*[scene(*((cutouts[name], x, 20, 0.9) for x, name in faces))] * 3)
+        for faces in ([(0, "collins")], [(0, "collins"), (330, "biden-2010")])
+    )
+    first, both = work_of(one)[0], work_of(two)[0]
+    assert both[1:] == (2 * first[1], 2 * first[2])
+
+
+def test_a_larger_registry_reads_no_face_more(work_of, faces, pictures, cutouts):
+    frames = clip(*[scene((cutouts["obama-2012"], 100, 20, 1.0))] * 3)
+    small = registered(faces, pictures, {"per_obama": "obama-2009"}, seed=None)
+    crowd = np.random.default_rng(1).standard_normal((5000, 128)).astype(np.float32)
+    large = dataclasses.replace(
+        small,
+        people=(*small.people, *(f"per_{i}" for i in range(5000))),
+        vectors=np.concatenate([small.vectors, crowd]),
+    )
+    runs, findings = work_of(frames, small)
+    more_runs, same = work_of(frames, large)
+    assert runs == more_runs
+    assert findings.faces == same.faces
+
+
+def test_a_cut_ends_a_track_even_of_the_same_face(faces: Faces, cutouts):
+    frames = clip(*[scene((cutouts["collins"], 100, 20, 1.0))] * 4)
+    cut = [dataclasses.replace(frame, shot=frame.index // 2) for frame in frames]
+    assert [(track.start_ms, track.end_ms) for track in inspect(faces, cut).faces] == [
+        (0, 2 * STEP_MS),
+        (2 * STEP_MS, 4 * STEP_MS),
+    ]
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_a_face_flashed_for_one_frame_in_anothers_place_is_matched(place, faces: Faces, pictures, cutouts):
+    shown = ["biden-2010"] * 7
+    shown[place] = "obama-2012"
+    findings = inspect(
+        faces,
+        clip(*(scene((cutouts[name], 100, 20, 1.0)) for name in shown)),
+        registered(faces, pictures, {"per_obama": "obama-2009"}),
+    )
+    (flashed,) = [track for track in findings.faces if track.matches]
+    assert (flashed.state, flashed.start_ms) == (FaceState.MATCHED, place * STEP_MS)
+    assert [time for time, _ in flashed.boxes] == [place * STEP_MS]
+
+
+def test_clips_in_flight_together_do_not_touch_one_another(faces: Faces, pictures, cutouts):
+    gallery = registered(faces, pictures, {"per_obama": "obama-2009", "per_collins": "collins"})
+    names = ("obama-2010", "biden-2010", "collins")
+    clips = [
+        clip(*(scene((cutouts[names[(k + i // 2) % 3]], 60 + 15 * i, 20, 0.8)) for i in range(5))) for k in range(3)
+    ]
+    alone = [inspect(faces, frames, gallery) for frames in clips]
+    for seed in range(3):
+        order = np.random.default_rng(seed)
+        left = [list(frames) for frames in clips]
+        inspections = [faces.open(Subject(duration_ms=5 * STEP_MS, gallery=gallery)) for _ in clips]
+        while any(left):
+            k = int(order.choice([k for k, frames in enumerate(left) if frames]))
+            batch = int(order.integers(1, 4))
+            inspections[k].see(left[k][:batch])
+            del left[k][:batch]
+        assert [inspection.finish() for inspection in inspections] == alone
+
+
+def test_in_a_gallery_too_large_for_the_model_a_likeness_is_possible_and_the_signal_says_why(faces, pictures, cutouts):
+    narrow = Faces(
+        faces._finder_network,
+        faces._embedder_network,
+        faces.ages,
+        lines=Lines(largest=1),
+        min_score=0.7,
+        min_height=64,
+    )
+    frames = clip(*[scene((cutouts["obama-2012"], 100, 20, 1.0))] * 3)
+    people = {"per_obama": "obama-2009", "per_biden": "biden-2010"}
+    findings = inspect(narrow, frames, registered(faces, pictures, people))
+    (track,) = findings.faces
+    assert (track.state, track.matches[0].person) == (FaceState.POSSIBLE, "per_obama")
+    assert "2 vectors" in signal(findings, "face.match_distance").note
