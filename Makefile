@@ -26,8 +26,9 @@ test: install-dev ## the default tests, at most 10 minutes on 2 cores
 	$(PYTHON) -m pytest -m "not full" -n 2 --dist loadfile $(APART)
 	$(PYTHON) -m pytest -m "not full" $(APART:%=--ignore=%)
 
-test-full: test ## the default tests, then the long ones: kills, fresh installs, browsers
+test-full: test ## the default tests, then the long ones: kills, fresh installs, browsers, the extra `torch` (1 GB more)
 	$(PYTHON) .ci/tools.py
+	$(PYTHON) .ci/torch_extra.py
 	$(PYTHON) -m pytest -m full
 
 check: install-dev ## format, lint, types, import contracts
@@ -52,7 +53,7 @@ lock: install-dev ## resolve the pinned requirements anew
 	$(PYTHON) .ci/lock.py
 
 clean: ## remove the environment and the caches; `var/`, the state, stays
-	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf "$(VENV)" .venv-torch .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
 install: $(VENV)/.installed ## make the environment and install what is pinned
 install-dev: $(VENV)/.installed-dev

@@ -90,7 +90,9 @@ def refuse_other_models(path: Path, model: GpuModel) -> None:
 
 def _load(folder: Path, torch: Any) -> Any:
     from transformers import AutoModelForImageClassification
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     module, notes = AutoModelForImageClassification.from_pretrained(
         folder,
         local_files_only=True,

@@ -14,12 +14,13 @@ from detectors.gpu.pins import GPU, PIN_COMMAND, GpuModel, LockedFile, LockedMod
 from detectors.manifests import BUILD_COMMAND
 
 _CHUNK: Final = 1 << 20
-#: What keeps every library of the hub's family from asking it anything.
+#: What keeps every library of the hub's family from asking it anything, and from drawing bars into the log.
 _OFFLINE: Final = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
 
 

@@ -4,6 +4,7 @@ Its scores are preferences among sentences, never probabilities.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,10 +115,20 @@ def _load(folder: Path, torch: Any) -> tuple[Any, Any]:
 
     config = json.loads((folder / "open_clip_config.json").read_bytes())["model_cfg"]
     _refuse_downloads(config)
-    module = open_clip.create_model(f"local-dir:{folder}", load_weights=False, device="cpu", precision="fp32")
+    quiet = logging.getLogger()
+    quiet.addFilter(_is_not_about_random_weights)
+    try:
+        module = open_clip.create_model(f"local-dir:{folder}", load_weights=False, device="cpu", precision="fp32")
+    finally:
+        quiet.removeFilter(_is_not_about_random_weights)
     weights = load_file(folder / "open_clip_model.safetensors")
     module.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()}, strict=True)
     return module, open_clip.get_tokenizer(f"local-dir:{folder}", local_files_only=True)
+
+
+def _is_not_about_random_weights(record: logging.LogRecord) -> bool:
+    """open_clip warns that it loaded no weights; every one of them is put in place right after, or nothing starts."""
+    return "initialized randomly" not in record.getMessage()
 
 
 def _refuse_downloads(config: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Tiny networks of the pack's own classes, with random weights, saved as their repositories lay them out.
 
-These tests need the extra `torch`, which the default environment has not: `.ci/torch.py` makes an environment that
+These tests need the extra `torch`, which the default environment has not: `.ci/torch_extra.py` makes an environment that
 has it and runs them there, as part of `make test-full`. Elsewhere they are not collected.
 """
 

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from detectors.base import DetectorUnavailable
-from detectors.gpu.labels import load_labels
+from detectors.gpu.labels import Category, load_labels
+from detectors.gpu.zero_shot import Question
 from moderation.policy.registry import SIGNALS
 
 SHIPPED = Path(__file__).parents[4] / "policies" / "scenes" / "labels.yaml"
@@ -71,3 +73,15 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path):
     (tmp_path / "labels.yaml").write_text("!!python/object/apply:os.system ['true']")
     with pytest.raises(DetectorUnavailable):
         load_labels(tmp_path / "labels.yaml")
+
+
+def test_a_score_is_how_much_a_frame_prefers_what_is_looked_for():
+    category = Category(signal="scene.any", present=(), absent=())
+    question = Question(category=category, vectors=np.eye(5), wanted=2)
+    rows = np.eye(5, dtype=np.float32)
+    scores = question.scores(np.vstack([rows, np.full((1, 5), 0.2, np.float32)]), 50.0)
+    assert scores[:2].min() > 0.99
+    assert scores[2:5].max() < 0.01
+    assert scores[5] == pytest.approx(2 / 5)
+    # A large scale must not overflow.
+    assert np.isfinite(question.scores(rows, 1000.0)).all()
