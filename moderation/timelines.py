@@ -26,8 +26,19 @@ LINES: Mapping[str, Line] = {
     "face.match_distance": Line(label="likeness", value=0.6, above=False),
     "face.age": Line(label="young_looking", value=25.0, above=False),
     "minor.score": Line(label="young_looking", value=0.2),
+    "face.drawn": Line(label="drawn_face", value=1.0),
     "face.unread": Line(label="unread_face", value=1.0),
+    "sampling.unseen": Line(label="unseen", value=1.0),
 }
+
+
+def looks(analysis: Analysis) -> dict[str, object]:
+    """When frames were looked at, where shots begin or go on, and what changed unseen; `end_ms` is the last frame's."""
+    return {
+        "seen_ms": analysis.seen_ms,
+        "shots": [{"shot": shot, "start_ms": start} for start, shot in analysis.shots],
+        "unseen": [{"start_ms": first, "end_ms": last} for first, last in analysis.unseen_ms],
+    }
 
 
 def segments(analysis: Analysis) -> list[dict[str, object]]:
@@ -36,6 +47,10 @@ def segments(analysis: Analysis) -> list[dict[str, object]]:
     for name, line in LINES.items():
         samples = analysis.signals.get(name, {}).get("samples", [])
         assert isinstance(samples, list)
+        if name == "face.match_distance":
+            # Among many registered people somebody is always near; only a track that may be one is worth showing.
+            likely = {face["track"] for face in analysis.faces if face["candidates"]}
+            samples = [sample for sample in samples if sample[2] in likely]
         for track in sorted({sample[2] for sample in samples}, key=lambda track: -1 if track is None else track):
             own = [(sample[0], sample[1]) for sample in samples if sample[2] == track]
             found.extend(_stretches(name, line, own, track, analysis.seen_ms))

@@ -9,7 +9,7 @@ from moderation.clips import Clip
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.scoring import Analysis
-from moderation.timelines import segments
+from moderation.timelines import looks, segments
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -102,6 +102,7 @@ def document(verdict: Verdict) -> dict[str, object]:
         "notes": verdict.decision[1]["notes"] if verdict.decision else [],
         "signals": analysis.signals if analysis else {},
         "segments": segments(analysis) if analysis else [],
+        "looks": looks(analysis) if analysis else None,
         "faces": [_face(face) for face in analysis.faces] if analysis else [],
         "voices": [_voice(voice) for voice in analysis.voices] if analysis else [],
         "marks": _marks(verdict),

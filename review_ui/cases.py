@@ -7,7 +7,7 @@ from moderation import renditions, review
 from moderation.api.auth import reviewer_of
 from moderation.decisions import Outcome
 from moderation.verdicts import read_verdict
-from review_ui.timeline import Lane, Moment, lanes, moments
+from review_ui.timeline import Lane, Looks, Moment, lanes, looks, moments
 
 if TYPE_CHECKING:
     from moderation.decisions import Decision
@@ -24,6 +24,7 @@ class CaseView:
     clip: dict[str, object]
     words: dict[str, str | None]
     lanes: list[Lane]
+    looks: Looks | None
     moments: list[Moment]
     #: Policies and rules that fired, as `policy/rule`.
     rules: list[str]
@@ -60,6 +61,7 @@ def read_view(services: "Services", principal: "Principal", case_id: str) -> Cas
         clip=clip,
         words=words,
         lanes=lanes(clip),
+        looks=looks(clip),
         moments=moments(clip),
         rules=_rules(opened),
         state=state,

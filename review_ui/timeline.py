@@ -45,6 +45,17 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """When frames were looked at and where shots begin, in a lane's drawing space; `count` is how many looks."""
+
+    count: int
+    seen: tuple[float, ...]
+    cuts: tuple[float, ...]
+    #: Left edge and width of what changed and was not looked at.
+    unseen: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """A flagged stretch to jump to, with its key."""
 
@@ -66,6 +77,23 @@ def lanes(clip: dict[str, object]) -> list[Lane]:
     signals = cast("dict[str, Any]", clip["signals"])
     duration = max(1, int(cast("int | None", clip["duration_ms"]) or 1))
     return [_lane(name, line, signals[name], duration) for name, line in LINES.items() if name in signals]
+
+
+def looks(clip: dict[str, object]) -> Looks | None:
+    """The looks of a clip, None while nobody looked."""
+    found = cast("dict[str, Any] | None", clip.get("looks"))
+    if not found or not found["seen_ms"]:
+        return None
+    scale = WIDTH / max(1, int(cast("int | None", clip["duration_ms"]) or 1))
+    return Looks(
+        count=len(found["seen_ms"]),
+        seen=tuple(min(at * scale, WIDTH) for at in found["seen_ms"]),
+        cuts=tuple(min(shot["start_ms"] * scale, WIDTH) for shot in found["shots"][1:]),
+        unseen=tuple(
+            (min(at["start_ms"] * scale, WIDTH - 2.0), max(2.0, (at["end_ms"] - at["start_ms"]) * scale))
+            for at in found["unseen"]
+        ),
+    )
 
 
 def _lane(name: str, line: Line, signal: dict[str, Any], duration: int) -> Lane:

@@ -114,9 +114,9 @@ def read(clip_id: str, services: Services_, principal: Reader) -> Response:
 
 @router.get("/{clip_id}/timeline")
 def read_timeline(clip_id: str, services: Services_, principal: Reader) -> Response:
-    """Signals, segments, faces and voices over time, in milliseconds from the first displayed frame."""
+    """Signals, segments, faces, voices and looks over time, in milliseconds from the first displayed frame."""
     document = read_verdict(services, principal.org, clip_id)
-    names = ("duration_ms", "signals", "segments", "faces", "voices")
+    names = ("duration_ms", "signals", "segments", "faces", "voices", "looks")
     return JSONResponse({"clip_id": clip_id, **{name: document[name] for name in names}})
 
 

@@ -49,6 +49,7 @@ CLIP = {
     "audience": {"teens": True, "adults_only": False, "no_remix": False},
     "signals": {"explicit.score": {"state": "measured", "calibration": "none", "samples": [[0, 0.0123, None]]}},
     "segments": [],
+    "looks": {"seen_ms": [0, 500, 1000], "shots": [{"shot": 0, "start_ms": 0}], "unseen": []},
     "faces": [{"track": 1, "start_ms": 0, "end_ms": 4000, "state": "read"}],
     "marks": {"visible": {"state": "found"}, "invisible": {"state": "found"}, "c2pa": {"state": "found"}},
     "created_at": "2026-01-01T12:00:00+00:00",

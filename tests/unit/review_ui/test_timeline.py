@@ -2,7 +2,7 @@
 
 import pytest
 
-from review_ui.timeline import HEIGHT, MOST_MOMENTS, WIDTH, lanes, moments
+from review_ui.timeline import HEIGHT, MOST_MOMENTS, WIDTH, lanes, looks, moments
 
 
 def clip(duration: int = 4000, **signals: dict[str, object]) -> dict[str, object]:
@@ -53,3 +53,20 @@ def test_moments_are_the_first_ones_in_order_of_time():
     assert [moment.start_ms for moment in shown] == [300 + 5000 * n for n in range(MOST_MOMENTS)]
     last = moments({"segments": [{**found[0]}]})[0]
     assert last.clock == "1:05.3"
+
+
+def test_looks_cuts_and_what_was_not_looked_at_stand_where_they_were():
+    told = {
+        "seen_ms": [0, 1000, 4000],
+        "shots": [{"shot": 0, "start_ms": 0}, {"shot": 1, "start_ms": 2000}],
+        "unseen": [{"start_ms": 3000, "end_ms": 3000}, {"start_ms": 3200, "end_ms": 3600}],
+    }
+    found = looks({**clip(), "looks": told})
+    assert (found.count, found.seen, found.cuts) == (3, (0, WIDTH / 4, WIDTH), (WIDTH / 2,))
+    assert found.unseen == ((750, 2.0), (800, pytest.approx(100)))
+
+
+def test_a_clip_nobody_looked_at_has_no_looks():
+    assert looks(clip()) is None
+    assert looks({**clip(), "looks": None}) is None
+    assert looks({**clip(), "looks": {"seen_ms": [], "shots": [], "unseen": []}}) is None
