@@ -12,7 +12,7 @@ import numpy as np
 
 from moderation.samples.footage import Picture
 
-WIDTH, HEIGHT, FPS = 640, 360, 24
+WIDTH, HEIGHT, FPS = 640, 360, 15
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 _SKINS: Final[tuple[Colour, ...]] = ((178, 205, 238), (140, 176, 222), (98, 134, 190), (62, 88, 132), (44, 62, 96))

@@ -24,25 +24,30 @@ from moderation.samples.footage import Picture
 from moderation.samples.stills import smooth
 
 FRAMES: Final = 3 * still_motion.FPS
-_BRIEF: Final = 24
+_BRIEF: Final = still_motion.FPS
 PROMPTS: Final = Path(__file__).resolve().parent.parent / "tests" / "assets" / "prompts" / "list.tsv"
 Draw = Callable[[Path], Iterator[Picture]]
 _LOCALES: Final[Mapping[str, str]] = {"ary": "ar", "ary-Latn": "ar", "zgh": "fr"}
-_PAINTED_FIGURES: Final = ("georgeWashington", "thomasJefferson", "benjaminFranklin", "elizabeth")
+_PAINTED_FIGURES: Final = ("georgeWashington", "thomasJefferson", "benjaminFranklin", "simonBolivar")
 #: Who is registered while a clip is looked at: a person's name with the stills they are registered from.
 REGISTRIES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     **{
-        f"obama of {year}": {
-            "Barack Obama": (f"obama-{year}",),
-            "Joe Biden": ("biden-2010",),
-            **{name: (name,) for name in _PAINTED_FIGURES},
-        }
+        f"obama of {year}": {"Barack Obama": (f"obama-{year}",), "Joe Biden": ("biden-2010",)}
         for year in (2009, 2010, 2012)
     },
     "astronaut and officer": {"Eileen Collins": ("collins",), "Grace Hopper": ("hopper",)},
+    "four officials": {
+        "Barack Obama": ("obama-2012",),
+        "Joe Biden": ("biden-2010",),
+        "Eileen Collins": ("collins",),
+        "Grace Hopper": ("hopper",),
+    },
+    "painted figures": {name: (name,) for name in _PAINTED_FIGURES},
 }
 _USUAL: Final = "obama of 2012"
 _OTHERS: Final = "astronaut and officer"
+#: Groups that show none of the four officials are held against all of them.
+_WITHOUT_OFFICIALS: Final = frozenset({"painted portraits", "crowds", "sport", "drawings", "things"})
 _OBAMAS: Final = {year: f"obama-{year}" for year in (2009, 2010, 2012)}
 _ENLARGED, _SMOOTHED = 2.25, 6
 
@@ -127,8 +132,25 @@ def benign() -> list[Plan]:
     for place, (name, group, draw) in enumerate(drawn):
         locale, prompt = next(words[group])
         spoken = next(speech) if place % _SPOKEN_EVERY == 0 else None
-        plans.append(Plan(name=name, group=group, draw=draw, prompt=prompt, locale=locale, spoken=spoken))
+        registry = "four officials" if group in _WITHOUT_OFFICIALS else _USUAL
+        plans.append(
+            Plan(name=name, group=group, draw=draw, prompt=prompt, locale=locale, registry=registry, spoken=spoken)
+        )
     return plans + _presidents() + _readable_at_school() + _look_alikes()
+
+
+def painted_strangers() -> list[Plan]:
+    """Painted strangers held against people who are registered from paintings: apart, for who would register so."""
+    return [
+        Plan(
+            name=f"stranger-{name}",
+            group="painted strangers",
+            draw=_over(name, still_motion.nearing),
+            prompt="An old oil painting in a golden frame",
+            registry="painted figures",
+        )
+        for name in islice(_unregistered(), 10)
+    ]
 
 
 def positive() -> list[Plan]:
@@ -274,8 +296,7 @@ def _frozen() -> list[dict[str, str]]:
 
 
 def _unregistered() -> Iterator[str]:
-    registered = {name for names in REGISTRIES[_USUAL].values() for name in names}
-    return (name for name in of_kind("painting") if name not in registered)
+    return (name for name in of_kind("painting") if name not in _PAINTED_FIGURES)
 
 
 def _over(name: str, move: Callable[[Picture, int], Iterator[Picture]]) -> Draw:

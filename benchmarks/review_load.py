@@ -156,11 +156,13 @@ def main() -> None:
         with open_services(settings) as services:
             benign = look_at(services, review_clips.benign(), Path(scratch))
             positive = look_at(services, review_clips.positive(), Path(scratch))
-    everything = [*benign, *positive]
+            strangers = look_at(services, review_clips.painted_strangers(), Path(scratch))
+    everything = [*benign, *positive, *strangers]
     figures = {
         "goal": GOAL,
         "benign": summarise(benign, wanted=False),
         "positive": summarise(positive, wanted=True),
+        "painted_registry": summarise(strangers, wanted=False),
         "without_verdict": [one.to_json() for one in everything if one.status not in _SETTLED],
         "unshown": UNSHOWN,
         "registries": {name: sorted(people) for name, people in review_clips.REGISTRIES.items()},
@@ -213,7 +215,7 @@ def _extremes(verdict: Mapping[str, object]) -> dict[str, tuple[float, float]]:
 
 
 def _print(figures: Mapping[str, object]) -> None:
-    for part, told in (("benign", "to people"), ("positive", "missed")):
+    for part, told in (("benign", "to people"), ("positive", "missed"), ("painted_registry", "to people")):
         summary = cast("Mapping[str, Mapping[str, Mapping[str, int]]]", figures[part])
         lines: list[tuple[object, ...]] = [("group", told, "clips")]
         lines += [(group, counts["counted"], counts["clips"]) for group, counts in summary["by_group"].items()]

@@ -13,7 +13,7 @@ from moderation.samples.drawing import draw_pictures
 from moderation.samples.footage import Picture
 from moderation.samples.stills import near
 
-WIDTH, HEIGHT, FPS = 640, 360, 24
+WIDTH, HEIGHT, FPS = 640, 360, 15
 _GROUND: Final = (72, 66, 60)
 _WALL: Final = (150, 160, 168)
 #: Of the picture's height, how far a pan moves it; and how far a hand-held camera sways, in pixels.
