@@ -131,7 +131,7 @@ def export_entries(tx: Transaction, now: datetime, which: str, *, by: str) -> It
         cursor.execute(SQL.export_entries, {"list_no": found[0]})
         while batch := list(islice(cursor, _BATCH)):
             for code, hash_, quality, item in batch:
-                yield Entry(kind=_KINDS[_text(code)], hash=bytes(hash_), quality=quality, item=item)
+                yield Entry(kind=_KINDS[code], hash=bytes(hash_), quality=quality, item=item)
 
 
 def _text(code: object) -> str:

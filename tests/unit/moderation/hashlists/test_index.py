@@ -29,6 +29,13 @@ def changed(hashes, bits, rng):
     return hashes ^ np.packbits(flips, axis=1)
 
 
+def in_place(shuffled):
+    """Bits as the index sorts them, as the bits of a hash."""
+    bits = np.zeros(256, np.uint8)
+    bits[index._SHUFFLE] = shuffled.ravel()
+    return np.packbits(bits)
+
+
 def pairs(near):
     return set(zip(near.query.tolist(), near.row.tolist(), near.distance.tolist(), strict=True))
 
@@ -48,12 +55,13 @@ def test_whatever_the_bits_all_within_31_are_found(filled, stored, bits):
 
 
 def test_the_worst_spread_of_31_bits_is_found_and_of_32_may_be_missed(filled, stored):
+    # Two bits of each band, in the order in which bands are cut.
     spread = np.zeros((16, 16), np.uint8)
     spread[:, :2] = 1
-    farther = stored[:5] ^ np.packbits(spread.ravel())
+    farther = stored[:5] ^ in_place(spread)
     assert pairs(filled.near(farther, reach=60)) == set()
     spread[7, 1] = 0
-    nearer = stored[:5] ^ np.packbits(spread.ravel())
+    nearer = stored[:5] ^ in_place(spread)
     assert {(n, n, 31) for n in range(5)} <= pairs(filled.near(nearer))
 
 
