@@ -10,13 +10,20 @@ _LOOK_ALIKES: Final = str.maketrans(
     "\u03b1\u03b5\u03c1\u03bf\u03bd\u03b9\u03ba\u03c4\u03c5\u03c7\u0131\u0251",
     "aeopcyxijshdqwvkmtbh" + "aepoviktux" + "ia",
 )
-#: Arabic letters that writers use for one another, by code point (alef, yeh, heh, kaf); tatweel and hamza go.
+#: Arabic letters that writers use for one another, by code point: alef, yeh, heh, kaf (gaf too), and the letters that
+#: Moroccan and Persian writing adds for ch, p and v. Tatweel and hamza go.
 _ARABIC: Final = {
     0x0671: 0x0627,
     0x0649: 0x064A,
     0x06CC: 0x064A,
     0x0629: 0x0647,
     0x06A9: 0x0643,
+    0x06AF: 0x0643,
+    0x06AD: 0x0643,
+    0x0686: 0x062C,
+    0x067E: 0x0628,
+    0x06A4: 0x0641,
+    0x06A8: 0x0641,
     0x0640: None,
     0x0621: None,
 }
@@ -27,10 +34,17 @@ _LEET: Final = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@":
 _LEET_AS_I: Final = str.maketrans({**_LEET, "1": "i", "!": "i", "|": "i"})
 _LEET_AS_L: Final = str.maketrans({**_LEET, "1": "l", "!": "l", "|": "l"})
 
-#: Conjunctions (waw, feh), prepositions (beh, kaf, lam), the article (alef lam, or lam after lam): in this order.
-_ARABIC_PREFIXES: Final = (("\u0648", "\u0641"), ("\u0628", "\u0643", "\u0644"), ("\u0627\u0644", "\u0644"))
+#: Conjunctions (waw, feh); prepositions and marks of the future and present (beh, kaf, lam, seen, ghain); the article
+#: (alef lam, or lam after lam); persons of a verb (yeh, teh, noon, alef): in this order.
+_ARABIC_PREFIXES: Final = (
+    ("\u0648", "\u0641"),
+    ("\u0628", "\u0643", "\u0644", "\u0633", "\u063a"),
+    ("\u0627\u0644", "\u0644", "\u064a", "\u062a", "\u0646", "\u0627"),
+)
 
 _WORD: Final = re.compile(r"\d+|[^\W\d_]+")
+_WHOLE_WORD: Final = re.compile(r"\w+")
+_LATIN: Final = re.compile(r"[a-zA-Z]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _TRIPLED: Final = re.compile(r"([^\W\d_])\1{2,}")
 _INNER_SIGNS: Final = re.compile(r"(?<=\w)[^\w\s]+(?=\w)|_+")
@@ -46,6 +60,15 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(visible).translate(_FOLDS))
 
 
+def unmix(text: str) -> str:
+    """Return `text` with look-alike letters made Latin in words that hold Latin letters too; accents stay."""
+
+    def cleared(word: re.Match[str]) -> str:
+        return word.group().translate(_LOOK_ALIKES) if _LATIN.search(word.group()) else word.group()
+
+    return _WHOLE_WORD.sub(cleared, text)
+
+
 def words(folded: str) -> tuple[str, ...]:
     """Cut folded text into words; digits and letters part ("16yo" is two words)."""
     return tuple(_WORD.findall(folded))
@@ -55,12 +78,12 @@ def readings(text: str) -> frozenset[tuple[str, ...]]:
     """Return every way to read `text` as words: as written, and with the usual disguises taken off."""
     folded = fold(text)
     shapes = {folded, _TRIPLED.sub(r"\1", folded), _TRIPLED.sub(r"\1\1", folded)}
-    shapes |= {_close_up(shape) for shape in shapes}
+    shapes |= {close_up(shape) for shape in shapes}
     shapes |= {_without_leet(shape, table) for shape in shapes for table in (_LEET_AS_I, _LEET_AS_L)}
     return frozenset(words(shape) for shape in shapes)
 
 
-def _close_up(text: str) -> str:
+def close_up(text: str) -> str:
     """Join "p o r n" and "p.o-r*n"."""
     joined = _INNER_SIGNS.sub("", text)
     return _SPACED_OUT.sub(lambda run: "".join(run.group().split()), joined)
@@ -77,7 +100,7 @@ def _without_leet(text: str, table: dict[int, str]) -> str:
 
 
 def stems(word: str) -> frozenset[str]:
-    """Return the word, and for an Arabic one what is left without conjunction, preposition and article."""
+    """Return the word, and for an Arabic one what is left without conjunction, preposition, article and person."""
     if not "\u0600" <= word[:1] <= "\u06ff":
         return frozenset((word,))
     found = {word}

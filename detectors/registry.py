@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from detectors import drawn, embedding, explicit, hearing, index, minors, speakers, tracking, views, yunet
+from detectors import drawn, embedding, explicit, hearing, index, minors, speakers, tracking, views, words, yunet
 from detectors.additions import Additions
 from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
 from detectors.calibration import Calibration
@@ -23,7 +23,7 @@ from detectors.packs import load_manifest
 from detectors.runtime import Device
 from detectors.screentext import ScreenText
 from detectors.voices import MATCH_WINDOWS, Voices
-from detectors.words import Lexicon, Words
+from detectors.words import WordLists, Words
 
 #: Entry points of this group are plug-ins: each names a `Factory`.
 PLUGIN_GROUP: Final = "countersign.detectors"
@@ -37,7 +37,7 @@ class Equipment:
 
     manifest: Manifest
     device: Device
-    lexicon: Lexicon
+    lexicon: WordLists
     #: What an operator's labelled data made of raw scores, by signal.
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
@@ -52,7 +52,7 @@ DETECTORS: Final[Mapping[str, Factory]] = {
     "drawn": lambda equipment: DrawnDetector.load(equipment.manifest, device=equipment.device),
     "voices": lambda equipment: Voices.load(equipment.manifest, device=equipment.device),
     "screen_text": lambda equipment: ScreenText.load(equipment.manifest, device=equipment.device),
-    "words": lambda equipment: Words(equipment.lexicon),
+    "words": lambda equipment: Words.load(equipment.manifest, equipment.lexicon),
     "caller": lambda _: CallerClaims(),
 }
 
@@ -60,7 +60,7 @@ DETECTORS: Final[Mapping[str, Factory]] = {
 def load_detectors(
     root: Path,
     device: Device,
-    lexicon: Lexicon,
+    lexicon: WordLists,
     calibrations: Mapping[str, Calibration] | None = None,
     additions: Additions | None = None,
 ) -> tuple[Detector, ...]:
@@ -96,7 +96,7 @@ def plugins() -> dict[str, Factory]:
 
 def manifest_hash(
     manifest: Manifest,
-    lexicon: Lexicon,
+    lexicon: WordLists,
     sampling: Mapping[str, float],
     calibrations: Mapping[str, Calibration] | None = None,
     additions: Additions | None = None,
@@ -117,6 +117,7 @@ def manifest_hash(
         "sampling": dict(sampling),
         "steps": {
             "score_step": SCORE_STEP,
+            "words": [*words.STEPS],
             "border": yunet.BORDER,
             "min_sharpness": embedding.MIN_SHARPNESS,
             "max_missed": tracking.MAX_MISSED,

@@ -1,198 +1,139 @@
-"""Look for flagged vocabulary in a clip's texts (prompt, title). Reads words, not meaning, and decides nothing."""
+"""Look for what a clip's texts (prompt, title) speak of: flagged words, and flagged meaning. Decides nothing."""
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import pydantic
-import yaml
+from detectors import lexicon as lexicons
+from detectors import prototypes
+from detectors.base import DetectorUnavailable, Findings, Frame, Model, Sample, Signal, State, Subject, quantise
+from detectors.lexicon import Hit, Lexicon, Role, example_of, read_lexicon
+from detectors.manifests import Manifest
+from detectors.prototypes import DOUBTFUL_MARGIN, MARGIN, Meaning, Prototypes, read_prototypes
+from detectors.sentences import SentenceEncoder
+from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE, Fault
 
-from detectors.base import DetectorUnavailable, Findings, Frame, Model, Sample, Signal, State, Subject
-from detectors.folding import fold, readings, stems, words
-
-MODEL_ID: Final = "lexicon"
-#: A term's word that stands for any whole number below its own: "<18 ans".
-_BELOW: Final = "<"
-#: A term's word that stands for every word beginning so.
-_OPEN_END: Final = "*"
-
-
-class _File(pydantic.BaseModel):
-    """The lexicon as written: categories, then languages, then terms."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
-
-    version: Literal[1]
-    categories: dict[str, dict[str, list[str]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """One entry: `text` as written in the lexicon, `pattern` its folded words with their marks."""
-
-    category: str
-    text: str
-    pattern: tuple[str, ...]
+#: The value at which a category counts as found; a margin of `MARGIN` lies there, one of `MARGIN + 0.5` at the top.
+LINE: Final = 0.5
+#: What meaning alone may reach: only words reach 1.
+MOST_BY_MEANING: Final = 0.99
+#: The constants that a number of these signals depends on, for the hash of all that decides signals.
+STEPS: Final = (
+    lexicons.GAP,
+    lexicons.REACH,
+    prototypes.NEAREST,
+    prototypes.MAX_WINDOWS,
+    prototypes.MIN_LIKENESS,
+    MARGIN,
+    DOUBTFUL_MARGIN,
+    LINE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lexicon:
-    """The terms by first word, for look-up; `loose` holds those whose first word is a mark."""
+class WordLists:
+    """What a folder of word lists holds. `version` changes with every edit of either file."""
 
-    version: str
-    categories: tuple[str, ...]
-    by_first: Mapping[str, tuple[Term, ...]]
-    loose: tuple[Term, ...]
+    lexicon: Lexicon
+    prototypes: Prototypes
+
+    @property
+    def version(self) -> str:
+        return self.lexicon.version
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return self.lexicon.categories
 
     @property
     def model(self) -> Model:
-        """The lexicon as the model of its signals: its version is the hash of the file."""
-        return Model(id=MODEL_ID, version=self.version)
+        return self.lexicon.model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Hit:
-    """A term found in one of the texts; `source` is the text's name ("prompt", "title")."""
-
-    category: str
-    source: str
-    term: str
-
-
-def load_lexicon(path: Path) -> Lexicon:
-    """Read a lexicon. Raises DetectorUnavailable when it is missing, malformed, or a term has no word in it."""
-    try:
-        raw = path.read_bytes()
-        file = _File.model_validate(yaml.safe_load(raw))
-    except (OSError, yaml.YAMLError, pydantic.ValidationError) as problem:
-        raise DetectorUnavailable(f"the lexicon {path} cannot be used: {problem}") from problem
-    terms = [
-        _term(category, text)
-        for category, languages in file.categories.items()
-        for text in dict.fromkeys(chain.from_iterable(languages.values()))
-    ]
-    by_first: dict[str, list[Term]] = {}
-    for term in terms:
-        by_first.setdefault("" if _marked(term.pattern[0]) else term.pattern[0], []).append(term)
-    loose = by_first.pop("", [])
-    return Lexicon(
-        version=f"sha256:{hashlib.sha256(raw).hexdigest()[:16]}",
-        categories=tuple(file.categories),
-        by_first={first: tuple(group) for first, group in by_first.items()},
-        loose=tuple(loose),
-    )
+def load_word_lists(folder: Path) -> WordLists:
+    """Read `lexicon.yaml` and `prototypes.yaml` of a folder. Raises DetectorUnavailable with every mistake in them."""
+    read = read_prototypes(folder / PROTOTYPES_FILE)
+    lexicon = read_lexicon(folder / LEXICON_FILE, beside=read.content)
+    if unknown := [category for category in read.by_category if category not in lexicon.categories]:
+        raise DetectorUnavailable(f"{folder / PROTOTYPES_FILE}: the lexicon has no category {', '.join(unknown)}")
+    return WordLists(lexicon=lexicon, prototypes=read)
 
 
-def _marked(word: str) -> bool:
-    return word.startswith(_BELOW) or word.endswith(_OPEN_END)
+def find_faults(folder: Path) -> list[Fault]:
+    """Return every mistake of the word files in `folder`, in the order of files and lines; both must be there."""
+    faults = lexicons.find_faults(folder / LEXICON_FILE)
+    categories = None if faults else read_lexicon(folder / LEXICON_FILE).categories
+    return faults + prototypes.find_faults(folder / PROTOTYPES_FILE, categories)
 
 
-def _term(category: str, text: str) -> Term:
-    pattern = tuple(chain.from_iterable(_pattern(word) for word in text.split()))
-    if not pattern:
-        raise DetectorUnavailable(f"the lexicon's category {category} has a term without a word: {text!r}")
-    return Term(category=category, text=text, pattern=pattern)
+def read_words(texts: Mapping[str, str], lists: WordLists, meaning: Meaning) -> tuple[Signal, ...]:
+    """Return one signal per category, `words.<category>`, at time 0: how strongly the texts speak of it, 0 to 1.
 
-
-def _pattern(word: str) -> tuple[str, ...]:
-    folded = words(fold(word))
-    if not folded:
-        return ()
-    if word.startswith(_BELOW):
-        return (_BELOW + folded[0], *folded[1:])
-    if word.endswith(_OPEN_END):
-        return (*folded[:-1], folded[-1] + _OPEN_END)
-    return folded
-
-
-def find_words(texts: Mapping[str, str], lexicon: Lexicon) -> tuple[Hit, ...]:
-    """Return every term of the lexicon found in `texts` (source to text), sorted, each once per source."""
-    hits = {
-        Hit(category=term.category, source=source, term=term.text)
-        for source, text in texts.items()
-        for reading in readings(text)
-        for term in _terms_in(reading, lexicon)
-    }
-    return tuple(sorted(hits))
-
-
-def _terms_in(reading: tuple[str, ...], lexicon: Lexicon) -> list[Term]:
-    stemmed = [stems(word) for word in reading]
-    return [
-        term
-        for start, first in enumerate(stemmed)
-        for term in chain(lexicon.loose, *(lexicon.by_first.get(stem, ()) for stem in first))
-        if _fits(term.pattern, stemmed[start : start + len(term.pattern)])
-    ]
-
-
-def _fits(pattern: tuple[str, ...], stemmed: Sequence[frozenset[str]]) -> bool:
-    return len(pattern) == len(stemmed) and all(map(_is, pattern, stemmed))
-
-
-def _is(wanted: str, stemmed: frozenset[str]) -> bool:
-    if wanted.startswith(_BELOW):
-        # Longer numbers are no ages, and Python refuses to read very long ones.
-        return any(stem.isdecimal() and len(stem) <= 3 and int(stem) < int(wanted[1:]) for stem in stemmed)
-    if wanted.endswith(_OPEN_END):
-        return any(stem.startswith(wanted[:-1]) for stem in stemmed)
-    return wanted in stemmed
-
-
-def read_words(texts: Mapping[str, str], lexicon: Lexicon) -> tuple[Signal, ...]:
-    """Return one signal per category, `words.<category>`: 1.0 at time 0 when any text holds a term of it, else 0.0.
-
-    A clip without texts was not measured: nothing was said, which is not the same as nothing flagged.
+    1 is a word of the lexicon; from 0.5 up to 0.99 the meaning of a sentence; below 0.5 nothing worth a look. The
+    numbers are no probabilities. A clip without texts was not measured: nothing was said, which is not the same as
+    nothing flagged.
     """
     given = {source: text for source, text in texts.items() if text.strip()}
     if not given:
         return tuple(
-            Signal(name=f"words.{category}", state=State.NOT_MEASURED, model=lexicon.model, note="no text was given")
-            for category in lexicon.categories
+            Signal(name=f"words.{category}", state=State.NOT_MEASURED, model=lists.model, note="no text was given")
+            for category in lists.categories
         )
-    found = {hit.category for hit in find_words(given, lexicon)}
+    hits = lists.lexicon.find(given)
+    margins = meaning.margins(given.values())
     return tuple(
         Signal(
             name=f"words.{category}",
             state=State.MEASURED,
-            model=lexicon.model,
-            samples=(Sample(time_ms=0, value=1.0 if category in found else 0.0),),
+            model=lists.model,
+            samples=(Sample(time_ms=0, value=quantise(_value(category, hits, margins))),),
         )
-        for category in lexicon.categories
+        for category in lists.categories
     )
 
 
+def _value(category: str, hits: Sequence[Hit], margins: Mapping[str, float]) -> float:
+    own = [hit for hit in hits if hit.category == category]
+    margin = margins.get(category)
+    if any(not hit.doubtful for hit in own) or (own and (margin is None or margin >= DOUBTFUL_MARGIN)):
+        return 1.0
+    return 0.0 if margin is None else min(max(LINE + margin - MARGIN, 0.0), MOST_BY_MEANING)
+
+
 class Words:
-    """The lexicon as a detector: it reads the subject's texts and looks at no frame."""
+    """The word lists as a detector: it reads the subject's texts and looks at no frame."""
 
     name = "words"
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self.lexicon = lexicon
-        self.signals = tuple(f"words.{category}" for category in lexicon.categories)
+    def __init__(self, lists: WordLists, encoder: SentenceEncoder) -> None:
+        self.lists = lists
+        self.meaning = Meaning(lists.prototypes, encoder)
+        self.signals = tuple(f"words.{category}" for category in lists.categories)
+
+    @classmethod
+    def load(cls, manifest: Manifest, lists: WordLists) -> "Words":
+        """Take the sentence encoder of a pack. Raises DetectorUnavailable when it is absent or damaged."""
+        return cls(lists, SentenceEncoder.open(manifest))
 
     def open(self, subject: Subject) -> "_Reading":
-        return _Reading(subject, self.lexicon)
+        return _Reading(subject, self)
 
     def self_check(self) -> None:
-        """Look for the lexicon's own terms. Raises DetectorUnavailable when one is not found again."""
-        for term in chain(self.lexicon.loose, *self.lexicon.by_first.values()):
-            example = re.sub(rf"{_BELOW}\d+", "0", term.text).replace(_OPEN_END, "")
-            if not any(hit.term == term.text for hit in find_words({"probe": example}, self.lexicon)):
+        """Look for the lexicon's own terms and encode a probe. Raises DetectorUnavailable when one is not right."""
+        for term in self.lists.lexicon.terms:
+            if term.role is Role.FLAG and not self.lists.lexicon.holds(term, example_of(term)):
                 raise DetectorUnavailable(f"the lexicon does not find its own term {term.text!r}")
+        self.meaning.encoder.check()
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     subject: Subject
-    lexicon: Lexicon
+    words: Words
 
     def see(self, frames: Sequence[Frame]) -> None:
         """Frames hold no text for this detector."""
 
     def finish(self) -> Findings:
-        return Findings(signals=read_words(self.subject.texts, self.lexicon))
+        return Findings(signals=read_words(self.subject.texts, self.words.lists, self.words.meaning))

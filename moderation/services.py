@@ -10,7 +10,7 @@ from detectors.calibration import Calibration, CalibrationError, load_calibratio
 from detectors.embedding import DIMENSION
 from detectors.faces import EMBEDDER_MODEL
 from detectors.gpu.pack import Placement, close_all
-from detectors.words import Lexicon, load_lexicon
+from detectors.words import WordLists, load_word_lists
 from moderation import __version__
 from moderation.clips import Clip
 from moderation.clock import Clock, SystemClock
@@ -99,9 +99,9 @@ class Services:
         return load_ruleset(self.settings.policies_dir())
 
     @cached_property
-    def lexicon(self) -> Lexicon:
+    def lexicon(self) -> WordLists:
         """The word lists of the prompt check."""
-        return load_lexicon(self.settings.policies_dir() / "words" / "lexicon.yaml")
+        return load_word_lists(self.settings.policies_dir() / "words")
 
     @property
     def lexicon_hash(self) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
+from detectors.words import find_faults
 from moderation.policy.cases import Case, read_cases
 from moderation.policy.engine import Ruleset
 from moderation.policy.loader import CASES, POLICY, Folder, compile_folder, read_folder
@@ -21,6 +23,8 @@ def lint(directory: Path) -> list[Finding]:
         return sorted(findings, key=_place)
     findings = [finding for policy in ruleset.policies for finding in _area(directory, folder, policy, ruleset)]
     findings += read_cases(directory / CASES, ruleset, "")[1]
+    for policy in ruleset.policies:
+        findings += _words(directory / policy.area)
     return sorted(findings, key=_place)
 
 
@@ -36,6 +40,16 @@ def _area(directory: Path, folder: Folder, policy: Policy, ruleset: Ruleset) -> 
     for rule in policy.rules:
         findings += _untried(rule, cases, path)
     return findings
+
+
+def _words(area: Path) -> list[Finding]:
+    """Find the mistakes of an area's word lists, if it has any."""
+    if not (area / LEXICON_FILE).exists() and not (area / PROTOTYPES_FILE).exists():
+        return []
+    return [
+        Finding(path=fault.path, line=fault.line, column=fault.column, code=fault.code, message=fault.message)
+        for fault in find_faults(area)
+    ]
 
 
 def _guidance(area: Path) -> list[Finding]:

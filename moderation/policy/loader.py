@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
 from moderation.canonical import canonical, digest
 from moderation.errors import Unprocessable
 from moderation.policy import source, vocabulary
@@ -16,7 +17,7 @@ from moderation.policy.model import LANGUAGE, Finding, Policy
 POLICY = "policy.yaml"
 CASES = "cases.yaml"
 #: Files an area may hold besides its policy; anything else in YAML is likely a misspelt name.
-BESIDE = frozenset({CASES, "lexicon.yaml", "labels.yaml"})
+BESIDE = frozenset({CASES, LEXICON_FILE, PROTOTYPES_FILE, "labels.yaml"})
 MAX_AREAS = 200
 
 

@@ -137,6 +137,7 @@ SIGNALS: dict[str, SignalEntry] = {
     "words.sexual": _words("texts speak of sexual things"),
     "words.violence": _words("texts speak of violence or gore"),
     "words.hate": _words("texts insult or threaten a protected group"),
+    "words.election": _words("texts mislead about an election or how to vote"),
     "words.self_harm": _words("texts speak of self-harm or suicide"),
     "words.scam": _words("texts sound like a scam"),
     "words.weapons": _words("texts speak of weapons"),
@@ -173,6 +174,17 @@ def _likeness(source: str, of: str) -> dict[str, FactEntry]:
     }
 
 
+FACTS |= {
+    "minors.uncleared_faces": FactEntry(
+        type="number", means="faces not cleared as adults: under 25, unread, drawn, or nobody looked whether drawn"
+    ),
+    "minors.unchecked_faces": FactEntry(
+        type="number", means="faces that read as adults while nobody looked whether they are drawn"
+    ),
+    "minors.explicit_beside": FactEntry(
+        type="number", means="highest explicit score while a face is in sight that is not cleared as an adult's"
+    ),
+}
 FACTS |= {
     "fingerprint.frames": FactEntry(type="number", means="frames that fingerprints can tell apart; 0 says nothing"),
     **_likeness("takedown", "takedown lists"),
@@ -226,6 +238,7 @@ REASONS_OF_PEOPLE: dict[str, str] = {
 NOTES: dict[str, str] = {
     "young_looking": "somebody looks under 25; not shown to teens",
     "unread_face": "a face could not be read; not shown to teens",
+    "drawn_face": "a drawn face, whose age is not measured; not shown to teens",
     "declared_cameo_not_visible": "a declared person was not seen",
     "possible_voice": "a voice resembles a registered person's, too little to ask anybody",
     "weapons_in_text": "the prompt or title speaks of weapons; not shown to teens",

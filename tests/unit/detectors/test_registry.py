@@ -11,9 +11,9 @@ from detectors.base import DetectorUnavailable, Frame, State, Subject
 from detectors.manifests import Manifest
 from detectors.registry import DETECTORS, SCORING, load_detectors, manifest_hash, plugins
 from detectors.rehearsal import RehearsalDetector
-from detectors.words import Lexicon, load_lexicon
+from detectors.words import WordLists, load_word_lists
 
-LEXICON = Path(__file__).parents[3] / "policies" / "words" / "lexicon.yaml"
+WORDS = Path(__file__).parents[3] / "policies" / "words"
 SAMPLING = {"fps": 3.0, "long_side": 1280}
 
 PLUGIN = """
@@ -25,8 +25,8 @@ def build(equipment):
 
 
 @pytest.fixture(scope="module")
-def lexicon() -> Lexicon:
-    return load_lexicon(LEXICON)
+def lexicon() -> WordLists:
+    return load_word_lists(WORDS)
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def install(tmp_path, monkeypatch):
     return put
 
 
-def load(embedded_pack: Manifest, lexicon: Lexicon):
+def load(embedded_pack: Manifest, lexicon: WordLists):
     return load_detectors(embedded_pack.folder.parent, "cpu", lexicon)
 
 
-def test_the_shipped_detectors_emit_each_required_signal_once(embedded_pack: Manifest, lexicon: Lexicon):
+def test_the_shipped_detectors_emit_each_required_signal_once(embedded_pack: Manifest, lexicon: WordLists):
     detectors = load(embedded_pack, lexicon)
     assert [detector.name for detector in detectors] == list(DETECTORS)
     signals = [signal for detector in detectors for signal in detector.signals]
@@ -60,30 +60,30 @@ def test_the_shipped_detectors_emit_each_required_signal_once(embedded_pack: Man
     )
 
 
-def test_a_plugin_joins(embedded_pack: Manifest, lexicon: Lexicon, install):
+def test_a_plugin_joins(embedded_pack: Manifest, lexicon: WordLists, install):
     install("extra", PLUGIN.replace("SIGNAL", "extra.score"))
     assert [detector.name for detector in load(embedded_pack, lexicon)][-1] == "extra"
 
 
-def test_a_plugin_that_cannot_be_imported_stops_the_start_by_name(embedded_pack: Manifest, lexicon: Lexicon, install):
+def test_a_plugin_that_cannot_be_imported_stops_the_start_by_name(embedded_pack: Manifest, lexicon: WordLists, install):
     install("fancy", "import no_such_module")
     with pytest.raises(DetectorUnavailable, match=r"plug-in fancy .*no_such_module"):
         load(embedded_pack, lexicon)
 
 
-def test_a_plugin_that_cannot_be_built_stops_the_start_by_name(embedded_pack: Manifest, lexicon: Lexicon, install):
+def test_a_plugin_that_cannot_be_built_stops_the_start_by_name(embedded_pack: Manifest, lexicon: WordLists, install):
     install("fancy", "def build(equipment): raise RuntimeError('no licence')")
     with pytest.raises(DetectorUnavailable, match=r"fancy .*no licence"):
         load(embedded_pack, lexicon)
 
 
-def test_a_plugin_that_fails_its_check_stops_the_start(embedded_pack: Manifest, lexicon: Lexicon, install):
+def test_a_plugin_that_fails_its_check_stops_the_start(embedded_pack: Manifest, lexicon: WordLists, install):
     install("fancy", PLUGIN.replace("SIGNAL", "x.y").replace("values=", "broken=True, values="))
     with pytest.raises(DetectorUnavailable, match="detector fancy"):
         load(embedded_pack, lexicon)
 
 
-def test_a_plugin_may_not_take_a_shipped_name_or_signal(embedded_pack: Manifest, lexicon: Lexicon, install):
+def test_a_plugin_may_not_take_a_shipped_name_or_signal(embedded_pack: Manifest, lexicon: WordLists, install):
     install("twin", PLUGIN.replace("SIGNAL", "explicit.score"))
     with pytest.raises(DetectorUnavailable, match=r"explicit and extra both emit explicit\.score"):
         load(embedded_pack, lexicon)
@@ -92,13 +92,13 @@ def test_a_plugin_may_not_take_a_shipped_name_or_signal(embedded_pack: Manifest,
         plugins()
 
 
-def test_a_missing_pack_stops_the_start(tmp_path, lexicon: Lexicon):
+def test_a_missing_pack_stops_the_start(tmp_path, lexicon: WordLists):
     with pytest.raises(DetectorUnavailable, match="models build"):
         load_detectors(tmp_path, "cpu", lexicon)
 
 
 def test_the_hash_moves_with_everything_that_decides_signals(
-    embedded_pack: Manifest, lexicon: Lexicon, install, monkeypatch
+    embedded_pack: Manifest, lexicon: WordLists, install, monkeypatch
 ):
     before = manifest_hash(embedded_pack, lexicon, SAMPLING)
     assert manifest_hash(embedded_pack, lexicon, dict(reversed(SAMPLING.items()))) == before
@@ -109,7 +109,11 @@ def test_the_hash_moves_with_everything_that_decides_signals(
 
     others = [
         manifest_hash(embedded_pack, lexicon, {**SAMPLING, "fps": 2.0}),
-        manifest_hash(embedded_pack, dataclasses.replace(lexicon, version="sha256:0"), SAMPLING),
+        manifest_hash(
+            embedded_pack,
+            dataclasses.replace(lexicon, lexicon=dataclasses.replace(lexicon.lexicon, version="sha256:0")),
+            SAMPLING,
+        ),
         manifest_hash(with_first(version="2"), lexicon, SAMPLING),
         manifest_hash(with_first(sha256="0" * 64), lexicon, SAMPLING),
         manifest_hash(with_first(thresholds={"score": 0.71}), lexicon, SAMPLING),
