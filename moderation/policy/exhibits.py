@@ -1,11 +1,13 @@
 """The facts of one clip laid out for questioning: series by signal, appearances of people. Made once per judging."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from detectors.base import FaceState, State
 from moderation.decisions import Cause
 from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar
+from moderation.policy.clearance import clearance_facts
 from moderation.policy.model import ABSENT, SignalLeaf
 from moderation.policy.registry import SignalEntry, Vocabulary
 from moderation.policy.timeline import Series, series_of
@@ -43,6 +45,7 @@ class Exhibits:
         self._series: dict[str, tuple[Series, ...]] = {}
         self._gaps: dict[str, tuple[Cause, ...]] = {}
         self._appearances: tuple[Appearance, ...] | None = None
+        self._clearance: Mapping[str, Scalar] | None = None
 
     def series(self, signal: str) -> tuple[Series, ...]:
         """Return the signal's series; none for a signal that nobody measured. A failed one shows what it saw."""
@@ -82,6 +85,10 @@ class Exhibits:
         """Return a named fact; None when it is not known."""
         group, _, key = name.partition(".")
         match group:
+            case "minors":
+                if self._clearance is None:
+                    self._clearance = clearance_facts(self.facts)
+                return self._clearance.get(key)
             case "lineage":
                 return self.facts.lineage.get(key)
             case "account":

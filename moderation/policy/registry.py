@@ -178,8 +178,8 @@ FACTS |= {
     "minors.uncleared_faces": FactEntry(
         type="number", means="faces not cleared as adults: under 25, unread, drawn, or nobody looked whether drawn"
     ),
-    "minors.unchecked_faces": FactEntry(
-        type="number", means="faces that read as adults while nobody looked whether they are drawn"
+    "minors.unchecked": FactEntry(
+        type="flag", means="some face reads as an adult's while nobody looked whether it is drawn"
     ),
     "minors.explicit_beside": FactEntry(
         type="number", means="highest explicit score while a face is in sight that is not cleared as an adult's"
