@@ -32,7 +32,7 @@ def make_environment() -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], check=True)
     (packages,) = FOLDER.glob("lib/python*/site-packages")
     # The rest of the product: tests and detectors need it, and two copies would cost half a gigabyte.
-    (packages / "base.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (packages / "base.pth").write_text(f"{sysconfig.get_path('purelib')}\n{Path.cwd()}\n")
     subprocess.run([*PIP, TORCH], check=True)
     subprocess.run([*PIP, "--no-deps", "--require-hashes", "-r", str(LOCK)], check=True)
     size = sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file() and not path.is_symlink())

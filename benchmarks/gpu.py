@@ -1,4 +1,4 @@
-"""What the networks of the GPU pack cost on a card: frames a second against the card's own matrix product, clips a second.
+"""What the GPU pack's networks cost on a card: frames a second against its own matrix product, clips a second.
 
 Random weights in the real architectures: speed does not depend on their values, and nothing is downloaded. Says
 nothing of how well anything is seen. Needs the extra `torch`; without a card it says so and measures nothing, unless
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -55,6 +56,7 @@ def _rows(module: Any, pixels: Any) -> Any:
 
 def subjects(*, tiny: bool) -> tuple[Subject, ...]:
     """The pack's architectures, or one of two layers for a look at the code path."""
+    torch_module()
     import open_clip
     import timm
     from transformers import SiglipConfig, SiglipForImageClassification, ViTConfig, ViTForImageClassification
@@ -95,7 +97,7 @@ def ceiling(device: Device, *, tiny: bool) -> dict[str, float]:
     found = {}
     for name, dtype in (("fp32", torch.float32), ("fp16", torch.float16), ("bf16", torch.bfloat16)):
         a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-        times = [_timed(lambda a=a, b=b: a @ b, device) for _ in range(12)]
+        times = [_timed(partial(torch.matmul, a, b), device) for _ in range(12)]
         found[name] = 2 * side**3 / min(times[2:]) / 1e12
     return found
 

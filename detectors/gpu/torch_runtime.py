@@ -75,6 +75,7 @@ class TorchNetwork:
         device: Device = "cpu",
         precision: Precision | None = None,
         execution: Execution = "eager",
+        channels_last: bool = True,
     ) -> None:
         """Move `module` to the device. Raises DetectorUnavailable.
 
@@ -91,8 +92,9 @@ class TorchNetwork:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
         module = module.eval().requires_grad_(requires_grad=False)
-        self._module = module.to(device=device, dtype=self._dtype, memory_format=torch.channels_last)
+        self._module = module.to(device=device, dtype=self._dtype, memory_format=self._format)
         self._mean = torch.tensor(mean, device=device, dtype=torch.float32).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=device, dtype=torch.float32).view(1, 3, 1, 1)
         if execution == "compile":
@@ -123,7 +125,7 @@ class TorchNetwork:
 
     def _scaled(self, pictures: Any) -> Any:
         scaled = (pictures.to(self._torch.float32) / 255 - self._mean) / self._std
-        return scaled.to(dtype=self._dtype, memory_format=self._torch.channels_last)
+        return scaled.to(dtype=self._dtype, memory_format=self._format)
 
     def _replayed(self, pictures: NDArray[np.uint8]) -> Any:
         """Replay the run as one recorded graph: the fixed shape is what makes that possible."""
