@@ -51,7 +51,7 @@ class GraphIndex:
     """An HNSW graph (usearch) over half-precision copies of the rows. The work of a question hardly grows with them."""
 
     def __init__(self, dim: int) -> None:
-        from usearch.index import Index as Graph  # noqa: PLC0415
+        from usearch.index import Index as Graph
 
         self._graph: Any = Graph(
             ndim=dim,
