@@ -18,7 +18,9 @@ import cv2
 import licensed_stills
 import results
 import review_clips
+from official_portraits import SOURCES
 from review_clips import Plan
+from review_members import REGISTRY, Members
 from states import passing_state
 from still_motion import FPS
 
@@ -38,6 +40,7 @@ from moderation.verdicts import read_verdict
 if TYPE_CHECKING:
     from moderation.services import Services
 
+Registries = Mapping[str, Mapping[str, tuple[str | Path, ...]]]
 ORG, BY = "default", "bench"
 RECORDS = queries("records")
 GOAL: Final = 0.015
@@ -80,11 +83,11 @@ class Seen:
         }
 
 
-def look_at(services: "Services", plans: Sequence[Plan], folder: Path) -> list[Seen]:
+def look_at(services: "Services", plans: Sequence[Plan], registries: Registries, folder: Path) -> list[Seen]:
     """Take every clip through the pipeline, registry by registry."""
     seen = []
     for registry in sorted({plan.registry for plan in plans}):
-        register(services, review_clips.REGISTRIES[registry])
+        register(services, registries[registry])
         for plan in (plan for plan in plans if plan.registry == registry):
             seen.append(look_at_one(services, plan, folder))
             results.tell(f"{len(seen)}/{len(plans)} {plan.name}: {seen[-1].status} {' '.join(seen[-1].rules)}")
@@ -117,7 +120,7 @@ def look_at_one(services: "Services", plan: Plan, folder: Path) -> Seen:
     )
 
 
-def register(services: "Services", registry: Mapping[str, tuple[str, ...]]) -> None:
+def register(services: "Services", registry: Mapping[str, tuple[str | Path, ...]]) -> None:
     """Forget everybody who is registered and register these public figures. Raises Unprocessable for a bad picture."""
     with services.database.transaction(ORG) as tx:
         for person in consent.list_people(tx, services.vault):
@@ -149,27 +152,28 @@ def summarise(seen: Sequence[Seen], *, wanted: bool) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run both sets, write `results/review_load.json`, print the table. Exits 1 when a clip reached no verdict."""
+    """Run the sets, write `results/review_load.json`, print the table. Exits 1 when a clip reached no verdict.
+
+    An argument names a folder with the photographs of `official_portraits.py`; their clips then join both sets.
+    """
     began, clock = results.circumstances(), time.monotonic()
+    members = Members(Path(sys.argv[1])) if len(sys.argv) > 1 else None
+    benign, positive = review_clips.benign(), review_clips.positive()
+    registries: dict[str, Mapping[str, tuple[str | Path, ...]]] = {**review_clips.REGISTRIES}
+    if members:
+        benign, positive = members.benign() + benign, members.positive() + positive
+        registries[REGISTRY] = members.registry()
+    sets = {"benign": benign, "positive": positive, "painted_registry": review_clips.painted_strangers()}
     with tempfile.TemporaryDirectory(prefix="bench-review-") as scratch, passing_state() as state:
         settings = Settings(env="development", state=state)
         with open_services(settings) as services:
-            benign = look_at(services, review_clips.benign(), Path(scratch))
-            positive = look_at(services, review_clips.positive(), Path(scratch))
-            strangers = look_at(services, review_clips.painted_strangers(), Path(scratch))
-    everything = [*benign, *positive, *strangers]
-    figures = {
-        "goal": GOAL,
-        "benign": summarise(benign, wanted=False),
-        "positive": summarise(positive, wanted=True),
-        "painted_registry": summarise(strangers, wanted=False),
-        "without_verdict": [one.to_json() for one in everything if one.status not in _SETTLED],
-        "unshown": UNSHOWN,
-        "registries": {name: sorted(people) for name, people in review_clips.REGISTRIES.items()},
-        "credits": licensed_stills.credits_of(licensed_stills.STILLS),
-        "pipeline_seconds": round(sum(one.seconds for one in everything), 1),
+            seen = {name: look_at(services, plans, registries, Path(scratch)) for name, plans in sets.items()}
+    shown = {
+        "registries": {name: sorted(people) for name, people in registries.items()},
+        "credits": licensed_stills.credits_of(licensed_stills.STILLS) + ([*SOURCES.values()] if members else []),
         "seconds": round(time.monotonic() - clock, 1),
     }
+    figures = {**figures_of(seen), **shown}
     path = results.save("review_load", began, figures)
     _print(figures)
     print(f"\n{path}")
@@ -177,10 +181,24 @@ def main() -> None:
         sys.exit("some clips reached no verdict: the shares above are not the rules'")
 
 
+def figures_of(seen: Mapping[str, Sequence[Seen]]) -> dict[str, object]:
+    """Every set summarised, and what the sets do not show."""
+    everything = [one for part in seen.values() for one in part]
+    return {
+        "goal": GOAL,
+        **{name: summarise(part, wanted=name == "positive") for name, part in seen.items()},
+        "without_verdict": [one.to_json() for one in everything if one.status not in _SETTLED],
+        "unshown": UNSHOWN,
+        "pipeline_seconds": round(sum(one.seconds for one in everything), 1),
+    }
+
+
 _SETTLED: Final = SEEN_BY_PEOPLE | {Status.RELEASED}
 
 
-def _image(still: str, folder: Path, cache: Path) -> Path:
+def _image(still: str | Path, folder: Path, cache: Path) -> Path:
+    if isinstance(still, Path):
+        return still
     if licensed_stills.STILLS[still].carrier is None:
         return portrait(still, cache)
     path = folder / f"{still}.png"
