@@ -45,6 +45,8 @@ class Sampling(BaseModel):
     #: From which sudden change of a part of the picture, or of the whole, a frame counts as new; levels of 255.
     part_change: int = Field(default=8, ge=1)
     whole_change: int = Field(default=20, ge=1)
+    #: The share of the picture that makes another shot of a sudden change.
+    whole_share: float = Field(default=0.4, gt=0)
     #: Pixels of the longer side that detectors see; smaller clips are not enlarged.
     long_side: int = 1280
 

@@ -29,8 +29,8 @@ _MOST_OWED: Final = 16
 #: A part of the picture changes suddenly when it changes so many times as much as it lately did.
 _UNUSUAL: Final = 3
 _LATELY: Final = 16
-#: Of the picture: from here on it is another shot.
-_WHOLE: Final = 0.4
+#: A frame goes back to an earlier shot when less than so much of the picture is far from it.
+_SAME_SHOT: Final = 0.25
 #: From the last frame looked at, so much of the picture must differ by so much to be worth another look.
 _MOVED_SHARE: Final = 0.35
 _MOVED_BY: Final = 24
@@ -57,6 +57,8 @@ class SamplingRules:
     extra_in_all: int = 480
     part_change: int = 8
     whole_change: int = 20
+    #: The share of the picture that makes another shot of a change.
+    whole_share: float = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,8 @@ class _Event:
     before: Thumbnail
     changed: Cells
     shot: int
-    whole: bool
+    #: Whether it begins a shot.
+    fresh: bool
     #: How many later frames went on with it.
     steps: int
 
@@ -139,7 +142,7 @@ class Watch:
             self._frames += 1
             yield from self._settle(change)
             self._notice(change)
-            if self._floor.due(change.item.time_ms) or self._moved(change):
+            if self._floor.due(change.item.time_ms) or (self._pending is None and self._moved(change)):
                 yield from self._settle(None)
                 yield from self._look(change, self._shot)
             self._before = change.thumbnail
@@ -160,35 +163,47 @@ class Watch:
 
     def _notice(self, change: Change[TimedFrame]) -> None:
         """Take note when this frame shows something new, or goes back to what was there before an insert."""
-        usual = sorted(self._lately)[len(self._lately) // 2] if self._lately else 0
-        self._lately.append(change.part)
-        unlike = change.unlike >= self._rules.whole_change
-        whole = unlike or change.share >= _WHOLE
-        if self._pending is not None or self._before is None:
+        sudden = self._sudden(change)
+        if not sudden or self._pending is not None or self._before is None:
             return
-        if not whole and change.part < max(self._rules.part_change, _UNUSUAL * usual):
-            return
-        earlier = self._recall(change, None if unlike else change.motion)
-        shot = self._shot
-        if earlier is not None:
-            if whole and earlier != shot:
-                self._turn(earlier, change.item.time_ms)
-                self._floor.go_back(earlier)
+        unlike, whole = change.unlike >= self._rules.whole_change, self._whole(change)
+        # Two frames lie between what an insert hid and what comes back.
+        earlier, alike = self._recall(change.thumbnail, None if unlike else _twice(change.motion))
+        fresh = whole and earlier is None
+        before = self._before, self._shot
+        if whole and earlier is not None and earlier != self._shot:
+            self._turn(earlier, change.item.time_ms)
+            self._floor.go_back(earlier)
+        if alike:
             return
         if not self._owed:
-            self._known.append((self._before, shot))
-        if whole:
+            self._known.append(before)
+        if fresh:
             self._newest += 1
             self._turn(self._newest, change.item.time_ms)
         cells = difference(change.thumbnail, self._before) if unlike else change.cells
-        self._pending = _Event(change=change, before=self._before, changed=cells, whole=whole, shot=self._shot, steps=0)
+        self._pending = _Event(change=change, before=before[0], changed=cells, shot=self._shot, fresh=fresh, steps=0)
 
-    def _recall(self, change: Change[TimedFrame], motion: Cells | None) -> int | None:
-        """Return the shot of what was seen before and looks the same, the latest first; None when nothing does."""
-        for thumbnail, shot in reversed(self._known):
-            if _alike(change.thumbnail, thumbnail, motion, self._rules.part_change):
-                return shot
-        return None
+    def _sudden(self, change: Change[TimedFrame]) -> bool:
+        """Whether a part of the picture, or all of it, changed at once, and by more than it lately did."""
+        usual = sorted(self._lately)[len(self._lately) // 2] if self._lately else 0
+        self._lately.append(change.part)
+        return change.part >= max(self._rules.part_change, _UNUSUAL * usual) or self._whole(change)
+
+    def _whole(self, change: Change[TimedFrame]) -> bool:
+        return change.share >= self._rules.whole_share or change.unlike >= self._rules.whole_change
+
+    def _recall(self, thumbnail: Thumbnail, motion: Cells | None) -> tuple[int | None, bool]:
+        """Return the shot this frame goes back to, None for none, and whether it shows nothing that was not seen."""
+        shot = None
+        for known, known_shot in reversed(self._known):
+            cells = difference(thumbnail, known)
+            left = cells if motion is None else np.asarray(cv2.subtract(cells, motion), np.uint8)
+            if strongest(left) < self._rules.part_change:
+                return known_shot, True
+            if shot is None and np.count_nonzero(left > _MOVED_BY) < _SAME_SHOT * left.size:
+                shot = known_shot
+        return shot, False
 
     def _turn(self, shot: int, time_ms: int) -> None:
         self._shot = shot
@@ -200,12 +215,17 @@ class Watch:
         event = self._pending
         if event is None:
             return
-        if change is not None and event.steps < _SETTLING and _goes_on(event, change):
+        if (
+            change is not None
+            and event.steps < _SETTLING
+            and event.fresh >= self._whole(change)
+            and _goes_on(event, change)
+        ):
             self._pending = replace(event, change=change, steps=event.steps + 1)
             return
         self._pending = None
         if self._budget.take(event.change.item.time_ms):
-            if event.whole:
+            if event.fresh:
                 self._floor.begin(event.shot, event.change.item.time_ms)
             yield from self._look(event.change, event.shot)
         else:
@@ -323,10 +343,8 @@ class _Unseen:
         self._next = timed.index + 1
 
 
-def _alike(one: Thumbnail, other: Thumbnail, motion: Cells | None, line: int) -> bool:
-    """Whether two frames show the same, less what moved, in every part of the picture."""
-    cells = difference(one, other)
-    return strongest(cells if motion is None else np.asarray(cv2.subtract(cells, motion), np.uint8)) < line
+def _twice(cells: Cells) -> Cells:
+    return np.asarray(cv2.add(cells, cells), np.uint8)
 
 
 def _still_there(event: _Event, thumbnail: Thumbnail) -> bool:
