@@ -12,11 +12,14 @@ from pydantic import SecretStr
 
 from detectors import packs
 from detectors.base import DetectorUnavailable
+from detectors.faces import EMBEDDER_MODEL
 from detectors.gpu.pack import inventory
 from detectors.gpu.torch_runtime import require_torch_device
+from detectors.likeness import Lines, too_large
 from detectors.remote import read_remotes
 from detectors.runtime import require_device, require_runtime
 from moderation import __version__
+from moderation.db import Database, queries
 from moderation.db.migrate import migrate, migrations_current
 from moderation.errors import ModerationError
 from moderation.policy.loader import load_ruleset
@@ -128,9 +131,7 @@ def gpu_pack(settings: Settings) -> Iterator[Finding]:
         require_torch_device(settings.device)
         standings = inventory(settings.models, settings.gpu_lock())
     except DetectorUnavailable as error:
-        yield Finding(
-            name="GPU pack", fine=False, says=str(error), fix="see the message, and docs/howto/gpu-pack.md"
-        )
+        yield Finding(name="GPU pack", fine=False, says=str(error), fix="see the message, and docs/howto/gpu-pack.md")
         return
     if not any(one.locked for one in standings):
         yield Finding(
@@ -179,6 +180,28 @@ def database(settings: Settings) -> Iterator[Finding]:
             fine=current,
             says=f"{where}, schema {'current' if current else 'not current'}",
             fix="moderation migrate",
+        )
+        if current:
+            yield from registries(server.dsn(), settings)
+
+
+def registries(dsn: str, settings: Settings) -> Iterator[Finding]:
+    """A registry of more faces than the model tells apart: nothing is matched in it with certainty."""
+    lines = Lines.of(packs.load_manifest(settings.models).entry(EMBEDDER_MODEL).thresholds)
+    reader = Database(dsn)
+    try:
+        with reader.system_transaction() as tx:
+            sizes = tx.pg.execute(queries("people").gallery_sizes, {"model": EMBEDDER_MODEL}).fetchall()
+    finally:
+        reader.close()
+    for org, size in sizes:
+        fit = lines.at(size).fit
+        yield Finding(
+            name=f"likeness registry {org}",
+            fine=True,
+            warning=not fit,
+            says=f"{size} pictures of faces, of at most {lines.largest}" if fit else too_large(size, lines),
+            fix="use a pack that is fit for more, or accept that every likeness goes to a person",
         )
 
 

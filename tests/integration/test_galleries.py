@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from detectors.faces import EMBEDDER_MODEL
 from detectors.index import ExactIndex, GraphIndex
 from detectors.likeness import Likeness, Lines
 from moderation import consent, galleries
+from moderation.diagnosis import registries
 from moderation.galleries import Galleries
+from moderation.settings import Settings
 from moderation.vault import Vault
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -43,7 +46,7 @@ def registry(database, vault):
                     name="somebody",
                     kind="cameo",
                     vectors=np.stack([face(number) for number in numbers]),
-                    model="m",
+                    model=EMBEDDER_MODEL,
                     sources=["test"] * len(numbers),
                     by="test",
                 )
@@ -54,7 +57,7 @@ def registry(database, vault):
 
         def current(self, org="default"):
             with database.transaction(org) as tx:
-                return self.copy.current(tx, vault, "m", 128)
+                return self.copy.current(tx, vault, EMBEDDER_MODEL, 128)
 
         def who(self, number, gallery=None):
             """Everybody whom a face is taken for."""
@@ -167,3 +170,16 @@ def test_an_edit_while_the_rows_are_read_makes_the_version_old(registry, monkeyp
 def test_a_transaction_of_no_organisation_has_no_gallery(database, vault):
     with database.system_transaction() as tx, pytest.raises(ValueError, match="organisation"):
         Galleries().current(tx, vault, "m", 128)
+
+
+def test_doctor_warns_of_a_registry_that_is_too_large(registry, dsn, embedded_pack):
+    registry.add(1, 2, 3)
+    settings = Settings()
+    (finding,) = registries(dsn, settings)
+    assert (finding.fine, finding.warning) == (True, False)
+    assert finding.says.startswith("3 pictures")
+    largest = int(embedded_pack.entry(EMBEDDER_MODEL).thresholds["largest_gallery"])
+    registry.add(*range(10, 10 + largest))
+    (finding,) = registries(dsn, settings)
+    assert finding.warning
+    assert "possible, never matched" in finding.says

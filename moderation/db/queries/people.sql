@@ -32,6 +32,9 @@ update moderation.galleries set version = version + 1 where org_id = %(org)s ret
 -- name: gallery_templates
 select template_id from moderation.gallery_vectors where model = %(model)s order by template_id;
 
+-- name: gallery_sizes
+select org_id, count(*) from moderation.gallery_vectors where model = %(model)s group by org_id order by org_id;
+
 -- name: vectors_of
 select template_id, person_id, vector from moderation.gallery_vectors where template_id = any(%(templates)s)
 order by template_id;
