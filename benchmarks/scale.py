@@ -1,6 +1,6 @@
 """What grows with the deployment: dealing cases out of a long queue, and comparing fingerprints with many stored ones.
 
-Long; never in CI. 100 000 cases and a million hashes of frames so far; people and the backtest are still to come.
+Long; never in CI. 100 000 cases and lists of a million hashes so far; people and the backtest are still to come.
 """
 
 import time
@@ -9,10 +9,10 @@ from datetime import datetime
 from statistics import median
 from typing import Final
 
+import hashes
 import numpy as np
 import results
 from meters import Meter, database_meter, own_seconds
-from numpy.typing import NDArray
 from states import passing_state
 
 from moderation import review, verification
@@ -20,18 +20,17 @@ from moderation.assembly import open_services
 from moderation.db import Transaction, queries
 from moderation.services import Services
 from moderation.settings import Settings
-from watermark.fingerprint import NEAR, Fingerprint, distance
+from watermark.fingerprint import Fingerprint
 from watermark.reading import MarksReading
 
 ORG: Final = "default"
 CASES: Final = 100_000
 HASHES: Final = 1_000_000
 #: Two a second of a clip of ten seconds.
-HASHES_PER_CLIP, QUERY_HASHES = 20, 20
+HASHES_PER_CLIP: Final = 20
 CLAIMS: Final = 200
 REPEATS: Final = 10
 QUEUES: Final = ("general", "likeness", "minor_safety", "text", "words")
-_BLOCK: Final = 50_000
 
 _CLIPS: Final = b"""
 insert into moderation.clips (org_id, clip_id, status, created_at, updated_at)
@@ -99,37 +98,6 @@ def deal(services: Services, meter: Meter) -> dict[str, object]:
     }
 
 
-def compare_hashes() -> dict[str, object]:
-    """Compare a clip's hashes with every stored one, without an index; CPU seconds, and whether the copy was found."""
-    rng = np.random.default_rng(5)
-    stored = rng.integers(0, 256, (HASHES, 32), np.uint8)
-    places = rng.integers(0, HASHES, QUERY_HASHES)
-    # A copy differs in a few bits of each hash.
-    query = stored[places] ^ np.packbits(rng.random((QUERY_HASHES, 256)) < 0.05, axis=1)
-    spent: list[float] = []
-    with own_seconds(spent.append):
-        found = nearest(query, stored)
-    return {
-        "stored_hashes": HASHES,
-        "query_hashes": QUERY_HASHES,
-        "cpu_seconds": round(spent[0], 3),
-        "copies_found": int((found == places).sum()),
-    }
-
-
-def nearest(query: NDArray[np.uint8], stored: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the place of the nearest stored hash of each query hash within reach, -1 where none is."""
-    found = np.full(len(query), -1, np.int64)
-    for number, hash_ in enumerate(query):
-        least = NEAR + 1
-        for start in range(0, len(stored), _BLOCK):
-            apart = distance(hash_, stored[start : start + _BLOCK])
-            place = int(apart.argmin())
-            if apart[place] < least:
-                least, found[number] = int(apart[place]), start + place
-    return found
-
-
 def find_candidates(services: Services) -> dict[str, object]:
     """Time what `verify` does for staff with a copy that has lost its marks: the newest released clips, one by one."""
     rng = np.random.default_rng(6)
@@ -173,7 +141,7 @@ def main() -> None:
         filling = fill_queues(services)
         queue = {"filling_seconds": round(filling, 1), **deal(services, database_meter(state))}
         results.tell("comparing fingerprints")
-        fingerprints = {"all_hashes": compare_hashes(), "candidates_of_verify": find_candidates(services)}
+        fingerprints = {"lists": hashes.measure(services, HASHES), "candidates_of_verify": find_candidates(services)}
     figures = {"queue": queue, "fingerprints": fingerprints}
     path = results.save("scale", began, figures)
     _print({"queue": queue, **fingerprints})
