@@ -12,16 +12,13 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
-import cv2
 import drawn_people
-import numpy as np
 import still_motion
 from licensed_stills import of_kind, picture
 
 from moderation.clips import Submission
 from moderation.samples.drawing import draw_pictures
 from moderation.samples.footage import Picture
-from moderation.samples.stills import smooth
 
 FRAMES: Final = 3 * still_motion.FPS
 _BRIEF: Final = still_motion.FPS
@@ -49,7 +46,6 @@ _OTHERS: Final = "astronaut and officer"
 #: Groups that show none of the four officials are held against all of them.
 _WITHOUT_OFFICIALS: Final = frozenset({"painted portraits", "crowds", "sport", "drawings", "things"})
 _OBAMAS: Final = {year: f"obama-{year}" for year in (2009, 2010, 2012)}
-_ENLARGED, _SMOOTHED = 2.25, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +145,7 @@ def painted_strangers() -> list[Plan]:
             prompt="An old oil painting in a golden frame",
             registry="painted figures",
         )
-        for name in islice(_unregistered(), 8)
+        for name in islice(_unregistered(), 6)
     ]
 
 
@@ -164,40 +160,37 @@ def _official() -> Iterator[tuple[str, str, Draw]]:
         yield f"{name}-near", group, _over(name, still_motion.nearing)
         yield f"{name}-relit", group, _over(name, still_motion.relit)
         yield f"{name}-grey", group, _over(name, still_motion.grey)
-        yield f"{name}-panned", group, _over(name, still_motion.panned)
         yield f"{name}-small", group, _over(name, partial(still_motion.panned, height=0.5, seed=5))
     yield "collins-to-hopper", group, _faded("collins", "hopper")
-    yield "hopper-to-collins", group, _faded("hopper", "collins")
     yield "cameraman", group, _over("cameraman", still_motion.nearing)
-    yield "three-in-turn", group, _in_turn("collins", "cameraman", "hopper")
     yield "three-on-a-wall", group, _wall(("collins", "cameraman", "hopper"), 1)
 
 
 def _painted() -> Iterator[tuple[str, str, Draw]]:
     moves = cycle((still_motion.nearing, still_motion.panned, still_motion.relit, still_motion.grey))
-    for name in islice(_unregistered(), 14):
+    for name in islice(_unregistered(), 10):
         yield f"painting-{name}", "painted portraits", _over(name, next(moves))
 
 
 def _crowds() -> Iterator[tuple[str, str, Draw]]:
     names = list(_unregistered())
-    for place, (first, count, rows) in enumerate(((0, 6, 2), (6, 8, 2), (14, 10, 2), (4, 18, 3))):
+    for place, (first, count, rows) in enumerate(((0, 6, 2), (6, 10, 2), (4, 18, 3))):
         yield f"wall-{place}", "crowds", _wall(names[first : first + count], rows)
-    for seed, rows in enumerate((2, 3, 4, 5)):
+    for seed, rows in enumerate((2, 3, 5)):
         yield f"drawn-crowd-{seed}", "crowds", _drawn(partial(drawn_people.crowd, FRAMES, 20 + seed, rows))
 
 
 def _sport() -> Iterator[tuple[str, str, Draw]]:
-    for seed in range(3):
+    for seed in range(2):
         yield f"match-{seed}", "sport", _drawn(partial(drawn_people.match, FRAMES, seed))
         yield f"race-{seed}", "sport", _drawn(partial(drawn_people.race, FRAMES, 40 + seed))
 
 
 def _drawings() -> Iterator[tuple[str, str, Draw]]:
     moves = cycle((still_motion.nearing, still_motion.panned))
-    for name in of_kind("drawing")[:6]:
+    for name in of_kind("drawing")[:4]:
         yield f"figure-{name}", "drawings", _over(name, next(moves))
-    for seed in range(4):
+    for seed in range(3):
         yield f"drawn-face-{seed}", "drawings", _drawn(partial(drawn_people.portrait, FRAMES, 60 + seed))
 
 
@@ -205,7 +198,6 @@ def _presidents() -> list[Plan]:
     """Public figures whom this registry does not hold, shown whole and unaltered."""
     moves = cycle((still_motion.nearing, still_motion.panned))
     drawn = [(f"{name}-moved", _over(name, next(moves))) for name in (*_OBAMAS.values(), "biden-2010")]
-    drawn.append(("presidents-in-turn", _in_turn("obama-2012", "biden-2010", "obama-2009")))
     return [
         Plan(name=name, group="official portraits", draw=draw, prompt=prompt, locale=locale, registry=_OTHERS)
         for (name, draw), (locale, prompt) in zip(drawn, cycle(_WORDS["official portraits"]), strict=False)
@@ -216,7 +208,7 @@ def _readable_at_school() -> list[Plan]:
     drawn = (_over("collins", still_motion.nearing), _over("hopper", still_motion.nearing))
     return [
         Plan(name=f"school-readable-{place}", group="school", draw=draw, prompt=prompt, locale=locale)
-        for place, (draw, (locale, prompt)) in enumerate((draw, said) for draw in drawn for said in _SCHOOL)
+        for place, (draw, (locale, prompt)) in enumerate((draw, said) for draw in drawn for said in _SCHOOL[:2])
     ]
 
 
@@ -225,7 +217,6 @@ def _unread_at_school() -> list[Plan]:
     drawn = {
         "collins-small": _over("collins", small),
         "hopper-small": _over("hopper", small),
-        "collins-smoothed": _smoothed("collins"),
     }
     return [
         Plan(name=f"school-{name}-{locale}", group="unread face and school", draw=draw, prompt=prompt, locale=locale)
@@ -256,25 +247,26 @@ def _likenesses() -> list[Plan]:
 
 
 def _flagged() -> list[Plan]:
-    """Lines of the frozen list that a moderator flags, three of each category, over drawn shapes."""
+    """Lines of the frozen list that a moderator flags, two of each category, over drawn shapes."""
     lines = [line for line in _frozen() if line["label"] == "flag"]
     categories = sorted({line["category"] for line in lines})
     languages = cycle(("en", "ar", "fr", "ary-Latn", "ary"))
     chosen: list[dict[str, str]] = []
     for category in categories:
-        for language in islice(languages, 3):
+        for language in islice(languages, 2):
             matching = [line for line in lines if (line["category"], line["language"]) == (category, language)]
             chosen.append(matching[len(chosen) % len(matching)])
     return [_worded(line, f"flagged words: {line['category']}") for line in chosen]
 
 
 def _look_alikes() -> list[Plan]:
-    """Benign lines of the frozen list, three or four of each language, over drawn shapes."""
+    """Benign lines of the frozen list, two or three of each language, over drawn shapes."""
     lines = [line for line in _frozen() if line["label"] == "benign"]
     chosen: list[dict[str, str]] = []
     for language in ("en", "fr", "ar", "ary", "ary-Latn", "zgh"):
         own = [line for line in lines if line["language"] == language]
-        chosen += own[:: len(own) // 3][:3]
+        count = 2 if language in {"en", "zgh"} else 3
+        chosen += own[:: len(own) // count][:count]
     return [_worded(line, "look-alike words") for line in chosen]
 
 
@@ -312,11 +304,3 @@ def _wall(names: Sequence[str], rows: int) -> Draw:
 
 def _drawn(draw: Callable[[], Iterator[Picture]]) -> Draw:
     return lambda _: draw()
-
-
-def _smoothed(name: str) -> Draw:
-    def draw(cache: Path) -> Iterator[Picture]:
-        enlarged = cv2.resize(picture(name, cache), None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_CUBIC)
-        return still_motion.nearing(np.asarray(smooth(np.asarray(enlarged, np.uint8), _SMOOTHED), np.uint8), FRAMES)
-
-    return draw

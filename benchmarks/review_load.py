@@ -167,7 +167,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-review-") as scratch, passing_state() as state:
         settings = Settings(env="development", state=state)
         with open_services(settings) as services:
-            seen = {name: look_at(services, plans, registries, Path(scratch)) for name, plans in sets.items()}
+            seen: dict[str, list[Seen]] = {}
+            for name, plans in sets.items():
+                seen[name] = look_at(services, plans, registries, Path(scratch))
+                # What is done is kept, should the rest be stopped.
+                results.save("review_load", began, figures_of(seen))
     shown = {
         "registries": {name: sorted(people) for name, people in registries.items()},
         "credits": licensed_stills.credits_of(licensed_stills.STILLS) + ([*SOURCES.values()] if members else []),

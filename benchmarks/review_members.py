@@ -18,7 +18,7 @@ from review_clips import FRAMES, Draw, Plan
 from moderation.samples.footage import Picture
 
 REGISTRY: Final = "twenty members"
-_REGISTERED, _ALONE, _WALLS, _ON_A_WALL, _SHOWN = 20, 24, 6, 8, 10
+_REGISTERED, _ALONE, _WALLS, _ON_A_WALL, _SHOWN = 20, 16, 4, 8, 10
 _PROMPT: Final = "A member of an assembly looks into the camera, official portrait"
 
 
