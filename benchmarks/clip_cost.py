@@ -153,7 +153,7 @@ def glued_script(services: Services, models: gluing.Models, clip: Path, folder: 
     """What the glued script costs, by pass. Raises RuntimeError when it saw no faces."""
     figures: Figures = {}
     with own_seconds(lambda seconds: figures.update(look=seconds)):
-        seen = gluing.look(clip, models, services.settings.sample_fps)
+        seen = gluing.look(clip, models, gluing.FPS)
     if not seen.faces:
         raise RuntimeError("the glued script saw no face: these are not its costs")
     marked, signed = folder / "glued.mp4", folder / "glued-signed.mp4"

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from watermark.writing import Encoding
 
+#: What such scripts use: three frames a second, whatever the clip shows.
+FPS: Final = 3.0
 WORDS: Final = "AI-generated  Countersign  maya"
 _NSFW_MEAN: Final = np.array([104, 117, 123], np.float32)
 _CHIP: Final = 150

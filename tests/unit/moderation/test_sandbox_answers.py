@@ -17,6 +17,7 @@ from moderation.settings import Limits
 from watermark.fingerprint import fingerprint
 from watermark.payload import Payload
 from watermark.probing import AudioTrack, ColourTags, Probe
+from watermark.sampling import MOST_SHOTS, MOST_STRETCHES, Account, ShotStart, Stretch
 from watermark.visible import VisibleSpec
 from watermark.writing import Encoding, PassReport
 
@@ -144,6 +145,37 @@ def test_stills_are_as_many_jpegs_as_were_asked_for():
     for bad in (None, said, [], [said], [said, page], [said, "!"], [said, 1]):
         with pytest.raises(Broken):
             answers.stills(bad, 2)
+
+
+ACCOUNT = Account(
+    frames=300,
+    shots=(ShotStart(start_ms=0, shot=0), ShotStart(start_ms=700, shot=1)),
+    unseen=(Stretch(first_ms=800, last_ms=833),),
+    unseen_frames=2,
+)
+
+
+def test_an_account_of_frames_is_within_the_limits():
+    told = plain(ACCOUNT)
+    assert answers.account(told, LIMITS) == ACCOUNT
+    for bad in (
+        {"frames": 0},
+        {"frames": LIMITS.max_frames + 1},
+        {"unseen_frames": 301},
+        {"unseen_frames": 0},
+        {"unseen": []},
+        {"shots": []},
+        {"shots": [{"start_ms": -1, "shot": 0}]},
+        {"shots": [{"start_ms": 0, "shot": -1}]},
+        {"shots": [{"start_ms": 0, "shot": 0}] * (MOST_SHOTS + 1)},
+        {"unseen": [{"first_ms": 5, "last_ms": 4}]},
+        {"unseen": [{"first_ms": 0, "last_ms": LIMITS.max_duration_ms + 1}]},
+        {"unseen": [{"first_ms": 0, "last_ms": 0}] * (MOST_STRETCHES + 1)},
+    ):
+        with pytest.raises(Broken):
+            answers.account(told | bad, LIMITS)
+    with pytest.raises(Broken):
+        answers.account(None, LIMITS)
 
 
 def test_an_order_crosses_with_its_keys():
