@@ -461,6 +461,12 @@ def test_a_face_flashed_for_one_frame_in_anothers_place_is_matched(place, faces:
     assert [time for time, _ in flashed.boxes] == [place * STEP_MS]
 
 
+def test_without_comparing_looks_a_flashed_face_would_be_hidden(monkeypatch, faces: Faces, pictures, cutouts):
+    monkeypatch.setattr("detectors.tracking.ALIKE", -1.0)
+    shown = [scene((cutouts[name], 100, 20, 1.0)) for name in ("biden-2010", "biden-2010", "obama-2012", "biden-2010")]
+    assert len(inspect(faces, clip(*shown)).faces) == 1
+
+
 def test_clips_in_flight_together_do_not_touch_one_another(faces: Faces, pictures, cutouts):
     gallery = registered(faces, pictures, {"per_obama": "obama-2009", "per_collins": "collins"})
     names = ("obama-2010", "biden-2010", "collins")
