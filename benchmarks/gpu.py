@@ -234,7 +234,7 @@ def clips_a_second(chosen: Sequence[Subject], device: Device, *, clips: int, thr
 def _look(pairs: Sequence[tuple[Preparation, Batcher]], shown: Sequence[NDArray[np.uint8]]) -> None:
     tickets = []
     for preparation, batcher in pairs:
-        ticket = batcher.begin(deadline_s=600)
+        ticket = batcher.begin(patience_s=600)
         for pixels in shown:
             batcher.put(ticket, [preparation.prepare(pixels)])
         tickets.append((batcher, ticket))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from detectors import bodyparts, packs
 from detectors.base import Detector, DetectorUnavailable
+from detectors.gpu.image_classification import FACE_MARGIN, MIN_FACE_PX
 from detectors.gpu.labels import load_labels
 from detectors.gpu.pack import Placement, close_all, load_gpu_detectors
 from detectors.gpu.pins import read_gpu_pins, read_lock
@@ -57,6 +58,7 @@ class Additions:
             # Another precision or shape rounds differently.
             record["placement"] = [self.placement.device, self.placement.precision, self.placement.execution]
             record["frames_per_run"] = self.placement.frames_per_run
+            record["faces"] = [MIN_FACE_PX, FACE_MARGIN]
         if self.body_parts:
             record["body_parts"] = read_pins(Path(), bodyparts.PACK).digest
         if self.remotes is not None:

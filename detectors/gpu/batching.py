@@ -21,7 +21,7 @@ Rows = NDArray[np.float32]
 Run = Callable[[NDArray[np.uint8]], Rows]
 
 _MAX_WAIT_S: Final = 0.005
-_CLIP_DEADLINE_S: Final = 120.0
+_PATIENCE_S: Final = 120.0
 
 
 class OutOfMemory(Exception):
@@ -36,7 +36,8 @@ class Overloaded(DetectorUnavailable):
 class Ticket:
     """A clip's frames on their way; `rows` fills in the order in which they were handed in."""
 
-    deadline: float
+    #: Seconds that the clip may still wait for the device; decoding and preparing its frames do not count.
+    patience_s: float
     rows: list[Rows | None] = field(default_factory=list)
     missing: int = 0
     error: Exception | None = None
@@ -71,7 +72,7 @@ class Batcher:
     """One thread that owns a network and feeds it frames of all clips, first come, first served.
 
     `frames_per_run` halves when the device runs out of memory and stays so until the process ends. Everything is
-    bounded: `room` frames may wait; whoever brings more waits until there is room or until the clip's deadline.
+    bounded: `room` frames may wait; whoever brings more waits until there is room or the clip's patience is at its end.
     """
 
     def __init__(
@@ -102,18 +103,22 @@ class Batcher:
         with self._changed:
             return Load(**self._counts, waiting=len(self._queue))
 
-    def begin(self, *, deadline_s: float = _CLIP_DEADLINE_S) -> Ticket:
-        """Begin with one clip; all its frames must be answered within `deadline_s`."""
-        return Ticket(deadline=time.monotonic() + deadline_s)
+    def begin(self, *, patience_s: float = _PATIENCE_S) -> Ticket:
+        """Begin with one clip, which may wait for the device for `patience_s` in all."""
+        return Ticket(patience_s=patience_s)
 
     def put(self, ticket: Ticket, frames: Sequence[NDArray[np.uint8]]) -> None:
         """Queue the clip's next prepared frames, which nobody may change afterwards; waits while there is no room.
 
-        Raises Overloaded past the clip's deadline, DetectorUnavailable after `close`.
+        Raises Overloaded when the clip's patience is at its end, DetectorUnavailable after `close`.
         """
         for frame in frames:
             with self._changed:
-                self._wait(ticket, lambda: len(self._queue) < self._room and not self._closed)
+                try:
+                    self._wait(ticket, lambda: len(self._queue) < self._room and not self._closed)
+                except DetectorError:
+                    self._abandon(ticket)
+                    raise
                 self._queue.append(_Place(ticket=ticket, row=len(ticket.rows), frame=frame))
                 ticket.rows.append(None)
                 ticket.missing += 1
@@ -122,7 +127,7 @@ class Batcher:
     def collect(self, ticket: Ticket) -> Rows:
         """Return the clip's rows, float32 [frames, m], in the order of its frames.
 
-        Raises DetectorError when one of its frames could not be read, Overloaded past its deadline.
+        Raises DetectorError when one of its frames could not be read, Overloaded when its patience is at its end.
         """
         with self._changed:
             try:
@@ -143,16 +148,19 @@ class Batcher:
             self._thread.join()
 
     def _wait(self, ticket: Ticket, ready: Callable[[], bool]) -> None:
-        """Wait under the lock until `ready`, the clip's failure, its deadline or the end."""
-        left = ticket.deadline - time.monotonic()
-        self._changed.wait_for(lambda: ready() or ticket.error is not None or self._closed, timeout=max(0.0, left))
+        """Wait under the lock until `ready`, the clip's failure, the end of its patience or of the batcher."""
+        began = time.monotonic()
+        self._changed.wait_for(
+            lambda: ready() or ticket.error is not None or self._closed, timeout=max(0.0, ticket.patience_s)
+        )
+        ticket.patience_s -= time.monotonic() - began
         if ticket.error is not None:
             raise ticket.error
         if ready():
             return
         if self._closed:
             raise DetectorUnavailable(f"{self.name} is shutting down")
-        raise Overloaded(f"{self.name} did not answer within the clip's deadline; {len(self._queue)} frames wait")
+        raise Overloaded(f"{self.name} did not answer in the time a clip may wait; {len(self._queue)} frames wait")
 
     def _abandon(self, ticket: Ticket) -> None:
         """Take what is left of a clip out of the queue: nobody waits for it any more."""
@@ -178,11 +186,10 @@ class Batcher:
             self._changed.wait_for(lambda: len(self._queue) >= self._shape or self._closed, timeout=self._max_wait_s)
             if self._closed:
                 return None
-            now = time.monotonic()
             places: list[_Place] = []
             while self._queue and len(places) < self._shape:
                 place = self._queue.popleft()
-                if place.ticket.error is None and place.ticket.deadline > now:
+                if place.ticket.error is None:
                     places.append(place)
             self._changed.notify_all()
             return places

@@ -28,8 +28,8 @@ def poisoned():
     return np.full((SIDE, SIDE), POISON, np.uint8)
 
 
-def ask(batcher: Batcher, shown, deadline_s: float = 30):
-    ticket = batcher.begin(deadline_s=deadline_s)
+def ask(batcher: Batcher, shown, patience_s: float = 30):
+    ticket = batcher.begin(patience_s=patience_s)
     batcher.put(ticket, shown)
     return batcher.collect(ticket)
 
@@ -55,7 +55,7 @@ def in_parallel(batcher: Batcher, clips, order: random.Random):
 
     def one(number: int, shown, pieces: list[int], pauses: list[float]) -> None:
         try:
-            ticket = batcher.begin(deadline_s=30)
+            ticket = batcher.begin(patience_s=30)
             start = 0
             for piece, pause in zip(pieces, pauses, strict=True):
                 time.sleep(pause)
@@ -183,7 +183,7 @@ def test_waiting_frames_are_bounded_and_whoever_brings_more_waits(batching):
     assert max(most) == 4
 
 
-def test_a_clip_past_its_deadline_is_told_that_the_system_is_slow(batching):
+def test_a_clip_that_waited_long_enough_is_told_that_the_system_is_slow(batching):
     go = threading.Event()
     calls = []
 
@@ -194,12 +194,21 @@ def test_a_clip_past_its_deadline_is_told_that_the_system_is_slow(batching):
 
     batcher = batching(stuck, frames_per_run=2, room=4)
     with pytest.raises(Overloaded):
-        ask(batcher, frames(0, 3), deadline_s=0.1)
+        ask(batcher, frames(0, 3), patience_s=0.1)
     with pytest.raises(Overloaded):  # no room, and none comes
-        ask(batcher, frames(1, 9), deadline_s=0.1)
+        ask(batcher, frames(1, 9), patience_s=0.1)
     go.set()
     np.testing.assert_array_equal(ask(batcher, frames(2, 2)), network(np.stack(frames(2, 2))))
     assert sum(calls) <= 2 * 4  # what nobody waits for any more was not run
+
+
+def test_time_that_a_clip_takes_itself_is_not_waiting(batching):
+    batcher = batching()
+    ticket = batcher.begin(patience_s=0.5)
+    for frame in frames(0, 4):
+        batcher.put(ticket, [frame])
+        time.sleep(0.2)  # decoding, say
+    assert len(batcher.collect(ticket)) == 4
 
 
 def test_closing_tells_those_who_wait_and_refuses_new_clips(batching):
