@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from moderation.scoring import Analysis
 
@@ -20,6 +20,7 @@ class Line:
         return value >= self.value if self.above else value <= self.value
 
 
+VOICES: Final = "voice.match_distance"
 #: The lines of the shipped policies (docs/map.md says where each comes from).
 LINES: Mapping[str, Line] = {
     "explicit.score": Line(label="explicit", value=0.2),
@@ -28,6 +29,7 @@ LINES: Mapping[str, Line] = {
     "minor.score": Line(label="young_looking", value=0.2),
     "face.drawn": Line(label="drawn_face", value=1.0),
     "face.unread": Line(label="unread_face", value=1.0),
+    VOICES: Line(label="voice_likeness", value=0.92, above=False),
     "sampling.unseen": Line(label="unseen", value=1.0),
 }
 
@@ -45,6 +47,9 @@ def segments(analysis: Analysis) -> list[dict[str, object]]:
     """Stretches of consecutive samples beyond their line, per signal and track; `end_ms` is exclusive."""
     found: list[dict[str, object]] = []
     for name, line in LINES.items():
+        if name == VOICES:
+            # The voices themselves say where they speak, to the moment.
+            continue
         samples = analysis.signals.get(name, {}).get("samples", [])
         assert isinstance(samples, list)
         if name == "face.match_distance":
@@ -61,8 +66,8 @@ def _heard(analysis: Analysis) -> list[dict[str, object]]:
     """Where somebody registered is, or may be, heard; `frames` counts none, since nobody was looked at."""
     return [
         {
-            "signal": "voice.match_distance",
-            "label": "voice_likeness",
+            "signal": VOICES,
+            "label": LINES[VOICES].label,
             "start_ms": start_ms,
             "end_ms": end_ms,
             "peak": voice["distance"],
