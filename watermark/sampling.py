@@ -34,9 +34,8 @@ _SAME_SHOT: Final = 0.25
 #: From the last frame looked at, so much of the picture must differ by so much to be worth another look.
 _MOVED_SHARE: Final = 0.35
 _MOVED_BY: Final = 24
-#: A fade goes on when the next frame is further off by so much of this step, and the step is no mere noise.
-_ON_THE_WAY: Final = 0.6
-_STEP: Final = 0.15
+#: A fade goes on while a frame is less than so much of the way to the next.
+_ALMOST_THERE: Final = 0.87
 #: By so many times.
 _STILL_THERE: Final = 2
 #: What is listed of one clip; everything is counted.
@@ -219,7 +218,7 @@ class Watch:
             change is not None
             and event.steps < _SETTLING
             and event.fresh >= self._whole(change)
-            and _goes_on(event, change)
+            and _goes_on(event, change, self._rules.part_change)
         ):
             self._pending = replace(event, change=change, steps=event.steps + 1)
             return
@@ -354,13 +353,20 @@ def _still_there(event: _Event, thumbnail: Thumbnail) -> bool:
     return bool(_STILL_THERE * difference(event.change.thumbnail, thumbnail)[cells].sum(dtype=np.int64) <= appeared)
 
 
-def _goes_on(event: _Event, change: Change[TimedFrame]) -> bool:
-    """Whether the next frame is further on the way from what was there before to what appears.
+def _goes_on(event: _Event, change: Change[TimedFrame], line: int) -> bool:
+    """Whether the next frame shows more of what appears, and this one nothing but a blend on the way there.
 
-    On the way all distances add up; what is gone again, or gives way to a third picture, comes no further.
+    A picture between two others, say between black and white, is on nobody's way: it must be the blend, cell by cell.
     """
-    cells = event.changed > event.changed.max() // 2
-    gone = float(difference(event.change.thumbnail, event.before)[cells].sum(dtype=np.int64))
-    step = float(difference(change.thumbnail, event.change.thumbnail)[cells].sum(dtype=np.int64))
-    whole = float(difference(change.thumbnail, event.before)[cells].sum(dtype=np.int64))
-    return step > _STEP * gone and whole >= gone + _ON_THE_WAY * step
+    changed = np.tile(event.changed > event.changed.max() // 2, (3, 1))
+    before, now, then = (
+        np.where(changed, thumbnail, 0).astype(np.int32)
+        for thumbnail in (event.before, event.change.thumbnail, change.thumbnail)
+    )
+    gone, way = now - before, then - before
+    length = float((way * way).sum())
+    share = float((gone * way).sum()) / length if length else 1.0
+    if not 0 < share < _ALMOST_THERE:
+        return False
+    beside = np.abs(gone - np.round(share * way)).astype(np.int32)
+    return strongest(np.minimum(beside.reshape(3, -1, beside.shape[1]).sum(axis=0), 255).astype(np.uint8)) < line

@@ -182,6 +182,14 @@ def test_a_short_fade_is_looked_at_where_it_shows_most(tmp_path):
     assert 42 in indices(look(write(tmp_path / "a.mp4", pictures))[0])
 
 
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_picture_between_black_and_white_is_no_fade(tmp_path, length):
+    black, white = np.full((HEIGHT, WIDTH, 3), 4, np.uint8), np.full((HEIGHT, WIDTH, 3), 250, np.uint8)
+    pictures = [black] * 37 + [scene(3)] * length + [white] * 20
+    chosen, _ = look(write(tmp_path / "a.mp4", pictures))
+    assert set(indices(chosen)) & set(range(37, 37 + length))
+
+
 def test_a_flashing_light_is_looked_at_once_and_the_same_afterwards_is_known(tmp_path):
     white = np.full((HEIGHT, WIDTH, 3), 240, np.uint8)
     pictures = [white if n % 3 == 0 and 20 < n < 80 else scene(1) for n in range(100)]
