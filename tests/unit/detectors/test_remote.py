@@ -12,6 +12,8 @@ import pytest
 
 from detectors.base import DetectorError, DetectorUnavailable, Frame, State, Subject
 from detectors.remote import Remote, RemoteDetector, digest_of, read_remotes
+from moderation.errors import ClipFault, Outage
+from moderation.scoring import guarded
 
 MODEL = {"id": "vendor", "version": "7"}
 
@@ -265,3 +267,14 @@ def test_a_file_of_remotes(tmp_path):
     path.write_text(path.read_text() + "surprise = 1\n[[detectors]]\nsurprise = 1\n")
     with pytest.raises(DetectorUnavailable, match="cannot be used"):
         read_remotes(path)
+
+
+def test_a_server_that_dies_holds_clips_and_one_that_refuses_a_clip_does_not(detector, server):
+    one = detector()
+    server.statuses = [422]
+    with pytest.raises(ClipFault, match="422"):
+        guarded(one, one.open(Subject(duration_ms=1)).see, frames(4))
+    server.statuses = [500, 500]
+    with pytest.raises(Outage) as held:
+        guarded(one, one.open(Subject(duration_ms=1)).see, frames(4))
+    assert held.value.cause == "detector:vendor"
