@@ -142,6 +142,7 @@ def test_sound_is_decoded_only_when_somebody_listens(services, tmp_path, monkeyp
     assert sum(len(sound.samples) for sound in listener.heard) == pytest.approx(16_000, abs=1_000)
 
 
+@pytest.mark.full
 def test_a_registered_voice_needs_a_grant_of_the_voice(services, tmp_path):
     with services.database.transaction(ORG) as tx:
         person = consent.add_person(
