@@ -19,7 +19,8 @@ from moderation.decisions import Outcome
 from moderation.errors import Conflict, Outage
 from moderation.pipeline import process_clip
 from moderation.replaying import replay_decisions
-from moderation.samples.drawing import draw_clip
+from moderation.samples.drawing import draw_clip, draw_pictures
+from moderation.samples.footage import write_footage
 from moderation.services import Services
 from moderation.verdicts import read_verdict
 from moderation.verification import verify_file
@@ -101,7 +102,7 @@ def test_a_good_clip_is_released_proven_and_known_again(services, drawn, tmp_pat
 
 def test_the_same_bytes_give_the_same_answer_bit_for_bit(services, drawn):
     first, second = (check(services, drawn, prompt="a quiet lake") for _ in range(2))
-    for part in ("signals", "segments", "faces", "audience", "notes"):
+    for part in ("signals", "segments", "faces", "looks", "audience", "notes"):
         assert first[part] == second[part]
     unlike = {"id", "trace_url", "facts_hash"}
     assert {k: v for k, v in first["decision"].items() if k not in unlike} == {
@@ -109,6 +110,21 @@ def test_the_same_bytes_give_the_same_answer_bit_for_bit(services, drawn):
     }
     assert replay_decisions(services, ORG).different == []
     assert replay_decisions(services, ORG).equal == 2
+
+
+def test_a_clip_that_changed_unseen_waits_for_a_person_and_says_where(services, tmp_path):
+    pictures = (next(draw_pictures(1, 320, 180, 30, seed)) for seed in range(45))
+    write_footage(tmp_path / "cuts.mp4", pictures, fps=30)
+    verdict = check(services, tmp_path / "cuts.mp4")
+    assert verdict["status"] == "in_review"
+    assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["processing_failed"]
+    assert verdict["decision"]["queue"] == "failures"
+    looks = verdict["looks"]
+    assert len(looks["shots"]) > 40
+    assert looks["seen_ms"][0] == 0
+    assert looks["unseen"]
+    assert not any(at["start_ms"] <= seen <= at["end_ms"] for at in looks["unseen"] for seen in looks["seen_ms"])
+    assert {segment["label"] for segment in verdict["segments"]} >= {"unseen"}
 
 
 def test_a_flagged_clip_waits_for_a_person_and_an_approval_passes_the_gate(services, drawn):
