@@ -50,6 +50,8 @@ _TRIPLED: Final = re.compile(r"([^\W\d_])\1{2,}")
 _INNER_SIGNS: Final = re.compile(r"(?<=\w)[^\w\s]+(?=\w)|_+")
 #: Three or more single letters or digits, one blank between each: "p o r n".
 _SPACED_OUT: Final = re.compile(r"(?<!\w)\w(?:\s\w){2,}(?!\w)")
+#: A lone Arabic letter after a word, which is no word itself (waw, "and", is): cut off by a blank inside the word.
+_CUT_OFF: Final = re.compile(r"(?<=[\u0620-\u064a])\s(?=[\u0620-\u0647\u0649\u064a](?![\u0620-\u064a]))")
 _EDGE_SIGNS: Final = "!|.,;:?"
 
 
@@ -84,9 +86,10 @@ def readings(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def close_up(text: str) -> str:
-    """Join "p o r n" and "p.o-r*n"."""
+    """Join "p o r n", "p.o-r*n", and an Arabic letter cut off from its word."""
     joined = _INNER_SIGNS.sub("", text)
-    return _SPACED_OUT.sub(lambda run: "".join(run.group().split()), joined)
+    joined = _SPACED_OUT.sub(lambda run: "".join(run.group().split()), joined)
+    return _CUT_OFF.sub("", joined)
 
 
 def _without_leet(text: str, table: dict[int, str]) -> str:

@@ -285,7 +285,7 @@ def _term(file: WordFile, role: Role, entry: Entry) -> Term | None:
         file.fault(entry, "no-word", f"`{entry.text}` has no word in it")
         return None
     if entry.language in _SPELT and sum(map(len, chain.from_iterable(parts))) < SHORTEST:
-        file.fault(entry, "too-short", f"`{entry.text}` is read as `{parts[0][0]}`: too little to tell words apart")
+        file.fault(entry, "too-short", f"`{entry.text}` is read as `{parts[0][0]}`, too little to tell words apart")
         return None
     return Term(role=role, category=entry.group, language=entry.language, text=entry.text, parts=parts, weak=weak)
 

@@ -27,7 +27,7 @@ _LETTERS: Final = {
     0x00B0: None,
     0x2D6F: None,
 }
-_DIGITS: Final = str.maketrans({"2": None, "5": "x", "6": "t", "7": "h", "9": "q"})
+_DIGITS: Final = str.maketrans({"0": "u", "1": "i", "2": None, "4": "a", "5": "x", "6": "t", "7": "h", "9": "q"})
 _PAIRS: Final = (
     ("kh", "x"),
     ("gh", _GHAIN),
@@ -42,8 +42,10 @@ _SINGLES: Final = str.maketrans({"o": "u", "w": "u", "y": "i", "e": None})
 _DOUBLED: Final = re.compile(r"(.)\1+")
 _CHUNK: Final = re.compile(r"[^\W_]+")
 _LETTER: Final = re.compile(r"[^\W\d_]")
-#: What verbs carry in front in the present and the future ("kay", "ghan"), and "and" or "the" before nouns.
+#: What verbs carry in front in the present and the future ("kay", "ghan"), the persons n and t alone, and "and" or
+#: "the" before nouns.
 _TENSE: Final = re.compile(r"^(?:k|t|G)a(?:di)?[int]?(?=.{3})")
+_PERSON: Final = re.compile(r"^[nt](?=.{3})")
 _JOINED: Final = re.compile(r"^(?:ul|l|u|bl|fl|dl)(?=.{4})")
 
 
@@ -66,5 +68,5 @@ def _spell(chunk: str) -> str:
 
 
 def roots(word: str) -> frozenset[str]:
-    """Return a spelt word, and what is left of it without tense, conjunction and article."""
-    return frozenset((word, _TENSE.sub("", word), _JOINED.sub("", word)))
+    """Return a spelt word, and what is left of it without tense, person, conjunction and article."""
+    return frozenset((word, _TENSE.sub("", word), _PERSON.sub("", word), _JOINED.sub("", word)))

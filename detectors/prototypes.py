@@ -23,11 +23,15 @@ MAX_WINDOWS: Final = 12
 #: A category needs that many prototypes to be compared with at all.
 MIN_PROTOTYPES: Final = 2
 #: Without this much likeness to a category the difference to the harmless means nothing.
-MIN_LIKENESS: Final = 0.30
+MIN_LIKENESS: Final = 0.35
 #: Margins: how much nearer than to the harmless a sentence must be to count on its own, and beside a doubtful term.
-MARGIN: Final = 0.06
+MARGIN: Final = 0.08
 DOUBTFUL_MARGIN: Final = -0.06
 
+#: Mean letters of a piece, in a text with Latin or Tifinagh letters, below which the encoder never saw the language.
+MIN_PIECE: Final = 2.2
+
+_LATIN_OR_TIFINAGH: Final = re.compile(r"[a-z\u2d30-\u2d7f]")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?\u061f\u2026])\s+|[\n;\u061b]+")
 
 Array = NDArray[np.float32]
@@ -94,7 +98,7 @@ class Meaning:
         Likeness is a mean of cosines, so a margin lies from -2 to 2; a sentence far from all prototypes counts -2.
         """
         vectors = self._encoded()
-        windows = [window for text in texts for window in windows_of(text)]
+        windows = [window for text in texts for window in windows_of(text) if self._understands(window)]
         if not windows:
             return dict.fromkeys(self.prototypes.by_category, -2.0)
         seen = self.encoder.encode(windows)
@@ -104,6 +108,12 @@ class Meaning:
             likeness = _likeness(seen, vectors[category])
             margins[category] = float(np.max(np.where(likeness < MIN_LIKENESS, -2.0, likeness - harmless)))
         return margins
+
+    def _understands(self, window: str) -> bool:
+        """Whether the encoder's vocabulary fits: a language it never saw falls into scraps of one letter or two."""
+        if not _LATIN_OR_TIFINAGH.search(window):
+            return True
+        return len(window.replace(" ", "")) >= MIN_PIECE * (len(self.encoder.pieces.cut(window)) - 2)
 
     def _encoded(self) -> Mapping[str, Array]:
         with self._lock:

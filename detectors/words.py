@@ -25,6 +25,7 @@ STEPS: Final = (
     prototypes.NEAREST,
     prototypes.MAX_WINDOWS,
     prototypes.MIN_LIKENESS,
+    prototypes.MIN_PIECE,
     MARGIN,
     DOUBTFUL_MARGIN,
     LINE,

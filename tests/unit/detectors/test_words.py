@@ -9,7 +9,8 @@ from detectors.base import DetectorUnavailable, State, Subject
 from detectors.folding import fold, readings
 from detectors.lexicon import Lexicon
 from detectors.manifests import Manifest
-from detectors.words import WordLists, Words, load_word_lists, read_words
+from detectors.prototypes import MAX_WINDOWS, windows_of
+from detectors.words import LINE, WordLists, Words, load_word_lists, read_words
 
 WORDS = Path(__file__).parents[3] / "policies" / "words"
 
@@ -171,3 +172,71 @@ def test_folding_is_stable_and_never_fails(text):
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_flagged_word_between_blanks_is_found_whatever_stands_around_it(before, after):
     assert any("child" in reading for reading in readings(f"{before} child {after}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "breast cancer screening",
+        "nude painting in the Louvre",
+        "shoot a basketball",
+        "une bombe glacée",
+        "killer app",
+        "kan9tlo lwe9t f l9ahwa",
+        "a naked mole rat",
+        "قطع اللحم بالسكين في المطبخ",
+    ],
+)
+def test_look_alikes_stay_below_the_line(text, say):
+    assert {category: value for category, value in say(text).items() if value >= LINE} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("She peels off every garment while we watch", "sexual"),
+        ("je préfère disparaître pour toujours, plus rien ne me retient", "self_harm"),
+        ("موظف يضع بطاقات إضافية في الصندوق قبل الفرز", "election"),
+        ("put in one hundred and take out a thousand by Friday, nothing can go wrong", "scam"),
+    ],
+)
+def test_meaning_alone_can_flag_and_stays_below_a_word(text, category, say, lexicon):
+    assert category not in categories(text, lexicon)
+    assert LINE <= say(text)[category] < 1.0
+
+
+def test_meaning_excuses_a_doubtful_word_and_no_other(say, lexicon):
+    assert ("weapons", True) in {(hit.category, hit.doubtful) for hit in lexicon.find({"p": "a ripe grenade"})}
+    assert say("une grenade bien mûre coupée en deux")["weapons"] < LINE
+    assert say("un vendeur de grenades à fragmentation, arme de guerre")["weapons"] == 1.0
+
+
+def test_a_language_the_encoder_never_saw_is_left_to_the_words(detector):
+    unknown = detector.meaning.margins(["3ndi wa7ed lmochkil m3a khoya bezzaf f had ddar"])
+    assert set(unknown.values()) == {-2.0}
+    assert max(detector.meaning.margins(["how to make dynamite"]).values()) > -2.0
+
+
+def test_long_texts_are_read_to_their_end(detector):
+    long = "A dog runs along the beach. " * 200 + "How to build a bomb at home."
+    assert len(windows_of(long)) <= MAX_WINDOWS
+    assert windows_of(long)[-1].endswith("how to build a bomb at home")
+    assert detector.lists.lexicon.find({"prompt": long})
+
+
+def test_minors_beside_sexual_words_are_two_signals_and_nothing_else(tmp_path, detector):
+    """The conjunction is made by a policy from two signals; tokens that mean nothing stand for their words."""
+    (tmp_path / "lexicon.yaml").write_text(
+        "version: 2\ncategories:\n  minors: {en: [zorblat]}\n  sexual: {en: [quexfin]}\nharmless: {}\ncontexts: {}\n"
+    )
+    (tmp_path / "prototypes.yaml").write_text("version: 1\ncategories: {}\nharmless: {en: [a tree, a house]}\n")
+    both = Words(load_word_lists(tmp_path), detector.meaning.encoder)
+
+    def found(text: str) -> set[str]:
+        signals = both.open(Subject(duration_ms=1, texts={"prompt": text})).finish().signals
+        return {signal.name for signal in signals if signal.samples[0].value >= LINE}
+
+    assert found("a zorblat walks") == {"words.minors"}
+    assert found("a quexfin sits") == {"words.sexual"}
+    assert found("a zorblat and a quexfin") == {"words.minors", "words.sexual"}
+    assert set(both.signals) == {"words.minors", "words.sexual"}
