@@ -212,7 +212,8 @@ def _image(still: str | Path, folder: Path, cache: Path) -> Path:
 
 def _reasons(verdict: Mapping[str, object]) -> tuple[str, ...]:
     decision = cast("Mapping[str, list[Mapping[str, object]]] | None", verdict["decision"])
-    return tuple(str(reason["code"]) for reason in decision["reasons"]) if decision else ()
+    # A reason may stand there once for every face.
+    return tuple(sorted({str(reason["code"]) for reason in decision["reasons"]})) if decision else ()
 
 
 def _rules(services: "Services", clip_id: str) -> tuple[str, ...]:
