@@ -61,7 +61,8 @@ def _waves(points: NDArray[np.float32]) -> NDArray[np.float32]:
 def _above_median(waves: NDArray[np.float32]) -> NDArray[np.bool_]:
     flat = waves.ravel()
     median = np.sort(flat)[flat.size // 2 - 1]
-    return (flat > median)[::-1]
+    bits: NDArray[np.bool_] = (flat > median)[::-1]
+    return bits
 
 
 def _places(length: int) -> NDArray[np.intp]:
