@@ -104,9 +104,9 @@ SIGNALS: dict[str, SignalEntry] = {
     "minor.score": SignalEntry(
         per="face", unless="face.drawn", means="share of the nets' belief that the face is under 18; uncalibrated"
     ),
-    "explicit.low": _unmeasured("probability of suggestive content or more, by the GPU pack"),
-    "explicit.medium": _unmeasured("probability of partly nude content or more, by the GPU pack"),
-    "explicit.high": _unmeasured("probability of explicit content, by the GPU pack"),
+    "explicit.low": _unmeasured("how sure the network is of suggestive content or more, by the GPU pack"),
+    "explicit.medium": _unmeasured("how sure the network is of partly nude content or more, by the GPU pack"),
+    "explicit.high": _unmeasured("how sure the network is of explicit content, by the GPU pack"),
     "explicit.second": _unmeasured("a quick second opinion on explicit content, by the GPU pack"),
     "age.minor": _unmeasured("how sure it is that a face is a minor's, by the GPU pack", per="some"),
     "age.under_21": _unmeasured("how sure it is that a face is under 21, by the GPU pack", per="some"),
