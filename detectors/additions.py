@@ -15,7 +15,7 @@ from detectors.gpu.pins import read_gpu_pins, read_lock
 from detectors.manifests import Manifest, read_pins
 from detectors.remote import RemoteDetector, digest_of, read_remotes
 from detectors.runtime import Session
-from detectors.yunet import FaceFinder
+from detectors.yunet import FaceFinder, free_size
 
 Pack = Literal["embedded", "gpu"]
 _FINDER: Literal["face_detection_yunet"] = "face_detection_yunet"
@@ -76,7 +76,7 @@ class Additions:
         lock, labels = self._gpu_files()
 
         def finder() -> FaceFinder:
-            session = Session.open(manifest, _FINDER, device=self.placement.device)
+            session = Session.open(manifest, _FINDER, device=self.placement.device, adapt=free_size)
             return FaceFinder(session, min_score=manifest.entry(_FINDER).thresholds["score"])
 
         pins = read_gpu_pins()

@@ -253,6 +253,11 @@ class FaceClassifier:
         return FaceInspection(self)
 
     def self_check(self) -> None:
+        """Look for faces in a wide picture, then at the network's own probe. Raises DetectorUnavailable."""
+        try:
+            self.finder.find(drawn_rings(360, 640))
+        except DetectorError as error:
+            raise DetectorUnavailable(f"{self.name} cannot look for faces: {error}") from error
         self.classification.self_check()
 
     def close(self) -> None:
