@@ -33,7 +33,7 @@ def find_faults(directory: Folder = None, *, as_json: AsJson = False) -> None:
 def run_cases(directory: Folder = None, *, as_json: AsJson = False) -> None:
     """Run the cases beside each policy, failures first. Exits 1 when a case fails or the policies cannot be used."""
     try:
-        report = run_folder(_chosen(directory))
+        report = run_folder(_chosen(directory), Settings().models)
     except UnusablePolicies as error:
         report = Report(findings=tuple(error.findings), cases=0, failed=0, fired=0, rules=0)
     if as_json:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from detectors.base import DetectorUnavailable
 from moderation.decisions import Decision, Outcome
 from moderation.facts import FactRecord
 from moderation.policy import source
@@ -13,7 +14,8 @@ from moderation.policy.loader import CASES, load_ruleset, read_text
 from moderation.policy.model import Finding
 from moderation.policy.registry import Vocabulary
 from moderation.policy.source import Node, Scalar
-from moderation.policy.staging import stage_facts
+from moderation.policy.staging import read_texts, stage_facts
+from moderation.policy.texts import TextReader
 from moderation.policy.truth import TRUE, UNDETERMINED
 
 _CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect")
@@ -35,6 +37,8 @@ class Case:
     must_not_fire: tuple[str, ...] = ()
     undetermined: tuple[str, ...] = ()
     expect: Mapping[str, Expected] = field(default_factory=dict)
+    #: Read by the word lists when the case runs, by source; the signals of words follow from them.
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def fault(self, message: str) -> Finding:
         """Return a failure of this case as a finding."""
@@ -100,6 +104,7 @@ def _case(fields: Fields, node: Node, names: frozenset[str], vocabulary: Vocabul
         line=node.line,
         column=node.column,
         facts=stage_facts(fields, found.get("given", empty), vocabulary),
+        texts=read_texts(fields, found.get("given", empty)),
         must_fire=wanted[0],
         must_not_fire=wanted[1],
         undetermined=wanted[2],
@@ -130,9 +135,18 @@ def _expect(fields: Fields, node: Node) -> dict[str, Expected]:
     return wanted
 
 
-def run_case(case: Case, ruleset: Ruleset, area: str) -> tuple[list[Finding], frozenset[str]]:
-    """Judge the case; give what came out otherwise than it says, and the rules that fired."""
-    decision = decide(case.facts, ruleset)
+def run_case(
+    case: Case, ruleset: Ruleset, area: str, reader: TextReader | None = None
+) -> tuple[list[Finding], frozenset[str]]:
+    """Judge the case; give what came out otherwise than it says, and the rules that fired.
+
+    A case with texts that cannot be read, for want of a reader or of weights, has failed.
+    """
+    try:
+        facts = _read(case, reader)
+    except DetectorUnavailable as problem:
+        return [case.fault(f"its texts cannot be read: {problem}")], frozenset()
+    decision = decide(facts, ruleset)
     fired = _named(decision, TRUE.word, area)
     doubtful = _named(decision, UNDETERMINED.word, area)
     faults = [f"`{rule}` must fire and did not" for rule in case.must_fire if rule not in fired]
@@ -142,6 +156,14 @@ def run_case(case: Case, ruleset: Ruleset, area: str) -> tuple[list[Finding], fr
     outcome = _outcome(decision)
     faults += [f"{k} must be {_say(w)} and is {_say(outcome[k])}" for k, w in case.expect.items() if outcome[k] != w]
     return [case.fault(fault) for fault in faults], fired
+
+
+def _read(case: Case, reader: TextReader | None) -> FactRecord:
+    if not case.texts:
+        return case.facts
+    if reader is None:
+        raise DetectorUnavailable("there is no reader")
+    return reader.read(case.facts, case.texts)
 
 
 def _named(decision: Decision, truth: str, area: str) -> frozenset[str]:
@@ -166,12 +188,14 @@ def _say(value: Expected | None) -> str:
     return f"[{', '.join(sorted(value))}]" if isinstance(value, frozenset) else str(value).lower()
 
 
-def run_folder(directory: Path) -> Report:
+def run_folder(directory: Path, models: Path | None = None) -> Report:
     """Run every area's cases against its own rules, and the folder's own cases against all rules together.
 
-    Raises UnusablePolicies when the policies themselves cannot be loaded.
+    `models` is where the packs of weights are, for cases with texts. Raises UnusablePolicies when the policies
+    themselves cannot be loaded.
     """
     whole = load_ruleset(directory)
+    reader = TextReader(directory, models)
     findings: list[Finding] = []
     fired: set[str] = set()
     cases = failed = 0
@@ -180,7 +204,7 @@ def run_folder(directory: Path) -> Report:
         findings += faults
         cases += len(read)
         for case in read:
-            wrong, hit = run_case(case, ruleset, area)
+            wrong, hit = run_case(case, ruleset, area, reader)
             failed += bool(wrong)
             findings += wrong
             fired |= {f"{area}.{rule}" if area else rule for rule in hit}

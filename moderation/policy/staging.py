@@ -28,9 +28,12 @@ from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node, Scalar, plain
 
 GIVEN = (
-    "every", "signals", "faces", "voices", "people", "submission", "phase", "known_illegal", "lineage", "account",
+    "every", "signals",
+    "texts", "faces", "voices", "people", "submission", "phase", "known_illegal", "lineage", "account",
     "fingerprint",
 )  # fmt: skip
+#: The texts of a clip that word lists read.
+TEXTS = ("prompt", "title")
 _SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "visibility")
 _FACE = ("state", "person", "distance", "signals", "unaged")
 _PERSON = ("kind", "consent", "declared", "voice")
@@ -114,6 +117,15 @@ def stage_facts(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactRecor
         fingerprint=_UNLIKE | _flat(stage, found, "fingerprint"),
         known_illegal=bool("known_illegal" in found and fields.flag(found["known_illegal"], "`known_illegal`")),
     )
+
+
+def read_texts(fields: Fields, node: Node) -> dict[str, str]:
+    """Read the `texts` of a `given` mapping: what the word lists are to read, by source."""
+    entries = node.entries if isinstance(node, MappingNode) else ()
+    given = [value for key, value in entries if key.value == "texts"]
+    parts = fields.mapping(given[0], TEXTS, what="`texts`") if given else None
+    said = {name: fields.text(value, f"`{name}`") for name, value in (parts or {}).items()}
+    return {name: text for name, text in said.items() if text}
 
 
 def _long(signal: str) -> bool:
