@@ -13,14 +13,14 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 #: From so many rows on the graph is faster than comparing with all of them, for the eight or so vectors of a track.
-GRAPH_FROM: Final = 4_000
+GRAPH_FROM: Final = 2_000
 #: Neighbours asked for per vector. More people than this within the outer line are no likeness but a broken line.
 NEIGHBOURS: Final = 16
 #: How the graph is built and searched (Malkov and Yashunin 2016: M, efConstruction, ef); benchmarks/identity_scale.py
 #: measures recall and time with these.
 CONNECTIVITY: Final = 24
 BREADTH_OF_BUILDING: Final = 128
-BREADTH_OF_SEARCH: Final = 160
+BREADTH_OF_SEARCH: Final = 96
 #: The fast comparison errs by less than this near a line (float32 products of vectors of length about 1.4).
 _SLACK: Final = 1e-3
 
