@@ -8,7 +8,20 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from detectors import drawn, embedding, explicit, hearing, index, minors, speakers, tracking, views, words, yunet
+from detectors import (
+    drawn,
+    embedding,
+    explicit,
+    hearing,
+    index,
+    minors,
+    screentext,
+    speakers,
+    tracking,
+    views,
+    words,
+    yunet,
+)
 from detectors.additions import Additions
 from detectors.base import SCORE_STEP, Detector, DetectorUnavailable
 from detectors.calibration import Calibration
@@ -138,6 +151,7 @@ def manifest_hash(
             "faces_for_a_match": Lines().faces,
             "speech": [hearing.BEGIN, hearing.END, hearing.MIN_SILENCE, hearing.MIN_SPEECH],
             "speakers": [speakers.LEVEL, speakers.STRIDE, speakers.SHORTEST, speakers.SAME_SPEAKER, MATCH_WINDOWS],
+            "screen_text": list(screentext.STEPS),
             "centre": hashlib.sha256(CENTRE.tobytes()).hexdigest(),
         },
         "additions": (additions or Additions()).digest(),

@@ -45,6 +45,9 @@ _MOST_LINES: Final = 12
 #: A reading less sure than this is noise of textures.
 _LEAST_CONFIDENCE: Final = 0.6
 
+#: The constants that what is read depends on, for the hash of all that decides signals.
+STEPS: Final = (_STRETCHES, _MOST_LOOKS, _MOST_READ, _LOOK_SIDE, _READ_SIDE, _MOST_LINES, _LEAST_CONFIDENCE)
+
 _PROBE_TEXT: Final = "PROBE 2718"
 
 Pixels = NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Look for what a clip's texts (prompt, title) speak of: flagged words, and flagged meaning. Decides nothing."""
+"""Look for what a clip's texts (prompt, title, writing in the picture) speak of. Decides nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 from detectors import lexicon as lexicons
 from detectors import prototypes
-from detectors.base import DetectorUnavailable, Findings, Frame, Model, Sample, Signal, State, Subject, quantise
+from detectors.base import DetectorUnavailable, Findings, Frame, Model, Sample, Signal, State, Subject, Text, quantise
 from detectors.lexicon import Hit, Lexicon, Role, example_of, read_lexicon
 from detectors.manifests import Manifest
 from detectors.prototypes import DOUBTFUL_MARGIN, MARGIN, Meaning, Prototypes, read_prototypes
@@ -68,30 +68,46 @@ def find_faults(folder: Path) -> list[Fault]:
     return faults + prototypes.find_faults(folder / PROTOTYPES_FILE, categories)
 
 
-def read_words(texts: Mapping[str, str], lists: WordLists, meaning: Meaning) -> tuple[Signal, ...]:
-    """Return one signal per category, `words.<category>`, at time 0: how strongly the texts speak of it, 0 to 1.
+def read_words(
+    texts: Mapping[str, str], lists: WordLists, meaning: Meaning, read_off: Sequence[Text] = ()
+) -> tuple[Signal, ...]:
+    """Return one signal per category, `words.<category>`: how strongly the texts speak of it, 0 to 1.
 
-    1 is a word of the lexicon; from 0.5 up to 0.99 the meaning of a sentence; below 0.5 nothing worth a look. The
-    numbers are no probabilities. A clip without texts was not measured: nothing was said, which is not the same as
-    nothing flagged.
+    The given texts at time 0, what was read off the clip at its own times. 1 is a word of the lexicon; from 0.5 up to
+    0.99 the meaning of a sentence; below 0.5 nothing worth a look. The numbers are no probabilities. A clip without
+    texts was not measured: nothing was said, which is not the same as nothing flagged.
     """
-    given = {source: text for source, text in texts.items() if text.strip()}
-    if not given:
+    said = _by_time(texts, read_off)
+    if not said:
         return tuple(
             Signal(name=f"words.{category}", state=State.NOT_MEASURED, model=lists.model, note="no text was given")
             for category in lists.categories
         )
-    hits = lists.lexicon.find(given)
-    margins = meaning.margins(given.values())
+    looked_up = {
+        time_ms: (lists.lexicon.find(given), meaning.margins(given.values())) for time_ms, given in sorted(said.items())
+    }
     return tuple(
         Signal(
             name=f"words.{category}",
             state=State.MEASURED,
             model=lists.model,
-            samples=(Sample(time_ms=0, value=quantise(_value(category, hits, margins))),),
+            samples=tuple(
+                Sample(time_ms=time_ms, value=quantise(_value(category, hits, margins)))
+                for time_ms, (hits, margins) in looked_up.items()
+            ),
         )
         for category in lists.categories
     )
+
+
+def _by_time(texts: Mapping[str, str], read_off: Sequence[Text]) -> dict[int, dict[str, str]]:
+    """Return what was said when: lines of one source at one instant belong together, as a caption's do."""
+    given = {source: text for source, text in texts.items() if text.strip()}
+    said: dict[int, dict[str, str]] = {0: given} if given else {}
+    for text in read_off:
+        at = said.setdefault(text.time_ms, {})
+        at[text.source] = f"{at[text.source]}\n{text.text}" if text.source in at else text.text
+    return said
 
 
 def _value(category: str, hits: Sequence[Hit], margins: Mapping[str, float]) -> float:
@@ -128,13 +144,18 @@ class Words:
         self.meaning.encoder.check()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
     subject: Subject
     words: Words
+    _read_off: tuple[Text, ...] = ()
 
     def see(self, frames: Sequence[Frame]) -> None:
-        """Frames hold no text for this detector."""
+        """Frames hold no text for this detector; what others read off them comes by `take`."""
+
+    def take(self, texts: Sequence[Text]) -> None:
+        self._read_off = tuple(texts)
 
     def finish(self) -> Findings:
-        return Findings(signals=read_words(self.subject.texts, self.words.lists, self.words.meaning))
+        words = self.words
+        return Findings(signals=read_words(self.subject.texts, words.lists, words.meaning, self._read_off))

@@ -13,7 +13,7 @@ from detectors.gpu import pinning
 from detectors.gpu.pack import Standing
 from detectors.gpu.pack import inventory as gpu_inventory
 from detectors.manifests import Manifest, ModelEntry
-from detectors.packs import Problem, build, inventory, verify
+from detectors.packs import Problem, build, build_optional, inventory, licences, optional_packs, verify
 from moderation.settings import Settings
 
 _NOT_FINE = 1
@@ -30,9 +30,20 @@ Pack = Annotated[
 
 
 @app.command("build")
-def build_command(*, pack: Pack = None, as_json: AsJson = False) -> None:
+def build_command(
+    *,
+    pack: Annotated[
+        str | None, typer.Option(help="embedded, gpu, or an optional pack; without it MODERATION_PACK.")
+    ] = None,
+    accept_licence: Annotated[str, typer.Option(help="The licence of an optional pack, which you accept.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """Download, check, convert; only what is missing. The GPU pack: bring what the lock names. Progress to stderr."""
     try:
+        if pack not in (None, "embedded", "gpu"):
+            demand_licence(pack, accept_licence)
+            _say(f"{build_optional(_root(), pack, progress=_say).folder}: complete")
+            return
         manifest = build(_root(), progress=_say)
         lock = pinning.bring(_root(), Settings().gpu_lock(), progress=_say) if _wants_gpu(pack) else None
     except DetectorError as error:
@@ -43,6 +54,18 @@ def build_command(*, pack: Pack = None, as_json: AsJson = False) -> None:
     print(f"{manifest.folder}: complete")
     if lock:
         print(f"{Settings().gpu_lock()}: all of {', '.join(sorted(lock.models))} as pinned")
+
+
+def demand_licence(pack: str, accepted: str) -> None:
+    """Refuse an optional pack until its licence is accepted by name: it may bind what uses it."""
+    if pack not in optional_packs():
+        raise typer.BadParameter(f"there is no pack {pack}; optional are {', '.join(optional_packs())}")
+    wanted = " and ".join(licences(_root(), pack))
+    if accepted != wanted:
+        raise typer.BadParameter(
+            f"the pack {pack} is under {wanted}, which binds whoever offers a service with it; "
+            f"to accept it say --accept-licence '{wanted}'"
+        )
 
 
 @app.command("pin")

@@ -83,5 +83,5 @@ def test_the_company_in_a_batch_changes_no_bit(embedded_pack: Manifest, model: s
 
 def test_every_model_of_the_pack_loads(embedded_pack: Manifest):
     for entry in embedded_pack.models:
-        if entry.state is Presence.PRESENT:
+        if entry.state is Presence.PRESENT and entry.file.endswith(".onnx"):
             assert Session.open(embedded_pack, entry.id).model == entry.model

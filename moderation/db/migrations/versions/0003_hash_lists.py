@@ -1,4 +1,4 @@
-"""Hash lists and fingerprints of incoming clips; what stood in `known_hashes` becomes lists of known illegal material."""
+"""Hash lists and fingerprints of incoming clips; `known_hashes` becomes lists of known illegal material."""
 
 from importlib.resources import files
 
