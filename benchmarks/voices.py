@@ -175,7 +175,9 @@ def measure_readers(voices: Voices, readers: Path, strangers: Path) -> dict[str,
     templates = {name: enrolled(voices, sounds[:3]) for name, sounds in recordings.items()}
     tests = {(name, index): sound for name, sounds in recordings.items() for index, sound in enumerate(sounds[3:])}
     vectors = {name: vector for name, sound in unknown.items() if (vector := template(voices, sound, 8.0)) is not None}
-    lines, by_change, own = voices.lines, {}, []
+    lines = voices.lines
+    by_change: dict[str, object] = {}
+    own: list[float] = []
     for seconds, change in [*((length, "as recorded") for length in LENGTHS), *((5.0, c) for c in list(CHANGES)[1:])]:
         probes = {key: template(voices, CHANGES[change](sound), seconds) for key, sound in tests.items()}
         heard = {key: probe for key, probe in probes.items() if probe is not None}
