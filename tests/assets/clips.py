@@ -3,7 +3,7 @@
 Nothing here is fetched or committed: every file is made at run time from these functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -15,6 +15,9 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
+
+from watermark.sampling import Choice
+from watermark.sources import TimedFrame
 
 #: Colours of the corner squares in BGR, clockwise from the top left.
 CORNERS = {"red": (40, 40, 220), "green": (40, 200, 40), "blue": (220, 60, 40), "white": (235, 235, 235)}
@@ -277,3 +280,20 @@ def _encode_audio(stream: Any, sound: Sound) -> list[Any]:
         for ready in resampler.resample(frame):
             packets += stream.encode(ready)
     return packets + stream.encode(None)
+
+
+class EvenWatch:
+    """Chooses the first frame, the first at or after every 1/fps of a second, and the last; whatever they show."""
+
+    def __init__(self, fps: int) -> None:
+        self.fps = fps
+
+    def choose(self, frames: Iterable[TimedFrame]) -> Iterator[Choice]:
+        due, pending = 0, None
+        for timed in frames:
+            pending = timed
+            if timed.time_ms >= due:
+                yield Choice(timed=timed, shot=0)
+                due, pending = ((timed.time_ms * self.fps) // 1000 + 1) * 1000 // self.fps, None
+        if pending is not None:
+            yield Choice(timed=pending, shot=0)

@@ -27,7 +27,7 @@ from moderation.verification import verify_file
 
 ORG = "default"
 DEV = review.Reviewer(principal="dev", specialist=True)
-FLAGGED = "a story about a massacre"
+FLAGGED = "a man stabs his neighbour to death"
 
 
 @pytest.fixture(scope="session")

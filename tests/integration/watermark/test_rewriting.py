@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from clips import (
     ClipPlan,
+    EvenWatch,
     Sound,
     burst_times,
     draw_clip,
@@ -111,8 +112,8 @@ def test_awkward_clips_look_the_same_and_keep_their_times(tmp_path, name):
     )
     assert (after.sar, after.colour, after.start_ms) == (before.sar, before.colour, before.start_ms)
     for seen, drawn in zip(
-        sample(target, fps=5, long_side=1280, limits=LIMITS),
-        sample(source, fps=5, long_side=1280, limits=LIMITS),
+        sample(target, EvenWatch(5), long_side=1280, limits=LIMITS),
+        sample(source, EvenWatch(5), long_side=1280, limits=LIMITS),
         strict=True,
     ):
         assert read_corners(seen.pixels) == ("red", "green", "blue", "white")
@@ -411,6 +412,6 @@ def test_two_seconds_of_4k(tmp_path):
         2160,
         "kept",
     )
-    frames = list(sample(target, fps=2, long_side=1280, limits=LIMITS))
+    frames = list(sample(target, EvenWatch(2), long_side=1280, limits=LIMITS))
     assert [read_number(frame.pixels) for frame in frames] == [0, 15, 30, 45, 59]
     assert peak_mebibytes(source, target) < 1500

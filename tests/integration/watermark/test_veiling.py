@@ -8,7 +8,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from clips import ClipPlan, Sound, draw_clip, read_corners, read_number
+from clips import ClipPlan, EvenWatch, Sound, draw_clip, read_corners, read_number
 
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.probing import probe
@@ -38,9 +38,9 @@ def test_a_veil_is_small_grey_blurred_and_silent(tmp_path, plan, size):
     found = probe(tmp_path / "veil.mp4", LIMITS)
     assert ((found.width, found.height), found.audio, found.video_codec) == (size, None, "h264")
     assert abs(report.duration_ms - 667) <= 70
-    frame = next(sample(tmp_path / "veil.mp4", fps=1, long_side=240, limits=LIMITS)).pixels
+    frame = next(sample(tmp_path / "veil.mp4", EvenWatch(1), long_side=240, limits=LIMITS)).pixels
     assert np.ptp(frame.astype(int), axis=2).max() <= 2
-    original = next(sample(source, fps=1, long_side=max(size), limits=LIMITS)).pixels.mean(axis=2)
+    original = next(sample(source, EvenWatch(1), long_side=max(size), limits=LIMITS)).pixels.mean(axis=2)
     assert detail(frame[:, :, 0]) < detail(original) / 3
     assert (tmp_path / "veil.mp4").stat().st_size < 40_000
 
