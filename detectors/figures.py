@@ -43,10 +43,13 @@ def error_rates(scores: Scores, labels: Labels, line: float) -> tuple[float, flo
 
 def equal_error_rate(scores: Scores, labels: Labels) -> tuple[float, float]:
     """Return the rate at which false alarms and misses are nearest to equal (the mean of the two), and its line."""
+    positive, negative = np.sort(scores[labels]), np.sort(scores[~labels])
+    _demand_both(positive, negative)
     lines = np.unique(scores)
-    rates = [error_rates(scores, labels, line) for line in lines]
-    best = min(range(len(lines)), key=lambda i: (abs(rates[i][0] - rates[i][1]), sum(rates[i])))
-    return sum(rates[best]) / 2, float(lines[best])
+    alarms = 1 - np.searchsorted(negative, lines, side="left") / len(negative)
+    misses = np.searchsorted(positive, lines, side="left") / len(positive)
+    best = np.lexsort((alarms + misses, np.abs(alarms - misses)))[0]
+    return float(alarms[best] + misses[best]) / 2, float(lines[best])
 
 
 def exact_interval(events: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -39,14 +39,16 @@ def entries() -> list[str]:
 
 def copies(lines: list[str], entries: list[str]) -> list[tuple[str, str]]:
     """Pairs of a line and an entry where either holds the other whole, entries under six words aside, or nearly does."""
+    words = [(line, set(line.split())) for line in lines]
     found = []
     for entry in entries:
-        own = set(entry.split())
-        for line in lines:
-            theirs = set(line.split())
-            long = len(entry.split()) > 5
-            if line in entry or (long and (entry in line or len(own & theirs) > SAME * len(own | theirs))):
-                found.append((line, entry))
+        own, long = set(entry.split()), len(entry.split()) > 5
+        found += [
+            (line, entry)
+            for line, theirs in words
+            if (len(line) <= len(entry) and line in entry)
+            or (long and (entry in line or len(own & theirs) > SAME * len(own | theirs)))
+        ]
     return found
 
 
