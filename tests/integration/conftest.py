@@ -12,6 +12,10 @@ import uvicorn
 from clips import ClipPlan, draw_clip
 from fastapi import FastAPI
 
+from detectors.base import Detector
+from detectors.manifests import Manifest
+from detectors.registry import load_detectors
+from detectors.words import load_word_lists
 from moderation.hashlists.formats import Entry, Kind
 from moderation.hashlists.lists import Category, add_entries, create_list
 from moderation.keys import SCOPES, create_key, development_key
@@ -65,6 +69,13 @@ def put_on_list() -> Callable[..., str]:
         return made
 
     return put
+
+
+@pytest.fixture(scope="session")
+def loaded(embedded_pack: Manifest) -> tuple[Detector, ...]:
+    """The shipped detectors, loaded once: they keep nothing of a clip, and loading takes longer than a short clip."""
+    settings = Settings()
+    return load_detectors(embedded_pack.folder.parent, "cpu", load_word_lists(settings.policies_dir() / "words"))
 
 
 @pytest.fixture

@@ -39,9 +39,10 @@ def drawn(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def services(settings, embedded_pack) -> Iterator[Services]:
+def services(settings, loaded) -> Iterator[Services]:
     """Services over the test's own database and state."""
     with open_services(settings) as opened:
+        opened.__dict__["detectors"] = loaded
         yield opened
 
 
@@ -229,9 +230,10 @@ def test_a_clip_that_one_detector_chokes_on_goes_before_a_person_after_three_tri
     assert run_again(services, verdict["id"])["status"] == "in_review"
 
 
-def test_a_time_stamp_service_that_is_down_holds_clips(settings, embedded_pack, drawn):
+def test_a_time_stamp_service_that_is_down_holds_clips(settings, loaded, drawn):
     marking = settings.marking.model_copy(update={"timestamp_url": "http://127.0.0.1:9/"})
     with open_services(settings.model_copy(update={"marking": marking})) as services:
+        services.__dict__["detectors"] = loaded
         verdict = check(services, drawn)
         assert (verdict["status"], verdict["held"]["cause"]) == ("held", "timestamp")
         assert scalar(services, "select count(*) from moderation.cases") == 0
