@@ -63,10 +63,11 @@ def test_the_installed_command_runs_without_a_checkout(python: Path, tmp_path: P
     assert lint.returncode == 0, lint.stderr
 
 
-def test_the_installed_packages_stay_below_700_mb(python: Path) -> None:
+def test_the_installed_packages_stay_below_750_mb(python: Path) -> None:
+    """The bound moves with what is built in, up to 950 MB; a package that pulls in hundreds of megabytes must be seen."""
     size = sum(path.lstat().st_size for path in python.parent.parent.rglob("*") if path.is_file())
     print(f"{size / 1e6:.0f} MB installed")
-    assert size < 700e6
+    assert size < 750e6
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
