@@ -94,3 +94,7 @@ class ClipFault(ModerationError):
         #: A reason code: "processing_failed" or "detector_unavailable".
         self.reason = reason
         super().__init__(message or reason, reason=reason)
+
+
+class DecoderLost(ClipFault):
+    """The decoder died over this clip: of the clip, or of something else."""

@@ -38,9 +38,10 @@ STILLS_PIXELS: Final = 12_000_000
 class Sandbox:
     """Opens untrusted files in confined child processes, one job at a time each. Thread-safe; `close` it when done.
 
-    Every method raises ClipFault when the child failed, died or overran on the file, and Outage("decoder") when no
-    child can be started or confined. Only `probe` and `read_marks`, which meet files nobody has looked at, raise a
-    refusal (415, 413) when the file itself is the reason; to the others that is a ClipFault.
+    Every method raises ClipFault when the child failed or overran on the file (DecoderLost when it died, which may be
+    the doing of something else), and Outage("decoder") when no child can be started or confined. Only `probe` and
+    `read_marks`, which meet files nobody has looked at, raise a refusal (415, 413) when the file itself is the reason;
+    to the others that is a ClipFault.
 
     What a child says is checked for shape and size, not for truth: a file that takes its child over can lie about
     itself, and about later files of the same child, but reaches neither this process nor the network nor other files.

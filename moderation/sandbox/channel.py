@@ -25,6 +25,10 @@ class Broken(Exception):
     """The other end is gone, or what it said is not a message."""
 
 
+class Lost(Broken):
+    """The other end is gone."""
+
+
 class Overrun(Exception):
     """The other end did not answer within the time it was given."""
 
@@ -134,7 +138,7 @@ class ParentEnd:
         os.set_blocking(answers, False)
 
     def send(self, message: Message, allowance: Allowance) -> None:
-        """Raises Broken when the child is gone, Overrun when it does not read."""
+        """Raises Lost when the child is gone, Overrun when it does not read."""
         rest = memoryview(pack(message))
         while rest:
             allowance.wait(self._requests, select.POLLOUT)
@@ -143,10 +147,10 @@ class ParentEnd:
             except BlockingIOError:
                 continue
             except OSError as fault:
-                raise Broken("the child is gone") from fault
+                raise Lost("the child is gone") from fault
 
     def receive(self, allowance: Allowance) -> Message:
-        """Raises Broken when the child is gone or speaks nonsense, Overrun when it is silent too long."""
+        """Raises Lost when the child is gone, Broken when it speaks nonsense, Overrun when it is silent too long."""
         return unpack(self._read(_length(self._read(_LENGTH.size, allowance)), allowance))
 
     def close(self) -> None:
@@ -162,6 +166,6 @@ class ParentEnd:
             except BlockingIOError:
                 continue
             if not piece:
-                raise Broken("the child is gone")
+                raise Lost("the child is gone")
             data += piece
         return bytes(data)

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from moderation.errors import ClipFault, Outage
+from moderation.errors import ClipFault, DecoderLost, Outage
 from moderation.sandbox import landlock, shared
 from moderation.sandbox.airlock import Airlock
-from moderation.sandbox.channel import Allowance, Broken, Message, Overrun, ParentEnd, Refused
+from moderation.sandbox.channel import Allowance, Broken, Lost, Message, Overrun, ParentEnd, Refused
 from moderation.sandbox.confinement import Confinement
 from moderation.sandbox.limits import Cage
 from moderation.sandbox.shared import FrameReader, Pixels, Placed, Samples
@@ -162,7 +162,7 @@ class DecoderChild:
         self._end.send({"job": job, "arguments": dict(arguments)}, allowance)
 
     def finish(self, allowance: Allowance) -> object:
-        """The job's answer, unchecked. Raises Refused, or ClipFault when the child failed, died or overran."""
+        """The job's answer, unchecked. Raises Refused, DecoderLost when the child died, ClipFault when it failed."""
         with self._blaming_the_clip():
             return self._conclude(self._end.receive(allowance))
 
@@ -235,7 +235,8 @@ class DecoderChild:
             yield
         except (Broken, Overrun) as fault:
             self.fit = False
-            raise ClipFault("processing_failed", f"the decoder was stopped: {fault}") from fault
+            kind = DecoderLost if isinstance(fault, Lost) else ClipFault
+            raise kind("processing_failed", f"the decoder was stopped: {fault}") from fault
 
     def _complaint(self) -> str:
         """The last words of a child that did not start, for the operator's log."""
