@@ -13,6 +13,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -85,6 +86,8 @@ class Remote:
             raise ValueError(f"{self.name}: calls must be bounded")
         if not 32 <= self.long_side <= 4096:
             raise ValueError(f"{self.name}: {self.long_side} is no size of a frame")
+        if not (0 < self.probe_tolerance < 1 and all(0 <= expected <= 1 for expected in self.probe.values())):
+            raise ValueError(f"{self.name}: a probe that any answer passes is none")
 
 
 def read_remotes(path: Path) -> tuple[Remote, ...]:
@@ -138,17 +141,35 @@ class RemoteDetector:
 
         Raises DetectorError when the server refuses these frames, DetectorUnavailable for everything else.
         """
+        answer = self._answered({"format": FORMAT, "frames": list(frames), "texts": dict(texts)})
+        try:
+            return _scores(answer, self.remote, [frame["time_ms"] for frame in frames])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise DetectorUnavailable(f"{self.name} gave an answer that cannot be used: {error}") from error
+
+    def _answered(self, question: object) -> bytes:
+        """Put a question from a thread of its own and wait no longer than a call may take.
+
+        No time limit of the client covers a name that does not resolve or headers that trickle. A call that does not
+        end keeps its slot, so that at most `calls_at_once` of them are ever left behind.
+        """
         deadline = time.monotonic() + self.remote.seconds_per_call
         if not self._slots.acquire(timeout=self.remote.seconds_per_call):
             raise DetectorUnavailable(f"{self.name}: {self.remote.calls_at_once} calls are under way and none ends")
+        answer: Future[bytes] = Future()
+        threading.Thread(target=self._carry_out, args=(question, deadline, answer), daemon=True).start()
         try:
-            answer = self._posted({"format": FORMAT, "frames": list(frames), "texts": dict(texts)}, deadline)
+            return answer.result(timeout=max(0.0, deadline - time.monotonic()))
+        except TimeoutError as error:
+            raise DetectorUnavailable(f"{self.name} did not answer in {self.remote.seconds_per_call} s") from error
+
+    def _carry_out(self, question: object, deadline: float, answer: "Future[bytes]") -> None:
+        try:
+            answer.set_result(self._posted(question, deadline))
+        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it is)
+            answer.set_exception(error)
         finally:
             self._slots.release()
-        try:
-            return _scores(answer, self.remote, [frame["time_ms"] for frame in frames])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DetectorUnavailable(f"{self.name} gave an answer that cannot be used: {error}") from error
 
     def _posted(self, question: object, deadline: float) -> bytes:
         for attempt in range(_ATTEMPTS):

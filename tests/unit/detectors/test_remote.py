@@ -31,6 +31,7 @@ class Server(ThreadingHTTPServer):
         self.change = lambda answer: answer
         self.pause_s = 0.0
         self.trickle_s = 0.0
+        self.headers_trickle = False
 
     @property
     def url(self) -> str:
@@ -48,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         status = self.server.statuses.pop(0) if self.server.statuses else 200
         frames = [{"time_ms": f["time_ms"], "scores": {"nsfw": brightness(f["jpeg"])}} for f in question["frames"]]
         answer = json.dumps(self.server.change({"model": dict(MODEL), "frames": frames})).encode()
+        if self.server.headers_trickle:
+            self.trickle_headers()
         self.send_response(status)
         if status == 302:
             self.send_header("Location", self.server.url)
@@ -56,6 +59,14 @@ class Handler(BaseHTTPRequestHandler):
         for start in range(0, len(answer), 20 if self.server.trickle_s else len(answer)):
             time.sleep(self.server.trickle_s)
             self.wfile.write(answer[start : start + 20] if self.server.trickle_s else answer)
+            self.wfile.flush()
+
+    def trickle_headers(self) -> None:
+        """Begin an answer that never gets to its body; each byte comes well within any time limit of a read."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while self.server.headers_trickle:
+            time.sleep(0.02)
+            self.wfile.write(b"x")
             self.wfile.flush()
 
     def log_message(self, *args) -> None:
@@ -75,6 +86,7 @@ def server():
         thread.start()
         yield made
         made.change = lambda answer: answer
+        made.headers_trickle = False
         made.shutdown()
         thread.join()
 
@@ -156,6 +168,7 @@ def first_score(value):
         lambda answer: {**answer, "frames": [{**f, "scores": {}} for f in answer["frames"]]},
         lambda answer: {**answer, "model": {"id": "vendor", "version": "8"}},
         lambda answer: {**answer, "padding": "x" * (2 << 20)},
+        lambda answer: {**answer, "frames": [*answer["frames"], answer["frames"][-1]]},
         lambda answer: [],
         lambda answer: "fine",
     ],
@@ -207,6 +220,28 @@ def test_an_answer_that_trickles_has_an_end(detector, server):
     assert time.monotonic() - started < 1.0
 
 
+def test_headers_that_trickle_have_an_end_and_what_is_left_behind_is_bounded(detector, server):
+    server.headers_trickle = True
+    slow = detector(seconds_per_call=0.3, calls_at_once=1)
+    started = time.monotonic()
+    with pytest.raises(DetectorUnavailable, match="did not answer in"):
+        look(slow, 1)
+    with pytest.raises(DetectorUnavailable, match="none ends"):
+        look(slow, 1)
+    assert time.monotonic() - started < 2.0
+    assert len(server.questions) == 1
+    server.headers_trickle = False
+    assert look(detector(calls_at_once=1), 1).state is State.MEASURED
+
+
+def test_an_answer_nested_without_end_is_no_answer(detector, monkeypatch):
+    nested = "[" * 100_000 + "]" * 100_000
+    one = detector()
+    monkeypatch.setattr(one, "_posted", lambda question, deadline: nested.encode())
+    with pytest.raises(DetectorUnavailable, match="cannot be used"):
+        look(one, 1)
+
+
 def test_nobody_there_is_unavailable(server):
     gone = RemoteDetector(
         Remote(name="gone", url="http://127.0.0.1:9/", model="m", version="1", signals={"remote.explicit": "nsfw"})
@@ -247,6 +282,9 @@ AGREED = {
         {"seconds_per_call": 1000},
         {"frames_per_call": 0},
         {"long_side": 1},
+        {"probe": {"nsfw": 0.2}, "probe_tolerance": float("nan")},
+        {"probe": {"nsfw": 0.2}, "probe_tolerance": 1},
+        {"probe": {"nsfw": float("nan")}},
     ],
 )
 def test_what_cannot_be_meant_is_refused(change):
