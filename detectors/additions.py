@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from detectors import bodyparts, packs
 from detectors.base import Detector, DetectorUnavailable
@@ -17,6 +19,7 @@ from detectors.remote import RemoteDetector, digest_of, read_remotes
 from detectors.runtime import Session
 from detectors.yunet import FaceFinder, free_size
 
+T = TypeVar("T")
 Pack = Literal["embedded", "gpu"]
 _FINDER: Literal["face_detection_yunet"] = "face_detection_yunet"
 
@@ -37,12 +40,13 @@ class Additions:
         """Load what was asked for, each past its self-check. Raises DetectorUnavailable, naming what cannot be had."""
         loaded: list[Detector] = []
         try:
-            loaded += self._gpu(root, manifest)
-            loaded += self._remote()
-            loaded += self._parts(root)
+            loaded += _demanded("of the GPU pack", lambda: self._gpu(root, manifest))
+            for remote in read_remotes(self.remotes) if self.remotes is not None else ():
+                loaded.append(_demanded(remote.name, partial(RemoteDetector, remote)))
+            loaded += _demanded(bodyparts.PACK, lambda: self._parts(root))
             for detector in loaded:
-                detector.self_check()
-        except DetectorUnavailable:
+                _demanded(detector.name, detector.self_check)
+        except Exception:
             close_all(loaded)
             raise
         return tuple(loaded)
@@ -82,9 +86,6 @@ class Additions:
         pins = read_gpu_pins()
         return load_gpu_detectors(root, read_lock(lock, pins), load_labels(labels), finder, self.placement, pins=pins)
 
-    def _remote(self) -> list[Detector]:
-        return [RemoteDetector(remote) for remote in read_remotes(self.remotes)] if self.remotes is not None else []
-
     def _parts(self, root: Path) -> list[Detector]:
         if not self.body_parts:
             return []
@@ -93,3 +94,13 @@ class Additions:
         except DetectorUnavailable as error:
             raise DetectorUnavailable(f"{error} --pack {bodyparts.PACK}") from error
         return [bodyparts.BodyParts.load(manifest, device="cpu")]
+
+
+def _demanded(name: str, act: Callable[[], T]) -> T:
+    """Do what the start cannot go on without. Raises DetectorUnavailable whatever is wrong: it is no clip's fault."""
+    try:
+        return act()
+    except DetectorUnavailable:
+        raise
+    except Exception as problem:
+        raise DetectorUnavailable(f"detector {name} cannot be loaded: {problem!r}") from problem

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -51,6 +52,11 @@ class Calibration:
         """Names this very curve; decisions keep it."""
         return "cal_" + hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
+    def __post_init__(self) -> None:
+        """Refuse a curve that falls or that gives no number. Raises ValueError."""
+        if not (math.isfinite(self.slope) and math.isfinite(self.offset) and self.slope > 0):
+            raise ValueError(f"{self.slope} and {self.offset} are no curve that rises with the score")
+
     def fits(self, model: Model) -> bool:
         """Whether it was made for these weights."""
         return (self.model, self.version) == (model.id, model.version)
@@ -74,7 +80,7 @@ def calibrate(signal: str, model: Model, scores: Scores, labels: Labels) -> Cali
     if min(flagged, benign) < LEAST_OF_EACH:
         raise CalibrationError(f"{flagged} flagged and {benign} benign items; {LEAST_OF_EACH} of each are needed")
     slope, offset = _fit(scores, labels)
-    if slope <= 0:
+    if round(slope, 6) <= 0:
         raise CalibrationError("flagged items do not score higher than benign ones: the labels or the model are wrong")
     unseen = _left_out(scores, labels)
     return Calibration(
@@ -100,6 +106,8 @@ def load_calibrations(folder: Path) -> dict[str, Calibration]:
             calibration = Calibration(**json.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise CalibrationError(f"{path} is no calibration ({error!r}); make it again or remove it") from error
+        if calibration.signal in found:
+            raise CalibrationError(f"{path} is a second calibration of {calibration.signal}; remove one of the two")
         found[calibration.signal] = calibration
     return found
 

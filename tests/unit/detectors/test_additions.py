@@ -34,6 +34,20 @@ def test_a_remote_that_does_not_answer_stops_the_start(embedded_pack: Manifest, 
         Additions(remotes=path).load(embedded_pack.folder.parent, embedded_pack)
 
 
+@pytest.mark.parametrize(("port", "token"), [("none", "s3cret"), ("9", "clé")])
+def test_what_nobody_foresaw_stops_the_start_by_name(embedded_pack: Manifest, tmp_path, monkeypatch, port, token):
+    """A port that is no number is found out at the first call, a token that no header can hold when it is made."""
+    monkeypatch.setenv("VENDOR_TOKEN", token)
+    path = tmp_path / "remote.toml"
+    path.write_text(
+        '[[detectors]]\nname = "vendor"\nurl = "http://127.0.0.1:PORT/"\nmodel = "m"\nversion = "1"\n'
+        'token_env = "VENDOR_TOKEN"\n'
+        '[detectors.signals]\n"remote.explicit" = "nsfw"\n'.replace("PORT", port)
+    )
+    with pytest.raises(DetectorUnavailable, match="detector vendor cannot be loaded"):
+        Additions(remotes=path).load(embedded_pack.folder.parent, embedded_pack)
+
+
 def test_every_part_of_it_belongs_to_the_name(tmp_path):
     lock, labels, remotes = tmp_path / "lock", tmp_path / "labels.yaml", tmp_path / "remote.toml"
     labels.write_text(LABELS.read_text())

@@ -1,5 +1,7 @@
 """A fitted curve gives back the probabilities that drew the labels; poor data is refused; nothing is left out silently."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,22 @@ def test_the_id_names_the_curve_and_the_file_gives_it_back(tmp_path):
 def test_a_damaged_file_is_never_left_out(tmp_path):
     (tmp_path / "explicit.score.json").write_text("{")
     with pytest.raises(CalibrationError, match=r"explicit\.score\.json"):
+        load_calibrations(tmp_path)
+
+
+def test_two_curves_for_one_signal_are_never_chosen_between(tmp_path):
+    made = calibrate("explicit.score", MODEL, *drawn(400, 1.0, 0.0))
+    (tmp_path / "explicit.score.json").write_text(made.to_json())
+    (tmp_path / "older.json").write_text(made.to_json())
+    with pytest.raises(CalibrationError, match="is a second calibration"):
+        load_calibrations(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"slope": float("nan")}, {"offset": float("inf")}, {"slope": -1.0}, {"slope": "1"}])
+def test_a_curve_that_gives_no_number_or_falls_is_no_calibration(tmp_path, change):
+    made = json.loads(calibrate("explicit.score", MODEL, *drawn(400, 1.0, 0.0)).to_json())
+    (tmp_path / "explicit.score.json").write_text(json.dumps({**made, **change}))
+    with pytest.raises(CalibrationError, match="is no calibration"):
         load_calibrations(tmp_path)
 
 
