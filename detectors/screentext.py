@@ -128,7 +128,11 @@ class ScreenTextInspection:
             self._written = sorted(kept, key=lambda each: (-each.area, each.time_ms))[:_MOST_READ]
 
     def finish(self) -> Findings:
-        """Read the most written of what was looked at. Raises DetectorError when a network fails."""
+        """Read the most written of what was looked at; with no frame it failed. Raises DetectorError."""
+        model = self.detector.model
+        if not self._looked_ms:
+            failed = Signal(name=SIGNAL, state=State.FAILED, model=model, note="no frame was shown")
+            return Findings(signals=(failed,))
         surest = dict.fromkeys(self._looked_ms, 0.0)
         texts: list[Text] = []
         for kept in sorted(self._written, key=lambda kept: kept.time_ms):
@@ -136,7 +140,7 @@ class ScreenTextInspection:
             surest[kept.time_ms] = max((text.confidence for text in found), default=0.0)
             texts += found
         samples = tuple(Sample(time_ms=time_ms, value=value) for time_ms, value in surest.items())
-        signal = Signal(name=SIGNAL, state=State.MEASURED, model=self.detector.model, samples=samples)
+        signal = Signal(name=SIGNAL, state=State.MEASURED, model=model, samples=samples)
         return Findings(signals=(signal,), texts=tuple(texts))
 
 

@@ -1,12 +1,14 @@
 """Step 3a: frames and sound to signals. Decodes in the sandbox, runs every detector, keeps no template."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from detectors.base import (
     Detector,
+    DetectorError,
     DetectorUnavailable,
     FaceTrack,
     Findings,
@@ -150,12 +152,29 @@ def finish(work: Sequence[tuple[Detector, Inspection]]) -> list[Findings]:
     """End every inspection, those last that also judge what the others read off the clip."""
     taking = [(detector, inspection) for detector, inspection in work if isinstance(inspection, TakesTexts)]
     findings = [
-        guarded(detector, inspection.finish) for detector, inspection in work if not isinstance(inspection, TakesTexts)
+        guarded(detector, vouched, detector, inspection)
+        for detector, inspection in work
+        if not isinstance(inspection, TakesTexts)
     ]
     texts = [text for found in findings for text in found.texts]
     for detector, inspection in taking:
         guarded(detector, inspection.take, texts)
-        findings.append(guarded(detector, inspection.finish))
+        findings.append(guarded(detector, vouched, detector, inspection))
+    return findings
+
+
+def vouched(detector: Detector, inspection: Inspection) -> Findings:
+    """End one inspection. Raises DetectorError for a signal the detector never announced, or one that is no number.
+
+    Nothing compares as larger than not-a-number: a rule would take it for calm.
+    """
+    findings = inspection.finish()
+    names = [signal.name for signal in findings.signals]
+    if len(set(names)) < len(names) or not set(names) <= set(detector.signals):
+        raise DetectorError(f"it emits {names} and announced {list(detector.signals)}")
+    for signal in findings.signals:
+        if not all(math.isfinite(sample.value) and sample.time_ms >= 0 for sample in signal.samples):
+            raise DetectorError(f"{signal.name} has a sample that is no number at no time of the clip")
     return findings
 
 

@@ -47,8 +47,8 @@ class Sampling(BaseModel):
     whole_change: int = Field(default=20, ge=1)
     #: The share of the picture that makes another shot of a sudden change.
     whole_share: float = Field(default=0.4, gt=0)
-    #: Pixels of the longer side that detectors see; smaller clips are not enlarged.
-    long_side: int = 1280
+    #: Pixels of the longer side that detectors see; smaller clips are not enlarged, and less would hide small faces.
+    long_side: int = Field(default=1280, ge=640)
 
 
 class Marking(BaseModel):

@@ -6,8 +6,10 @@ import pytest
 from detectors.base import Frame, State, Subject, Text
 from detectors.manifests import Manifest
 from detectors.probes import drawn_waves
+from detectors.rehearsal import RehearsalDetector
 from detectors.screentext import ScreenText
 from detectors.words import Words, load_word_lists
+from moderation.errors import ClipFault
 from moderation.scoring import finish, gather
 from moderation.settings import Settings
 
@@ -55,3 +57,31 @@ def test_a_clip_on_which_nothing_is_written_or_said_is_not_measured(words: Words
     inspection = words.open(SUBJECT)
     inspection.take([])
     assert {signal.state for signal in inspection.finish().signals} == {State.NOT_MEASURED}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_fails_the_clip_and_is_never_compared(value: float):
+    detector = RehearsalDetector(name="odd", values={"explicit.score": value})
+    inspection = detector.open(SUBJECT)
+    inspection.see([Frame(index=0, time_ms=0, pixels=drawn_waves(36, 64))])
+    with pytest.raises(ClipFault, match=r"odd: .* is no number") as fault:
+        finish([(detector, inspection)])
+    assert fault.value.reason == "detector_unavailable"
+
+
+class Grabbing(RehearsalDetector):
+    """Emits another detector's signal, which it never announced."""
+
+    signals = ("extra.score",)
+
+
+def test_no_detector_speaks_in_the_name_of_another():
+    detector = Grabbing(name="grabs", values={"explicit.score": 0.0})
+    with pytest.raises(ClipFault, match=r"grabs: it emits \['explicit\.score'\]"):
+        finish([(detector, detector.open(SUBJECT))])
+
+
+def test_without_a_frame_nothing_was_read_off_the_picture(embedded_pack: Manifest):
+    screen = ScreenText.load(embedded_pack)
+    (signal,) = screen.open(SUBJECT).finish().signals
+    assert (signal.state, signal.samples) == (State.FAILED, ())
