@@ -8,8 +8,10 @@ INTERPRETERS ?= python3.11 python3.12 python3.13 python3
 PYTHON := $(VENV)/bin/python
 MODERATION := $(PYTHON) -m moderation
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install --no-compile
-# Tests without processes and servers of their own, which run side by side.
-APART := tests/unit tests/policies
+# Tests without processes and servers of their own; they come first, for they tell most in a minute.
+UNIT := tests/unit tests/policies
+# Two files at a time: every test has a database, ports and folders of its own, and half of them wait.
+BESIDE := -n 2 --dist loadfile
 
 .PHONY: help install install-dev run demo test test-full check format bench bench-scale lock clean
 
@@ -23,8 +25,8 @@ demo: install ## run the sample clips through once and print what became of them
 	@exec $(MODERATION) demo
 
 test: install-dev ## the default tests, at most 10 minutes on 2 cores
-	$(PYTHON) -m pytest -m "not full" -n 2 --dist loadfile $(APART)
-	$(PYTHON) -m pytest -m "not full" $(APART:%=--ignore=%)
+	$(PYTHON) -m pytest -m "not full" $(BESIDE) $(UNIT)
+	$(PYTHON) -m pytest -m "not full" $(BESIDE) $(UNIT:%=--ignore=%)
 
 test-full: test ## the default tests, then the long ones: kills, fresh installs, browsers, the extra `torch` (1 GB more)
 	$(PYTHON) .ci/tools.py
