@@ -20,6 +20,7 @@ from psycopg.pq import PGconn, Ping
 
 from moderation.cluster import DATABASE, SUPERUSER, Cluster, Place, installed, make_folder, run_as_owner
 from moderation.errors import Outage
+from moderation.interrupts import Interrupts
 from moderation.settings import Settings
 
 READY_SECONDS = 120.0
@@ -99,16 +100,32 @@ class EmbeddedPostgres:
         self._fsync = fsync
         self._holding: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._interrupts = Interrupts()
         _EVERY.add(self)
 
     def __enter__(self) -> Self:
-        self.acquire()
+        self._interrupts.take()
+        try:
+            with self._interrupts.put_off():
+                self.acquire()
+        except BaseException:
+            self._leave(forget=True)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.release()
+        # Whoever is leaving because of one signal has no use for another.
+        self._leave(forget=error is not None)
+
+    def _leave(self, *, forget: bool) -> None:
+        """Release the server, whatever signal comes meanwhile."""
+        try:
+            with self._interrupts.put_off(forget=forget):
+                self.release()
+        finally:
+            self._interrupts.give_back()
 
     def acquire(self) -> None:
         """Hold the server, starting it (and making the cluster) when it does not run. Returns once it answers."""
@@ -124,8 +141,15 @@ class EmbeddedPostgres:
                 "database", f"{error.filename} is not ours: run as its owner, or set MODERATION_STATE"
             ) from error
         except BaseException:
-            self._let_go()
+            self._abandon()
             raise
+
+    def _abandon(self) -> None:
+        """Let go of a server that could not be brought to answer; what was started of it must not stay behind."""
+        if self._child is None:
+            self._let_go()
+        else:
+            self.release()
 
     def release(self) -> None:
         """Let the server go; stop it when nobody else holds it."""

@@ -53,6 +53,21 @@ print(server.pid())
 os.kill(child, signal.SIGKILL)
 """
 
+OPEN = """
+import sys, time
+from pathlib import Path
+from moderation.assembly import open_services
+from moderation.settings import Settings
+with open_services(Settings(state=Path(sys.argv[1]), env="development")) as services:
+    try:
+        print("open", flush=True)
+        time.sleep(60)
+    finally:
+        print("leaving", flush=True)
+        for _ in range(int(sys.argv[2])):
+            time.sleep(0.1)
+"""
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -261,6 +276,61 @@ def test_a_server_that_cannot_start_says_why(state: Path):
     settings.write_text("nonsense = 'yes'\n")
     with pytest.raises(Outage, match="nonsense"), EmbeddedPostgres(state, fsync=False):
         pass
+
+
+def open_services(state: Path, leaves_for: int = 0) -> subprocess.Popen[str]:
+    """Start a process inside `open_services`, which takes so many tenths of a second to leave."""
+    command = [sys.executable, "-c", OPEN, str(state), str(leaves_for)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def left_behind(state: Path) -> int | None:
+    """The process number of a state's server that still runs, None when there is none."""
+    return EmbeddedPostgres(state).pid()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_process_that_is_told_to_end_stops_its_server(state: Path, number: signal.Signals, times: int):
+    process = open_services(state, leaves_for=20 if times > 1 else 0)
+    assert process.stdout.readline() == "open\n"
+    assert left_behind(state) is not None
+    process.send_signal(number)
+    for _ in range(times - 1):
+        assert process.stdout.readline() == "leaving\n"
+        process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert left_behind(state) is None
+
+
+def test_a_process_that_is_told_to_end_while_its_server_starts_or_stops(state: Path):
+    """Signals without a pause, from before the server is there until the process has ended."""
+    process = open_services(state)
+    server = EmbeddedPostgres(state)
+    while not (server.folder / "place.json").exists():
+        time.sleep(0.01)
+    seen = set()
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        seen.add(server.pid())
+        time.sleep(0.02)
+    process.communicate()
+    assert len(seen) == 2, "it ended before there was a server"
+    assert server.pid() is None
+
+
+def test_who_handles_signals_alone_goes_on_doing_so(state: Path):
+    met = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: met.append(number))
+    try:
+        with EmbeddedPostgres(state, fsync=False):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert met == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_an_external_database_is_only_named(state: Path):
