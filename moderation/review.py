@@ -5,6 +5,7 @@ Nothing is published here: an approval sends the clip through judgement and the 
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -210,10 +211,7 @@ def decide(
     Raises Conflict when lease or version is not current (nothing is recorded), Unprocessable for an answer that is
     none, Forbidden for a queue that is not theirs.
     """
-    if answer.outcome is Outcome.REVIEW:
-        raise Unprocessable("review is not an answer: allow, restrict or block")
-    if answer.reason not in REASONS | REASONS_OF_PEOPLE:
-        raise Unprocessable("a decision needs a reason, one of the vocabulary's codes")
+    _demand_reason(answer)
     seen = read_case(tx, case_id)
     demand_access(seen.queue, reviewer)
     # The clip's row is always locked before the case's, here as everywhere.
@@ -234,6 +232,20 @@ def decide(
         # Judged again on the facts of now, then the release gate: an approval is no short cut.
         outbox.enqueue_clip(tx, enqueuer, clip, next_generation(tx, clip, now))
     return decision_id
+
+
+def fitting(outcome: Outcome) -> Mapping[str, str]:
+    """The codes, with their meanings, that a person may give as the reason for this outcome."""
+    return REASONS_OF_PEOPLE if outcome is Outcome.ALLOW else REASONS
+
+
+def _demand_reason(answer: Answer) -> None:
+    """Refuse what is no answer, and a reason that says the opposite of the outcome."""
+    if answer.outcome is Outcome.REVIEW:
+        raise Unprocessable("review is not an answer: allow, restrict or block")
+    if answer.reason not in fitting(answer.outcome):
+        codes = sorted(fitting(answer.outcome))
+        raise Unprocessable(f"the reason must go with the outcome; for {answer.outcome} one of: {', '.join(codes)}")
 
 
 def _demand_lease(case: Case, answer: Answer, reviewer: Reviewer, now: datetime) -> None:

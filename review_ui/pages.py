@@ -124,8 +124,7 @@ def read_answer(outcome: str, reason: str, note: str, lease_token: str, version:
         raise Unprocessable("approve, restrict or block")
     if outcome == Outcome.ALLOW and not reason:
         reason = "no_violation"
-    fitting = REASONS_OF_PEOPLE if outcome == Outcome.ALLOW else REASONS
-    if reason not in fitting:
+    if reason not in review.fitting(Outcome(outcome)):
         raise Unprocessable("choose a reason that goes with the decision")
     return review.Answer(
         outcome=Outcome(outcome), reason=reason, note=note.strip(), lease_token=lease_token, version=version

@@ -42,7 +42,7 @@ CLIP = {
     "status": "released",
     "decision": {
         "outcome": "allow",
-        "reasons": [{"code": "no_violation", "params": {}}],
+        "reasons": [],
         "policy_version": "5f2b…",
         "trace_url": "/v1/clips/clip_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e/decision",
     },
@@ -50,7 +50,7 @@ CLIP = {
     "signals": {"explicit.score": {"state": "measured", "calibration": "none", "samples": [[0, 0.0123, None]]}},
     "segments": [],
     "looks": {"seen_ms": [0, 500, 1000], "shots": [{"shot": 0, "start_ms": 0}], "unseen": []},
-    "faces": [{"track": 1, "start_ms": 0, "end_ms": 4000, "state": "read"}],
+    "faces": [{"track": 1, "start_ms": 0, "end_ms": 4000, "state": "unmatched"}],
     "marks": {"visible": {"state": "found"}, "invisible": {"state": "found"}, "c2pa": {"state": "found"}},
     "created_at": "2026-01-01T12:00:00+00:00",
 }

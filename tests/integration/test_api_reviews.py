@@ -37,6 +37,14 @@ def test_a_case_is_claimed_decided_and_gone(service, case):
     stale = client.post(f"{path}/decision", json=answer(leased, version=leased["version"] - 1))
     assert (stale.status_code, stale.json()["version"]) == (409, leased["version"])
     assert client.post(f"{path}/decision", json=answer(leased, outcome="review")).status_code == 422
+    for outcome, reason in (
+        ("allow", "hate"),
+        ("block", "no_violation"),
+        ("restrict", "consented"),
+        ("block", "other"),
+    ):
+        unfitting = client.post(f"{path}/decision", json=answer(leased, outcome=outcome, reason=reason))
+        assert (unfitting.status_code, unfitting.json()["code"]) == (422, "unprocessable")
     assert client.post(f"{path}/renew", json={"lease_token": leased["lease"]["token"]}).status_code == 200
     decided = client.post(f"{path}/decision", json=answer(leased, note="seen"))
     assert (decided.status_code, decided.json()["state"]) == (200, "decided")
