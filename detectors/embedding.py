@@ -15,11 +15,15 @@ CHIP_PADDING: Final = 0.25
 DIMENSION: Final = 128
 #: Measured: at 64 pixels the error rate is 0.7 %, at 48 it is 2 %, at 32 it is 5.5 % and ages drift by 6 years.
 MIN_HEIGHT: Final = 64
+#: A smaller face is a distant one: it can make a likeness possible, never a match and never an age. Measured from 40
+#: pixels on over pairs of 525 people: as many strangers are taken for one another as at full size, and more are missed.
+MIN_DISTANT_HEIGHT: Final = 40
 #: Laplacian variance over grey variance in the chip's middle. A face of 64 real pixels measures at least 0.025;
 #: one of 32 real pixels, shown larger, between 0.007 and 0.024.
 MIN_SHARPNESS: Final = 0.012
 _FULL_SHARPNESS: Final = 0.08
 _FULL_HEIGHT: Final = 160
+_UNREAD: Final = np.empty((0, 0, 3), np.uint8), 0.0
 
 
 class Embedder:
@@ -49,19 +53,26 @@ class Embedder:
 
         A face of quality 0 must not be read: its chip may be empty.
         """
-        unread = np.empty((0, 0, 3), np.uint8), 0.0
-        facing = frontality(face.points)
-        if face.height < self._min_height or facing <= 0:
-            return unread
-        try:
-            chip = align_face(pixels, face.points, CHIP_SIDE, CHIP_PADDING)
-        except ValueError:
-            return unread
-        clear = sharpness(chip)
-        if clear < MIN_SHARPNESS:
-            return unread
-        size = min(1.0, face.height / _FULL_HEIGHT)
-        return chip, size * facing * min(1.0, clear / _FULL_SHARPNESS)
+        return _cut(pixels, face) if face.height >= self._min_height else _UNREAD
+
+    def distant_chip(self, pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:
+        """Return what `chip` does for a face that is too small for it, down to `MIN_DISTANT_HEIGHT`."""
+        return _cut(pixels, face) if MIN_DISTANT_HEIGHT <= face.height < self._min_height else _UNREAD
+
+
+def _cut(pixels: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.uint8], float]:
+    facing = frontality(face.points)
+    if facing <= 0:
+        return _UNREAD
+    try:
+        chip = align_face(pixels, face.points, CHIP_SIDE, CHIP_PADDING)
+    except ValueError:
+        return _UNREAD
+    clear = sharpness(chip)
+    if clear < MIN_SHARPNESS:
+        return _UNREAD
+    size = min(1.0, face.height / _FULL_HEIGHT)
+    return chip, size * facing * min(1.0, clear / _FULL_SHARPNESS)
 
 
 def frontality(points: Floats) -> float:

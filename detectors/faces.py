@@ -32,7 +32,7 @@ from detectors.minors import AgeReader, AgeReading, AgeState, TrackAge, conclude
 from detectors.probes import drawn_head
 from detectors.runtime import Device, Session
 from detectors.tracking import Sighting, Track, Tracker
-from detectors.views import Patch, View, look_of
+from detectors.views import Patch, Pixels, View, look_of
 from detectors.yunet import Detection, FaceFinder, Floats, Network, free_size
 
 FINDER_MODEL: Final = "face_detection_yunet"
@@ -64,7 +64,8 @@ class Faces:
     """The detector `faces`: YuNet over every sampled frame, dlib's face network and two age networks over chosen views.
 
     A face below the pack's least height, too blurred or in full profile is present but not read; a track none of
-    whose faces could be read is `unread` and says so in `face.unread`.
+    whose faces could be read is `unread` and says so in `face.unread`. A face somewhat below that height is unread, yet
+    compared: whom a nearer one would match is among its matches as possible.
     """
 
     name = "faces"
@@ -198,14 +199,20 @@ class FacesInspection:
         for track, sighting in zip(self._tracker.link(sightings, frame.time_ms), sightings, strict=True):
             if sighting.view is not None and track.album.add(sighting.view):
                 sighting.view.patch = Patch.cut(frame.pixels, sighting.found)
+            if sighting.distant is not None and not track.read and not self.likeness.empty:
+                track.distant.add(sighting.distant)
 
     def _sighting(self, frame: Frame, face: Detection) -> Sighting:
         box = face.box(frame.pixels.shape[1], frame.pixels.shape[0])
-        chip, quality = self.detector.embedder.chip(frame.pixels, face)
-        if quality <= 0:
-            return Sighting(found=face, box=box, view=None)
-        view = View(time_ms=frame.time_ms, box=box, quality=quality, chip=chip, look=look_of(chip))
-        return Sighting(found=face, box=box, view=view)
+        embedder = self.detector.embedder
+        chip, quality = embedder.chip(frame.pixels, face)
+        distant, distant_quality = embedder.distant_chip(frame.pixels, face)
+        return Sighting(
+            found=face,
+            box=box,
+            view=_view(frame.time_ms, box, chip, quality),
+            distant=_view(frame.time_ms, box, distant, distant_quality),
+        )
 
     def finish(self) -> Findings:
         """Conclude: the tracks with their matches, and the signals. No vector is in either."""
@@ -230,10 +237,13 @@ class FacesInspection:
             if view.vector is None:
                 track.learn(view, self._read(view))
         age = conclude_age([self._age(view) for view in track.album.for_age()])
-        matches: tuple[PersonMatch, ...] = ()
-        if track.read:
+        distant = not track.read
+        if distant:
+            for view in track.distant.for_distant():
+                track.learn(view, self._read(view))
+        else:
             self._tell_age(track, age)
-            matches = self._compare(track)
+        matches = self._compare(track, distant=distant) if track.read else ()
         # What one network cannot read is not read: half a reading would pass for a whole one.
         read = age.state is not AgeState.UNREAD
         if not read:
@@ -244,7 +254,7 @@ class FacesInspection:
                 track=track.number,
                 start_ms=track.start_ms,
                 end_ms=track.end_ms,
-                state=_state(matches, read=read),
+                state=FaceState.UNREAD if distant else _state(matches, read=read),
                 height_px=round(track.height_px),
                 boxes=tuple(track.boxes),
                 matches=matches,
@@ -263,10 +273,11 @@ class FacesInspection:
         for name, sample in age.samples(time_ms=first.time_ms, track=track.number, box=first.box).items():
             self._add(name, sample)
 
-    def _compare(self, track: Track) -> tuple[PersonMatch, ...]:
+    def _compare(self, track: Track, *, distant: bool) -> tuple[PersonMatch, ...]:
         """Compare the track with the gallery; a sample for every view that was read."""
         readings = sorted(track.read, key=lambda reading: reading.time_ms)
-        comparison = self.likeness.compare(track.mean(), np.stack([reading.vector for reading in readings]))
+        vectors = np.stack([reading.vector for reading in readings])
+        comparison = self.likeness.compare(track.mean(), vectors, distant=distant)
         for reading, distance in zip(readings, comparison.nearest, strict=True):
             if distance is not None:
                 sample = Sample(time_ms=reading.time_ms, value=distance, track=track.number, box=reading.box)
@@ -292,6 +303,13 @@ class FacesInspection:
         later = bisect.bisect_right(self._times, last_ms)
         end = self._times[later] if later < len(self._times) else self.subject.duration_ms
         return max(end, last_ms + 1)
+
+
+def _view(time_ms: int, box: Box, chip: Pixels, quality: float) -> View | None:
+    """Return the view that a chip is, None where it must not be read."""
+    if quality <= 0:
+        return None
+    return View(time_ms=time_ms, box=box, quality=quality, chip=chip, look=look_of(chip))
 
 
 def _state(matches: tuple[PersonMatch, ...], *, read: bool) -> FaceState:

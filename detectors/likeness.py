@@ -144,35 +144,37 @@ class Likeness:
                 found[person] = min(quantise(math.sqrt(square)), found.get(person, math.inf))
         return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
-    def compare(self, mean: Floats, views: Floats) -> "Comparison":
+    def compare(self, mean: Floats, views: Floats, *, distant: bool = False) -> "Comparison":
         """Compare a track, by its mean (float32 [dim], raw) and its read views ([n, dim]), with the gallery.
 
         Matched: the mean is below the match line, or enough views are, and the gallery is not larger than the model
         is fit for. Possible: the mean is below the outer line, or any view is below the match line. The distance is
-        the mean's; where single views decided, that of the nearest of them.
+        the mean's; where single views decided, that of the nearest of them. Of a `distant` face nothing is matched,
+        and what would be is possible: a crowd holds many, and each asks once for everybody who is registered.
         """
+        lines = replace(self.lines, possible=self.lines.match, fit=False) if distant else self.lines
         by_mean, *by_view = self.distances(np.concatenate([mean[None], views]))
-        means = {person: distance for person, distance in by_mean.items() if distance < self.lines.possible}
+        means = {person: distance for person, distance in by_mean.items() if distance < lines.possible}
         close: dict[str, list[float]] = {}
         for distances in by_view:
             for person, distance in distances.items():
-                if distance < self.lines.match:
+                if distance < lines.match:
                     close.setdefault(person, []).append(distance)
-        matches = [self._match(p, means.get(p, math.inf), close.get(p, [])) for p in {**means, **close}]
+        matches = [_match(lines, p, means.get(p, math.inf), close.get(p, [])) for p in {**means, **close}]
         return Comparison(
             nearest=tuple(next(iter(distances.values()), None) for distances in by_view),
             matches=tuple(sorted(matches, key=lambda m: (m.state is not FaceState.MATCHED, m.distance, m.person))),
         )
 
-    def _match(self, person: str, mean: float, close: list[float]) -> PersonMatch:
-        lines = self.lines
-        certain = mean < lines.match or len(close) >= lines.faces
-        by_mean = mean < (lines.match if certain else lines.possible)
-        return PersonMatch(
-            person=person,
-            distance=mean if by_mean else min(close),
-            state=FaceState.MATCHED if certain and lines.fit else FaceState.POSSIBLE,
-        )
+
+def _match(lines: Lines, person: str, mean: float, close: list[float]) -> PersonMatch:
+    certain = mean < lines.match or len(close) >= lines.faces
+    by_mean = mean < (lines.match if certain else lines.possible)
+    return PersonMatch(
+        person=person,
+        distance=mean if by_mean else min(close),
+        state=FaceState.MATCHED if certain and lines.fit else FaceState.POSSIBLE,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

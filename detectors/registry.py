@@ -41,7 +41,7 @@ from detectors.words import WordLists, Words
 #: Entry points of this group are plug-ins: each names a `Factory`.
 PLUGIN_GROUP: Final = "countersign.detectors"
 #: Raised by hand with every change of this package's code that can change a number it emits.
-SCORING: Final = 2
+SCORING: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +133,7 @@ def manifest_hash(
             "words": [*words.STEPS],
             "border": yunet.BORDER,
             "min_sharpness": embedding.MIN_SHARPNESS,
+            "distant": [embedding.MIN_DISTANT_HEIGHT, views.DISTANT_VIEWS],
             "max_missed": tracking.MAX_MISSED,
             "same_face": tracking.SAME_FACE,
             "best_views": tracking.BEST_VIEWS,

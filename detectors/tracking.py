@@ -29,11 +29,15 @@ _LOOKS: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sighting:
-    """One face in one sampled frame: where it is, and its view where it can be read."""
+    """One face in one sampled frame: where it is, and its view where it can be read.
+
+    `distant` is the view of a face too small to be followed by its look or to be matched.
+    """
 
     found: Detection
     box: Box
     view: View | None
+    distant: View | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -48,6 +52,8 @@ class Track:
     height_px: float = 0.0
     boxes: list[tuple[int, Box]] = field(default_factory=list)
     album: Album = field(default_factory=Album)
+    #: Views of it while it was too small for the album; kept as long as no nearer one was read.
+    distant: Album = field(default_factory=Album)
     #: What was read of its views so far; it never leaves this process.
     read: list[Reading] = field(default_factory=list)
     _looks: deque[Floats] = field(default_factory=lambda: deque(maxlen=_LOOKS))

@@ -22,6 +22,8 @@ ALIKE: Final = 0.90
 STRETCHES: Final = 4
 #: The views of a track that age is read off: the first readable one and the best of the others.
 AGE_VIEWS: Final = 3
+#: The views that a track is read off of which no nearer one was seen: the best.
+DISTANT_VIEWS: Final = 3
 _LOOK_SIDE: Final = 20
 #: Room kept around a face, as a share of its longer side: the age networks look beyond the box.
 _ROOM: Final = 0.6
@@ -138,6 +140,11 @@ class Album:
         """Return the views to read age off, the first readable one and then the best first."""
         others = sorted(self._best.values(), key=lambda view: (-view.quality, view.time_ms))
         return list(self._distinct((self.first, *others)))[:AGE_VIEWS]
+
+    def for_distant(self) -> list[View]:
+        """Return the views to read off a face that was never near, in order of time."""
+        best = sorted(self._best.values(), key=lambda view: (-view.quality, view.time_ms))[:DISTANT_VIEWS]
+        return sorted(best, key=lambda view: view.time_ms)
 
     @staticmethod
     def _distinct(views: tuple[View | None, ...]) -> Iterator[View]:

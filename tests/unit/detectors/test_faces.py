@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from detectors.base import DetectorError, DetectorUnavailable, FaceState, Findings, Frame, Gallery, State, Subject
-from detectors.embedding import sharpness
+from detectors.embedding import MIN_DISTANT_HEIGHT, MIN_HEIGHT, sharpness
 from detectors.faces import EMBEDDER_MODEL, Faces
 from detectors.likeness import Lines, make_rotation, turn
 from detectors.manifests import Manifest
 from detectors.minors import AgeReader
 from detectors.runtime import Session
+from detectors.views import DISTANT_VIEWS
 from detectors.yunet import FaceFinder
 from moderation.samples.portraits import PORTRAITS, portrait
 from moderation.settings import Settings
@@ -150,10 +151,10 @@ def test_a_cut_to_somebody_else_in_the_same_place_is_another_track(faces: Faces,
 
 
 def test_small_faces_are_present_but_unread(faces: Faces, pictures, cutouts):
-    frames = clip(*[scene((cutouts["obama-2012"], 200, 100, 0.3))] * 3)
+    frames = clip(*[scene((cutouts["obama-2012"], 200, 100, 0.22))] * 3)
     findings = inspect(faces, frames, registered(faces, pictures, {"per_obama": "obama-2012"}))
     (track,) = findings.faces
-    assert track.height_px < 64
+    assert track.height_px < MIN_DISTANT_HEIGHT
     assert (track.state, track.matches) == (FaceState.UNREAD, ())
     assert [(s.time_ms, s.value, s.track) for s in signal(findings, "face.unread").samples] == [
         (frame.time_ms, 1.0, 0) for frame in frames
@@ -161,6 +162,37 @@ def test_small_faces_are_present_but_unread(faces: Faces, pictures, cutouts):
     for name in ("face.age", "minor.score", "face.match_distance"):
         assert signal(findings, name).samples == ()
     assert all(sample.value > 0.7 for sample in signal(findings, "face.detection").samples)
+
+
+def test_a_distant_face_is_unread_and_the_likeness_is_told_all_the_same(faces: Faces, pictures, cutouts):
+    frames = clip(*[scene((cutouts["obama-2012"], 200, 100, 0.3))] * 3)
+    gallery = registered(faces, pictures, {"per_obama": "obama-2009", "per_biden": "biden-2010"})
+    findings = inspect(faces, frames, gallery)
+    (track,) = findings.faces
+    assert MIN_DISTANT_HEIGHT <= track.height_px < MIN_HEIGHT
+    assert track.state is FaceState.UNREAD
+    assert [(match.person, match.state) for match in track.matches] == [("per_obama", FaceState.POSSIBLE)]
+    assert len(signal(findings, "face.unread").samples) == len(frames)
+    assert signal(findings, "face.age").samples == ()
+    # What is possible from afar is a match from near.
+    (near,) = inspect(faces, clip(scene((cutouts["obama-2012"], 200, 20, 0.6))), gallery).faces
+    assert near.state is FaceState.MATCHED
+
+
+def test_a_distant_stranger_is_nobody(faces: Faces, pictures, cutouts):
+    frames = clip(scene((cutouts["collins"], 200, 100, 0.3)))
+    (track,) = inspect(faces, frames, registered(faces, pictures, {"per_obama": "obama-2012"})).faces
+    assert MIN_DISTANT_HEIGHT <= track.height_px < MIN_HEIGHT
+    assert (track.state, track.matches) == (FaceState.UNREAD, ())
+
+
+def test_distant_views_are_forgotten_once_the_face_is_near(faces: Faces, pictures, cutouts):
+    gallery = registered(faces, pictures, {"per_obama": "obama-2009"})
+    scales = (0.3, 0.36, 0.45, 0.55)
+    pictured = [scene((cutouts["obama-2012"], round(300 - 160 * s), round(180 - 160 * s), s)) for s in scales]
+    (approaching,) = inspect(faces, clip(*pictured), gallery).faces
+    (near,) = inspect(faces, clip(*pictured[2:]), gallery).faces
+    assert approaching.matches == near.matches
 
 
 def test_a_face_without_detail_is_unread_however_large(faces: Faces, cutouts):
@@ -436,6 +468,12 @@ def test_a_larger_registry_reads_no_face_more(work_of, faces, pictures, cutouts)
     more_runs, same = work_of(frames, large)
     assert runs == more_runs
     assert findings.faces == same.faces
+
+
+def test_a_distant_face_costs_three_reads_and_none_where_nobody_is_registered(work_of, faces, pictures, cutouts):
+    frames = clip(*[scene((cutouts["obama-2012"], 200, 100, 0.3))] * 12)
+    assert work_of(frames)[0][1:] == (0, 0)
+    assert work_of(frames, registered(faces, pictures, {"per_biden": "biden-2010"}))[0][1:] == (DISTANT_VIEWS, 0)
 
 
 def test_a_cut_ends_a_track_even_of_the_same_face(faces: Faces, cutouts):

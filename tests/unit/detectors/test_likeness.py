@@ -64,6 +64,15 @@ def test_one_near_face_is_never_clear():
     assert (match.person, match.state) == ("per_1", FaceState.POSSIBLE)
 
 
+@pytest.mark.parametrize(("distance", "possible"), [(0.2, True), (0.49, True), (0.51, False), (0.59, False)])
+def test_a_distant_face_is_possible_within_the_match_line_and_never_matched(distance, possible):
+    (row,) = vectors(1)
+    views = np.stack([at(row, distance, seed=seed) for seed in range(4)])
+    comparison = Likeness(gallery(row[None]), LINES).compare(at(row, distance), views, distant=True)
+    assert [match.state for match in comparison.matches] == [FaceState.POSSIBLE] * possible
+    assert comparison.nearest == pytest.approx((distance,) * 4, abs=1e-3)
+
+
 def test_nearest_first_and_each_person_once():
     base = vectors(1)[0]
     rows = np.stack([at(base, 0.45, 1), at(base, 0.35, 2), at(base, 0.55, 3), at(base, 0.30, 4)])

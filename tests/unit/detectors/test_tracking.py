@@ -6,7 +6,7 @@ import pytest
 from detectors.base import Box
 from detectors.embedding import frontality
 from detectors.tracking import MAX_MISSED, Sighting, Tracker
-from detectors.views import AGE_VIEWS, ALIKE, STRETCHES, Album, View
+from detectors.views import AGE_VIEWS, ALIKE, DISTANT_VIEWS, STRETCHES, Album, View
 from detectors.yunet import Detection, overlap
 
 BOX = Box(x=0.1, y=0.1, width=0.1, height=0.1)
@@ -184,6 +184,10 @@ def test_an_album_keeps_the_first_the_last_and_the_best_of_every_stretch():
     ages = album.for_age()
     assert (ages[0], len(ages)) == (views[0], AGE_VIEWS)
     assert set(map(id, ages)) <= set(map(id, chosen))
+    distant = album.for_distant()
+    assert len(distant) == DISTANT_VIEWS
+    assert max(views, key=lambda view: view.quality) in distant
+    assert distant == sorted(distant, key=lambda view: view.time_ms)
 
 
 def test_a_track_remembers_times_boxes_and_height():
