@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, cast
 
-from detectors.base import Detector, Findings, Frame, Inspection, Subject
+from detectors.base import Detector, Findings, Frame, Inspection, Listening, Sound, Subject, TakesTexts, Text
 from moderation.postgres import EmbeddedPostgres
 from watermark.frames import FrameMarker, Planes
 
@@ -103,7 +103,12 @@ class MeteredDetector:
 
     def open(self, subject: Subject) -> "_MeteredInspection":
         with own_seconds(self._count):
-            return _MeteredInspection(self.detector.open(subject), self._count)
+            inspection = self.detector.open(subject)
+        if isinstance(inspection, Listening):
+            return _MeteredListener(inspection, self._count)
+        if isinstance(inspection, TakesTexts):
+            return _MeteredTaker(inspection, self._count)
+        return _MeteredInspection(inspection, self._count)
 
     def self_check(self) -> None:
         self.detector.self_check()
@@ -129,6 +134,26 @@ class _MeteredInspection:
     def finish(self) -> Findings:
         with own_seconds(self.count):
             return self.inspection.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _MeteredListener(_MeteredInspection):
+    """One that also listens: without `hear` nobody would decode the sound."""
+
+    def hear(self, sound: Sound) -> None:
+        listener = cast("Listening", self.inspection)
+        with own_seconds(self.count):
+            listener.hear(sound)
+
+
+@dataclass(frozen=True, slots=True)
+class _MeteredTaker(_MeteredInspection):
+    """One that also judges what others read off the clip."""
+
+    def take(self, texts: Sequence[Text]) -> None:
+        taker = cast("TakesTexts", self.inspection)
+        with own_seconds(self.count):
+            taker.take(texts)
 
 
 @dataclass(frozen=True, slots=True)
