@@ -72,6 +72,7 @@ class Remote:
     #: Whether prompt and title are sent along.
     texts: bool = False
     #: What it says of the built-in probe picture, by score, and how far it may be off; none is compared when empty.
+    #: One of them at least is further from nought than that.
     probe: Mapping[str, float] = field(default_factory=dict)
     probe_tolerance: float = 0.05
 
@@ -88,6 +89,8 @@ class Remote:
             raise ValueError(f"{self.name}: {self.long_side} is no size of a frame")
         if not (0 < self.probe_tolerance < 1 and all(0 <= expected <= 1 for expected in self.probe.values())):
             raise ValueError(f"{self.name}: a probe that any answer passes is none")
+        if self.probe and not any(expected > self.probe_tolerance for expected in self.probe.values()):
+            raise ValueError(f"{self.name}: a server that always says nought would pass its probe")
 
 
 def read_remotes(path: Path) -> tuple[Remote, ...]:

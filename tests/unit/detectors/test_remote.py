@@ -285,6 +285,7 @@ AGREED = {
         {"probe": {"nsfw": 0.2}, "probe_tolerance": float("nan")},
         {"probe": {"nsfw": 0.2}, "probe_tolerance": 1},
         {"probe": {"nsfw": float("nan")}},
+        {"probe": {"nsfw": 0.03}, "probe_tolerance": 0.05},
     ],
 )
 def test_what_cannot_be_meant_is_refused(change):
