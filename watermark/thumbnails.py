@@ -64,7 +64,9 @@ def _shrink(plane: NDArray[np.uint8], cell: tuple[int, int], read: tuple[int, in
     """Average cells of so many rows and columns over some of them, at least `read`, where they have as many."""
     down, across = max(1, plane.shape[0] // cell[0]), max(1, plane.shape[1] // cell[1])
     steps = [_stride(side, least) for side, least in zip(cell, read, strict=True)]
-    kept = plane[steps[0] // 2 : down * cell[0] : steps[0], steps[1] // 2 : across * cell[1] : steps[1]]
+    # A plane thinner than half a stride has its last row, or column, read.
+    first = [min(step // 2, side - 1) for step, side in zip(steps, plane.shape, strict=True)]
+    kept = plane[first[0] : down * cell[0] : steps[0], first[1] : across * cell[1] : steps[1]]
     return np.asarray(cv2.resize(np.ascontiguousarray(kept), (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -267,6 +267,17 @@ def test_thumbnails_of_other_layouts_show_the_same(tmp_path, plan):
         assert np.abs(shown[:rows, :columns].astype(int) - wanted[:rows, :columns]).mean() < 4
 
 
+@pytest.mark.parametrize(("width", "height"), [(4096, 16), (16, 4096), (3840, 8), (2, 4096), (2, 2)])
+def test_the_thinnest_picture_has_a_thumbnail(width, height):
+    """The door takes sides of 16; a cell of 4096 is 64 high, and every 16th row of it is read."""
+    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    planes[:height] = 200
+    thumbnail = Thumbnailer().make(av.VideoFrame.from_ndarray(planes, "yuv420p"))
+    rows = len(thumbnail) // 3
+    assert (thumbnail[:rows] == 200).all()
+    assert (thumbnail[rows:] == 128).all()
+
+
 def test_cells_are_even_and_no_more_than_the_grid():
     for width, height in ((1280, 720), (720, 1280), (854, 480), (1920, 1080), (16, 16), (4096, 2304)):
         side = cell_side(width, height)
