@@ -43,9 +43,10 @@ def score_folder(services: "Services", folder: Path) -> Labelled:
     scores: list[float] = []
     labels: list[bool] = []
     unreadable: list[str] = []
-    for label, name in ((True, FLAGGED), (False, BENIGN)):
+    for name in (FLAGGED, BENIGN):
         if not (folder / name).is_dir():
             raise Unprocessable(f"{folder} has no folder {name}/: it must hold {FLAGGED}/ and {BENIGN}/")
+    for label, name in ((True, FLAGGED), (False, BENIGN)):
         files = sorted(path for path in (folder / name).rglob("*") if path.is_file())
         for start in range(0, len(files), _BATCH):
             pictures = {path: read_picture(path) for path in files[start : start + _BATCH]}
@@ -94,7 +95,11 @@ def explicit_detector(services: "Services") -> ExplicitDetector:
 def read_picture(path: Path) -> NDArray[np.uint8] | None:
     """Return a picture as uint8 [height, width, 3] BGR, None when the file is none."""
     content = np.frombuffer(path.read_bytes(), np.uint8)
-    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    try:
+        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    except cv2.error:
+        # More pixels than OpenCV opens.
+        return None
     return None if pixels is None else cast("NDArray[np.uint8]", pixels)
 
 

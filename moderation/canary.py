@@ -11,7 +11,7 @@ import structlog
 
 from detectors.base import Detector
 from moderation.clips import Clip
-from moderation.errors import ClipFault, ModerationError, Outage
+from moderation.errors import Outage
 from moderation.marking import order_for, sign_clip
 from moderation.samples.drawing import draw_clip
 from watermark.payload import Payload
@@ -26,14 +26,15 @@ SECONDS = 2
 
 
 def demand_marks(services: "Services") -> None:
-    """Mark, sign and prove a drawn clip. Raises Outage("marks") when even that does not pass the gate."""
+    """Mark, sign and prove a drawn clip. Raises Outage, of "marks" when even that does not pass the gate."""
     try:
         with services.store.scratch() as folder:
             failures = _try(services, folder)
-    except ClipFault as fault:
-        raise Outage("marks", str(fault)) from fault
-    except ModerationError:
+    except Outage:
         raise
+    except Exception as fault:
+        # Whatever it is, it is not the doing of any clip.
+        raise Outage("marks", str(fault) or repr(fault)) from fault
     if failures:
         raise Outage("marks", "; ".join(failures))
 

@@ -46,8 +46,7 @@ class Galleries:
             # older, and whoever judges by a name that is no longer current looks again.
             version = gallery_version(tx)
             if shelf.gallery is None or shelf.gallery.version != version:
-                shelf.update(tx)
-                shelf.gallery = shelf.publish(version, rotation_of(tx, vault, dim))
+                return shelf.renew(tx, version, rotation_of(tx, vault, dim))
             return shelf.gallery
 
 
@@ -67,6 +66,17 @@ class _Shelf:
 
     def __post_init__(self) -> None:
         self._rows = np.empty((0, self.dim), np.float32)
+
+    def renew(self, tx: Transaction, version: str, rotation: Floats) -> Gallery:
+        """Make and return the gallery of now. What fails on the way leaves nothing behind that could pass for whole."""
+        try:
+            self.update(tx)
+            self.gallery = made = self.publish(version, rotation)
+        except BaseException:
+            self.gallery = None
+            self._clear()
+            raise
+        return made
 
     def update(self, tx: Transaction) -> None:
         """Bring the rows to what the registry holds now."""

@@ -41,7 +41,7 @@ def screen(services: "Services", org: str, clip_id: str, generation: int) -> str
     services.hash_lists.refresh(services.database)
     if source is None and (services.hash_lists.lists(org, ILLEGAL) or services.hash_services):
         with stage(services, org, clip_id, generation, "screen"):
-            source = match_frames(services, clip, seen or take_print(services, clip))
+            source = match_frames(services, clip, take_print(services, clip) if seen is None else seen)
     if source is None:
         return "clear"
     seal(services, org, clip_id, generation, source)
@@ -62,6 +62,8 @@ def take_print(services: "Services", clip: Clip) -> ClipPrint:
 
 def match_frames(services: "Services", clip: Clip, seen: ClipPrint) -> str | None:
     """The list or service that knows a frame of this clip to be illegal, None when none does."""
+    # Again: decoding took its time, and what was listed meanwhile counts.
+    services.hash_lists.refresh(services.database)
     found = compare_with_lists(services.hash_lists, seen, clip.org_id, ILLEGAL, reach=SAME_PICTURE)
     if found.share:
         return found.name

@@ -15,7 +15,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.hashlists.asking import kept_answers
 from moderation.hashlists.lists import Category
-from moderation.hashlists.mirror import Hits, ListMirror
+from moderation.hashlists.mirror import Hits, ListMirror, OwnHits
 from moderation.hashlists.prints import ClipPrint, read_print
 from moderation.hashlists.providers import ServiceMatch
 from watermark.fingerprint import NEAR, SAME_PICTURE
@@ -192,27 +192,26 @@ def compare_with_own(services: "Services", tx: Transaction, clip_id: str, seen: 
     if not len(seen):
         return {}
     hits = services.own_clips.near(seen.hashes[:, 0], SAME_PICTURE)
-    by_clip = {services.own_clips.clip(int(number)): hits.source == number for number in np.unique(hits.source)}
     creator, parents = tx.pg.execute(SQL.origin_of, {"clip": clip_id}).fetchone() or (None, [])
-    named = {"clips": [clip for clip, _ in by_clip if clip != clip_id and clip not in parents]}
+    named = {"clips": [near.clip for near in hits if near.clip != clip_id and near.clip not in parents]}
     standing = {clip: (status, by) for clip, status, by in tx.pg.execute(SQL.standing_of, named).fetchall()}
     found: dict[str, Likeness] = {}
-    for (clip, size), mine in by_clip.items():
-        status, by = standing.get(clip, ("", None))
+    for near in hits:
+        status, by = standing.get(near.clip, ("", None))
         word = _OWN.get(status)
         if word is not None and (word == "withheld" or by != creator):
-            found[word] = _stronger(found.get(word, Likeness()), _alike(hits, mine, len(seen), size, clip))
+            found[word] = _stronger(found.get(word, Likeness()), _alike(near, len(seen)))
     return found
 
 
-def _alike(hits: Hits, mine: NDArray[np.bool_], frames: int, size: int, clip: str) -> Likeness:
-    share = _share(hits.query[mine], frames)
+def _alike(near: OwnHits, frames: int) -> Likeness:
+    share = _share(near.query, frames)
     return Likeness(
         share=share,
-        target_share=round(len(np.unique(hits.row[mine])) / size, 4),
+        target_share=round(len(np.unique(near.row)) / near.frames, 4),
         near_share=share,
-        distance=int(hits.distance[mine].min()),
-        name=clip,
+        distance=int(near.distance.min()),
+        name=near.clip,
     )
 
 

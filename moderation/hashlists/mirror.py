@@ -47,7 +47,7 @@ class ListState:
 class Hits:
     """Stored hashes near a query's, arrays [n]: place in the query, row, distance, and what the row belongs to.
 
-    `source` is the number of the list, or of the clip in the mirror; `item` tells hashes of one video from another's.
+    `source` is the number of the list; `item` tells hashes of one video from another's.
     """
 
     query: NDArray[np.int64]
@@ -60,11 +60,25 @@ class Hits:
         return len(self.query)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnHits:
+    """What one of our own clips shows of a query, arrays [n] as of `Hits`; `frames` is how many hashes the clip has."""
+
+    clip: str
+    frames: int
+    query: NDArray[np.int64]
+    row: NDArray[np.int64]
+    distance: NDArray[np.int32]
+
+
 class ListMirror:
     """Every list's PDQ entries of quality 50 and more, over all organisations, as one index. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
         self._index = HashIndex()
         #: Parallel to the index's rows.
         self._lists, self._items, self._live = Column(np.int32), Column(np.int64), Column(np.bool_)
@@ -83,10 +97,15 @@ class ListMirror:
         """Take over what changed since the last time."""
         with self._lock, database.system_transaction() as tx:
             states = {state.list_no: state for state in rows(tx, SQL.versions, ListState)}
-            for number, state in states.items():
-                if self._seen.get(number, -1) < state.version:
-                    self._take_over(tx, number)
-                    self._seen[number] = state.version
+            try:
+                for number, state in states.items():
+                    if self._seen.get(number, -1) < state.version:
+                        self._take_over(tx, number)
+                        self._seen[number] = state.version
+            except BaseException:
+                # Half a list must not be taken for a whole one, nor stand there twice after the next try.
+                self._forget()
+                raise
             self._states = states
 
     def lists(self, org: str, category: str) -> dict[int, str]:
@@ -191,18 +210,22 @@ class ClipMirror:
             self._latest = max(self._numbers, default=0)
             self._numbers = {number for number in self._numbers if number > self._latest - OVERLAP}
 
-    def near(self, hashes: NDArray[np.uint8], reach: int) -> Hits:
-        """What our own clips showed within `reach` bits of hashes, uint8 [n, 32]; may name a pair twice."""
+    def near(self, hashes: NDArray[np.uint8], reach: int) -> list[OwnHits]:
+        """What our own clips showed within `reach` bits of hashes, uint8 [n, 32], by clip; may name a pair twice."""
         with self._lock:
             near = self._index.near(hashes, reach)
-            owner = self._owners.values[near.row]
-            return Hits(
-                query=near.query, row=near.row, distance=near.distance, source=owner, item=owner.astype(np.int64)
-            )
-
-    def clip(self, number: int) -> tuple[str, int]:
-        """A clip's id and how many hashes it has."""
-        return self._clips[number], self._sizes[number]
+            owners = self._owners.values[near.row]
+            # Named here: outside of the lock, another thread's refresh may number the clips anew.
+            return [
+                OwnHits(
+                    clip=self._clips[owner],
+                    frames=self._sizes[owner],
+                    query=near.query[owners == owner],
+                    row=near.row[owners == owner],
+                    distance=near.distance[owners == owner],
+                )
+                for owner in np.unique(owners).tolist()
+            ]
 
     def _add(self, number: int, clip: str, hashes: NDArray[np.uint8]) -> None:
         self._numbers.add(number)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from detectors.base import SOUND_RATE, Frame, Sound
-from moderation.errors import ClipFault, ModerationError, Outage
+from moderation.errors import Busy, ClipFault, ModerationError, Outage
 from moderation.sandbox import answers, shared
 from moderation.sandbox.channel import Allowance, Broken, Overrun, Refused
 from moderation.sandbox.confinement import Confinement
@@ -213,7 +213,7 @@ class Sandbox:
         door: bool = False,
         pool: Pool | None = None,
     ) -> Iterator[tuple[DecoderChild, Allowance]]:
-        with (pool or self._pool).lend() as child:
+        with self._lent(pool or self._pool, door=door) as child:
             limit = self.limits.decode_seconds
             allowance = Allowance(min(seconds or limit, limit), limit, child.cpu_seconds)
             places = child.airlock.open_for(source)
@@ -228,6 +228,18 @@ class Sandbox:
             except Broken as fault:
                 child.distrust()
                 raise ClipFault("processing_failed", f"the decoder's answer is unusable: {fault}") from fault
+
+    @contextlib.contextmanager
+    def _lent(self, pool: Pool, *, door: bool) -> Iterator[DecoderChild]:
+        """A child; that all are taken too long is for callers at the door to know, and behind it an outage."""
+        with contextlib.ExitStack() as lease:
+            try:
+                child = lease.enter_context(pool.lend())
+            except Busy as busy:
+                if door:
+                    raise
+                raise Outage("decoder", busy.message) from busy
+            yield child
 
     def _error(self, code: str, *, door: bool) -> ModerationError:
         if code not in CODES:

@@ -167,6 +167,21 @@ def test_an_edit_while_the_rows_are_read_makes_the_version_old(registry, monkeyp
         assert consent.gallery_version(tx) != gallery.version
 
 
+def test_a_gallery_that_could_not_be_made_is_not_taken_for_one_without_those_it_misses(registry, monkeypatch, database):
+    monkeypatch.setattr(galleries, "GRAPH_FROM", 0)
+    first = registry.add(1)
+    assert registry.who(1) == [first]
+    second, third = registry.add(2), registry.add(3)
+    with database.system_transaction() as tx:
+        broken = "update moderation.gallery_vectors set vector = %s where person_id = %s"
+        tx.pg.execute(broken, (np.full(128, np.nan, "<f4").tobytes(), second))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not a number"):
+            registry.current()
+    registry.erase(second)
+    assert [registry.who(number) for number in (1, 3)] == [[first], [third]]
+
+
 def test_a_transaction_of_no_organisation_has_no_gallery(database, vault):
     with database.system_transaction() as tx, pytest.raises(ValueError, match="organisation"):
         Galleries().current(tx, vault, "m", 128)

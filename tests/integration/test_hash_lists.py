@@ -21,6 +21,7 @@ from moderation.clips import Submission
 from moderation.db.clips import read_clip
 from moderation.db.migrate import _config, _engine, migrate
 from moderation.errors import NotFound, Outage, Unprocessable
+from moderation.hashlists import mirror
 from moderation.hashlists.formats import Entry, Format, Kind, read_entries
 from moderation.hashlists.lists import (
     Category,
@@ -253,6 +254,64 @@ def test_one_listed_frame_in_a_film_seals_it(services, tmp_path, put_on_list):
     verdict = read_verdict(services, ORG, clip.clip_id)
     assert (verdict["status"], verdict["decision"]["reasons"][0]["code"]) == ("withheld", "known_illegal")
     assert scalar(services, "select count(*) from moderation.analyses") == 0
+
+
+def test_what_is_listed_while_a_clip_is_decoded_seals_it(services, film, put_on_list, monkeypatch):
+    put_on_list(services, pdq(9), kind="pdq", name="feed")
+    clip = intake.accept_file(services, ORG, "tester", film(1, 2), Submission(creator="ana"), runner="check").clip_id
+    decode = screening.take_print
+
+    def listed_meanwhile(*said):
+        taken = decode(*said)
+        change(services, "feed", add_entries, entries=[Entry(kind=Kind.PDQ, hash=pdq(2))])
+        return taken
+
+    monkeypatch.setattr(screening, "take_print", listed_meanwhile)
+    assert InlineSteps(services).run("begin", ORG, clip, 1) == "go"
+    assert screening.screen(services, ORG, clip, 1) == "known_illegal"
+
+
+def test_a_clip_of_plain_frames_is_decoded_once_for_its_print(services, tmp_path, put_on_list):
+    put_on_list(services, pdq(9), kind="pdq")
+    write_footage(tmp_path / "grey.mp4", [np.full((180, 320, 3), 90, np.uint8)] * FPS, fps=FPS)
+    submission = Submission(creator="ana")
+    clip = intake.accept_file(services, ORG, "tester", tmp_path / "grey.mp4", submission, runner="check")
+    assert screening.screen(services, ORG, clip.clip_id, 1) == "clear"
+    services.store.delete(services.upload_key(clip))
+    assert screening.screen(services, ORG, clip.clip_id, 1) == "clear"
+
+
+def test_a_list_that_came_half_is_not_taken_for_whole(services, film, place, put_on_list, monkeypatch):
+    """The database goes away in the middle of a copy; afterwards every entry stands in it once, and can be disabled."""
+    put_on_list(services, pdq(1), pdq(2), pdq(3), kind="pdq", category="takedown", name="feed")
+    clip = place(film(1, 2))
+    whole = mirror._copied
+
+    def half(*asked):
+        yield next(whole(*asked))
+        raise psycopg.OperationalError("the database went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(mirror, "_copied", half)
+        with pytest.raises(psycopg.OperationalError):
+            compare(services, ORG, clip)
+    assert facts(services, clip)["takedown_share"] == 1.0
+    assert len(services.hash_lists) == 3
+    change(services, "feed", switch_entries, hashes=[pdq(1), pdq(2)], items=[], enabled=False)
+    assert facts(services, clip)["takedown_share"] == 0.0
+
+
+def test_what_was_found_among_our_own_clips_keeps_its_name_while_the_copy_is_made_anew(services, film, place):
+    own = mirror.ClipMirror(1)
+    first = place(film(1, 2))
+    own.refresh(services.database)
+    hashes = np.frombuffer(pdq(1), np.uint8).reshape(1, 32)
+    (found,) = own.near(hashes, 31)
+    for seed in (3, 4, 5):
+        place(film(seed, seed + 10, name=f"{seed}.mp4"))
+        own.refresh(services.database)
+    assert (found.clip, found.frames) == (first, 2)
+    assert own.near(hashes, 31) == []
 
 
 class Outside:

@@ -221,10 +221,15 @@ def test_several_threads_share_a_few_children(folder, clip):
         assert sorted(answers) == list(range(12))
 
 
-def test_all_children_at_work_is_busy_in_the_end(folder, clip):
+def test_all_children_at_work_is_busy_at_the_door_and_an_outage_behind_it(folder, clip):
+    """Never the fault of the clip that waited."""
     limits = LIMITS.model_copy(update={"decode_seconds": 1})
-    with make(folder, limits) as sandbox, sandbox._pool.lend(), pytest.raises(Busy):
-        ask(sandbox, "echo", clip, value=1)
+    with make(folder, limits) as sandbox, sandbox._pool.lend():
+        with pytest.raises(Busy):
+            sandbox.ask("echo", clip, {"value": 1}, lambda said: said, door=True)
+        with pytest.raises(Outage) as outage:
+            ask(sandbox, "echo", clip, value=1)
+        assert outage.value.cause == "decoder"
 
 
 def test_nothing_is_left_when_it_closes(folder, clip):

@@ -406,6 +406,13 @@ def test_a_canary_that_fails_too_is_an_outage(services, monkeypatch):
         canary.demand_marks(services)
 
 
+def test_a_canary_that_nobody_foresaw_to_fail_is_an_outage_too(services):
+    services.__dict__["mark_keys"] = {}
+    with pytest.raises(Outage) as outage:
+        canary.demand_marks(services)
+    assert outage.value.cause == "marks"
+
+
 def test_a_sealed_clip_is_no_longer_its_platforms_to_touch(services, drawn, put_on_list):
     sha256 = services.store.put(ORG, "upload", drawn).sha256
     put_on_list(services, bytes.fromhex(sha256))
