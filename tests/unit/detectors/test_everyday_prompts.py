@@ -69,10 +69,10 @@ def test_everyday_scenes_are_nothing_to_look_at(words: Words):
 def everyday() -> list[tuple[str, str, str]]:
     """Class, language and text of every scene."""
     return [
-        (name, language, " ".join(pair))
+        (name, language, " ".join(pair).strip())
         for name, languages in yaml.safe_load(EVERYDAY.read_text(encoding="utf-8")).items()
         for language, parts in languages.items()
-        for pair in product(parts["who"], parts["does"])
+        for pair in product(parts["who"], parts.get("does", [""]))
     ]
 
 
