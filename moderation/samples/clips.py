@@ -43,7 +43,7 @@ _PORTRAIT_SECONDS: Final = 4
 #: 250 pixels high (it has 111), smoothed six times.
 _ENLARGED: Final = 2.25
 _SMOOTHED: Final = 6
-#: In a frame of 640 x 360 the astronaut's face is 49 to 56 pixels high: below what any network here reads.
+#: In a frame of 640 x 360 the astronaut's face is 49 to 56 pixels high: no network here tells an age from so few.
 _SMALL_FILLING: Final = 0.72
 #: Of a file whose index lies at its end; without it no frame can be found.
 _TRUNCATED_SHARE: Final = 0.6
