@@ -43,9 +43,10 @@ def probe_detectors(services: "Services") -> dict[str, str]:
     """Have every detector look at its probe frames; keeps and returns what is wrong, by detector.
 
     While a detector stands in it no clip is looked at: its numbers may have drifted, or come from another device.
+    What could not be loaded is loaded again by the next clip, and stands in it until then.
     """
     if not services.detectors_loaded:
-        return {}
+        return services.detector_faults
     faults = {detector.name: fault for detector in services.detectors if (fault := _fault_of(detector))}
     for name in faults.keys() - services.detector_faults.keys():
         log.error("detector_failed_its_probe", detector=name, fault=faults[name])

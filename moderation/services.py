@@ -31,6 +31,9 @@ from watermark.authority import Authority, open_authority
 from watermark.credentials import Signer, Trust
 from watermark.sampling import METHOD
 
+#: Stands for all detectors where they cannot even be loaded.
+LOADING = "load"
+
 
 class Services:
     """The parts, by name. Safe to share between threads once made."""
@@ -148,13 +151,19 @@ class Services:
 
     @cached_property
     def detectors(self) -> tuple[Detector, ...]:
-        """Every detector, loaded. Raises Outage("detector:load") while weights are missing or damaged."""
+        """Every detector, loaded. Raises Outage("detector:load") while weights are missing or damaged.
+
+        Until it succeeds the failure stands among the faults that this process tells `/readyz`.
+        """
         try:
-            return registry.load_detectors(
+            loaded = registry.load_detectors(
                 self.settings.models, self.settings.device, self.lexicon, self.calibrations, self.additions
             )
         except DetectorUnavailable as error:
-            raise Outage("detector:load", str(error)) from error
+            self.detector_faults = {LOADING: str(error)}
+            raise Outage(f"detector:{LOADING}", str(error)) from error
+        self.detector_faults = {}
+        return loaded
 
     @property
     def detectors_loaded(self) -> bool:

@@ -136,6 +136,11 @@ def worker(
     names = [name.strip() for name in queues.split(",") if name.strip()] or list(QUEUES)
     if unknown := set(names) - set(QUEUES):
         raise typer.BadParameter(f"unknown queues {', '.join(sorted(unknown))}; there are {', '.join(QUEUES)}")
+    if "detect" in names:
+        from detectors.registry import plugins
+
+        # One that cannot be imported stops the start, by its name; the others load with the first clip.
+        plugins()
     stop = stop_on_signals()
     with open_services(settings, sandbox_children=2, migrating=settings.development) as services:
         work(services, names, stop)

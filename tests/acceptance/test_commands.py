@@ -92,3 +92,14 @@ def test_a_taken_port_is_named(moderation):
 def test_an_unknown_command_or_queue_is_a_usage_error(moderation):
     assert moderation("nonsense").returncode == 2
     assert moderation("worker", "--queues", "nope").returncode == 2
+
+
+def test_a_plug_in_that_cannot_be_imported_stops_a_worker_by_name(moderation, tmp_path: Path):
+    (tmp_path / "faulty_plug_in.py").write_text("import nothing_that_is_there\n")
+    info = tmp_path / "faulty_plug_in-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty_plug_in\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[countersign.detectors]\nextra = faulty_plug_in:build\n")
+    said = moderation("worker", "--queues", "detect", PYTHONPATH=str(tmp_path))
+    assert said.returncode == 3
+    assert "the detector plug-in extra (faulty_plug_in:build) cannot be imported" in said.stderr

@@ -192,6 +192,9 @@ def test_a_detector_that_is_down_for_all_holds_clips_and_they_finish_by_themselv
     verdict = check(broken, drawn)
     assert verdict["status"] == "held"
     assert verdict["held"]["cause"].startswith("detector")
+    assert "face_detection_yunet" in broken.detector_faults["load"]
+    canary.probe_failing(broken)
+    assert broken.detector_faults
     assert scalar(services, "select count(*) from moderation.cases") == 0
     assert run_again(broken, verdict["id"])["status"] == "held"
     finder.write_bytes(whole)
@@ -199,6 +202,7 @@ def test_a_detector_that_is_down_for_all_holds_clips_and_they_finish_by_themselv
         tx.pg.execute("update moderation.clips set retry_at = now() - interval '1 second'")
     assert holding.resume_held(broken) == 1
     assert run_again(broken, verdict["id"])["status"] == "released"
+    assert broken.detector_faults == {}
     assert scalar(services, "select count(*) from moderation.cases") == 0
     broken.sandbox.close()
 
