@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.base import DetectorUnavailable, Frame, State, Subject
+from detectors.embedding import MIN_DISTANT_HEIGHT
 from detectors.manifests import Manifest
 from detectors.registry import DETECTORS, SCORING, load_detectors, manifest_hash, plugins
 from detectors.rehearsal import RehearsalDetector
@@ -133,6 +134,8 @@ def test_the_hash_moves_with_everything_that_decides_signals(
     install("extra", PLUGIN)
     others.append(manifest_hash(embedded_pack, lexicon, SAMPLING))
     monkeypatch.setattr("detectors.registry.SCORING", SCORING + 1)
+    others.append(manifest_hash(embedded_pack, lexicon, SAMPLING))
+    monkeypatch.setattr("detectors.embedding.MIN_DISTANT_HEIGHT", MIN_DISTANT_HEIGHT + 1)
     others.append(manifest_hash(embedded_pack, lexicon, SAMPLING))
     assert len({before, *others}) == len(others) + 1
 
