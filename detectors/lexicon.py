@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -294,6 +295,8 @@ def _pattern(text: str, *, spelt: bool) -> Pattern:
     return tuple(chain.from_iterable(_word(word, spelt=spelt) for word in text.split()))
 
 
+# Half the words of the lists stand in other terms too, mostly in the same list.
+@lru_cache(maxsize=2048)
 def _word(word: str, *, spelt: bool) -> Pattern:
     folded = maghrebi.spell(word) if spelt else words(fold(word))
     if not folded:
