@@ -1,5 +1,6 @@
 """The known-illegal check: hash lists before any detector. A hit seals the bytes and tells the caller nothing more."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import move, read_clip
 from moderation.decisions import Decision, Outcome, Reason
+from moderation.errors import NotFound
 from moderation.hashlists.asking import ask_services
 from moderation.hashlists.lists import Category
 from moderation.hashlists.matching import compare_with_lists, known_files
@@ -79,11 +81,11 @@ def seal(services: "Services", org: str, clip_id: str, generation: int, source: 
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
+        marked = tx.pg.execute(RECORDS.rendition, {"clip": clip_id, "kind": "marked"}).fetchone()
     if not owns(clip, generation):
         return
     upload = services.upload_key(clip)
-    with services.store.open(upload) as path:
-        services.store.put(org, "sealed", path)
+    _preserve(services, org, [upload, *([marked[1]] if marked else [])])
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
         if not owns(clip, generation):
@@ -105,6 +107,19 @@ def seal(services: "Services", org: str, clip_id: str, generation: int, source: 
     # Only now: until the sealed copy and the decision stand, the upload is the evidence.
     for key in (upload, *made):
         services.store.delete(key)
+
+
+def _preserve(services: "Services", org: str, keys: Sequence[str]) -> None:
+    """Copy the first of some files that is still there to the sealed store. Raises NotFound when none is."""
+    for key in keys:
+        try:
+            with services.store.open(key) as path:
+                services.store.put(org, "sealed", path)
+        except NotFound:
+            # The upload of an older release is past its time; its marked file shows the same.
+            continue
+        return
+    raise NotFound("no file of this clip is left to be sealed")
 
 
 def _drop_renditions(tx: Transaction, clip: Clip, now: datetime) -> list[str]:

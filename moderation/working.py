@@ -10,6 +10,7 @@ import structlog
 from moderation import audit, canary, heartbeat, holding, retention
 from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
+from moderation.hashlists.sweeping import Sweeper
 from moderation.pipeline import WORKFLOWS
 from moderation.services import Services
 from moderation.steps import QUEUES, STEPS
@@ -70,6 +71,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (CANARY_SECONDS, lambda: canary.probe_detectors(services)),
         (RECOVERY_SECONDS, lambda: canary.probe_failing(services)),
         (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
+        (SWEEP_SECONDS, Sweeper(services).sweep),
     ]
     waited = 0.0
     while not stop.wait(SWEEP_SECONDS):

@@ -282,6 +282,16 @@ create table moderation.hash_entries (
 );
 create index hash_entries_changed on moderation.hash_entries (list_no, version);
 
+-- How far each hash list has been compared with what was released before its hashes were listed.
+create table moderation.hash_sweeps (
+  org_id text not null,
+  list_no int primary key references moderation.hash_lists (list_no),
+  done int not null default -1,              -- entries up to this version of the list were compared with every clip
+  until int not null default -1,             -- entries up to this version are being compared; `done` when none are
+  after_print bigint not null default 0,     -- clips up to this print were compared with them
+  last_print bigint not null default 0       -- prints taken later belong to clips that are judged later
+);
+
 -- PDQ hashes of the frames of incoming clips, so that copies of our own clips are known again.
 create table moderation.clip_prints (
   org_id text not null,
@@ -500,6 +510,7 @@ insert into moderation.retention values
   ('analyses', 'clip'), ('renditions', 'clip'), ('facts', 'clip'), ('policy_versions', 'permanent'),
   ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
   ('fingerprints', 'clip'), ('hash_lists', 'permanent'), ('hash_entries', 'permanent'), ('clip_prints', 'clip'),
+  ('hash_sweeps', 'operational'),
   ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('revocations', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),

@@ -144,7 +144,7 @@ class ListMirror:
     def _take_over(self, tx: Transaction, list_no: int) -> None:
         fresh = list_no not in self._seen
         where = {"list_no": list_no, "after": self._seen.get(list_no, -1), "quality": QUALITY}
-        for batch in _copied(tx, where):
+        for batch in copy_changes(tx, where):
             hashes = np.ascontiguousarray(batch["hash"])
             known = np.full(len(batch), -1) if fresh else self._rows_of(hashes, list_no)
             self._live.values[known[known >= 0]] = batch["live"][known >= 0]
@@ -163,7 +163,7 @@ class ListMirror:
         return found
 
 
-def _copied(tx: Transaction, where: dict[str, int]) -> Iterator[NDArray[Any]]:
+def copy_changes(tx: Transaction, where: dict[str, int]) -> Iterator[NDArray[Any]]:
     """Changed entries in batches, as arrays of `_ROW`."""
     held = bytearray()
     with tx.pg.cursor() as cursor, cursor.copy(SQL.changed_entries, where) as copy:

@@ -285,14 +285,14 @@ def test_a_list_that_came_half_is_not_taken_for_whole(services, film, place, put
     """The database goes away in the middle of a copy; afterwards every entry stands in it once, and can be disabled."""
     put_on_list(services, pdq(1), pdq(2), pdq(3), kind="pdq", category="takedown", name="feed")
     clip = place(film(1, 2))
-    whole = mirror._copied
+    whole = mirror.copy_changes
 
     def half(*asked):
         yield next(whole(*asked))
         raise psycopg.OperationalError("the database went away")
 
     with monkeypatch.context() as broken:
-        broken.setattr(mirror, "_copied", half)
+        broken.setattr(mirror, "copy_changes", half)
         with pytest.raises(psycopg.OperationalError):
             compare(services, ORG, clip)
     assert facts(services, clip)["takedown_share"] == 1.0

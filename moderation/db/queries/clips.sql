@@ -48,8 +48,9 @@ update moderation.clips set content_sha256 = %(sha256)s, content_bytes = %(bytes
 update moderation.clips set problem = %(problem)s where clip_id = %(clip)s;
 
 -- name: next_generation
--- Another run of the workflow; a run with an older number finds itself outdated and does nothing.
+-- Another run of the workflow, the service's; a run with an older number finds itself outdated and does nothing.
 update moderation.clips set status = 'processing', held_cause = null, retry_at = null, generation = generation + 1,
+  runner = 'service',
   updated_at = %(now)s
 where clip_id = %(clip)s returning generation;
 

@@ -90,3 +90,42 @@ select creator, parents from moderation.clips where clip_id = %(clip)s;
 
 -- name: delete_renditions
 delete from moderation.renditions where clip_id = %(clip)s;
+
+-- name: sweep_turn
+select pg_try_advisory_xact_lock(hashtextextended('hash sweep', 0));
+
+-- name: new_sweeps
+insert into moderation.hash_sweeps (org_id, list_no)
+select l.org_id, l.list_no from moderation.hash_lists l on conflict (list_no) do nothing;
+
+-- name: forget_sweeps
+-- What a list says once it is put in force again is news to every clip that was released meanwhile.
+update moderation.hash_sweeps s set done = -1, until = -1 from moderation.hash_lists l
+where l.list_no = s.list_no and not l.enabled and s.until <> -1;
+
+-- name: begin_sweeps
+update moderation.hash_sweeps s set until = l.version, after_print = 0,
+  last_print = (select coalesce(max(print_no), 0) from moderation.clip_prints)
+from moderation.hash_lists l
+where l.list_no = s.list_no and l.enabled and s.until = s.done and l.version > s.done;
+
+-- name: next_sweep
+select s.list_no, l.list_id, s.org_id, l.category, s.done, s.until, s.after_print, s.last_print
+from moderation.hash_sweeps s join moderation.hash_lists l using (list_no)
+where s.until > s.done order by l.category, s.list_no limit 1;
+
+-- name: prints_to_sweep
+-- `listed`: the file itself is among the new entries.
+select p.print_no, p.org_id, p.clip_id, exists (
+  select 1 from moderation.hash_entries e where e.list_no = %(list_no)s and e.kind = 's' and e.enabled
+    and e.version > %(done)s and e.hash = decode(c.content_sha256, 'hex')) as listed, p.body
+from moderation.clip_prints p join moderation.clips c using (clip_id)
+where p.print_no > %(after)s and p.print_no <= %(last)s and c.status = any(%(states)s)
+  and (%(org)s = '*' or p.org_id = %(org)s)
+order by p.print_no limit %(limit)s;
+
+-- name: advance_sweep
+update moderation.hash_sweeps set after_print = %(after)s where list_no = %(list_no)s;
+
+-- name: end_sweep
+update moderation.hash_sweeps set done = %(done)s where list_no = %(list_no)s;
