@@ -1,6 +1,7 @@
 """Every state a clip can reach, through the real pipeline: real weights, real marks, real Postgres."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -285,6 +286,10 @@ def test_a_check_that_died_ends_before_a_person_and_a_living_one_is_left_alone(s
     with psycopg.connect(services.dsn, autocommit=True) as living:
         living.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (holding.check_lock(clip.clip_id),))
         assert holding.end_abandoned_checks(services) == 0
+        backend = living.info.backend_pid
+    # The lock goes when the server has noticed, a moment after this end hung up.
+    while scalar(services, "select count(*) from pg_stat_activity where pid = %s", backend):
+        time.sleep(0.01)
     assert holding.end_abandoned_checks(services) == 1
     verdict = read_verdict(services, ORG, clip.clip_id)
     assert verdict["status"] == "in_review"
