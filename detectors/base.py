@@ -26,6 +26,9 @@ class DetectorError(Exception):
 class DetectorUnavailable(DetectorError):
     """A detector cannot work for anybody: weights missing or damaged, a device gone, a self-check that failed."""
 
+    #: Which one, where only some of several could not be loaded.
+    detector: str = ""
+
 
 class State(StrEnum):
     """What a signal's silence or number is worth. Silence is never a zero."""

@@ -170,10 +170,16 @@ def _load(name: str, factory: Factory, equipment: Equipment) -> Detector:
         detector = factory(equipment)
         detector.self_check()
     except DetectorUnavailable as problem:
-        raise DetectorUnavailable(f"detector {name}: {problem}") from problem
+        raise _naming(name, f"detector {name}: {problem}") from problem
     except Exception as problem:
-        raise DetectorUnavailable(f"detector {name} cannot be loaded: {problem!r}") from problem
+        raise _naming(name, f"detector {name} cannot be loaded: {problem!r}") from problem
     return detector
+
+
+def _naming(name: str, message: str) -> DetectorUnavailable:
+    problem = DetectorUnavailable(message)
+    problem.detector = name
+    return problem
 
 
 def _refuse_double_signals(detectors: tuple[Detector, ...]) -> None:

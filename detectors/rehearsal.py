@@ -1,5 +1,6 @@
 """Stand-ins without weights, for tests of what happens around a detector. Their every signal says `rehearsal`."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +27,7 @@ class RehearsalDetector:
 
     `values` maps a signal to its value, or to the state it is silent in. `broken` fails every clip and the
     self-check, as a lost model does; `choking` fails clips alone, as one hostile clip does; `drifted` fails the
-    self-check alone, as a model whose numbers have gone wrong in silence does.
+    self-check alone, as a model whose numbers have gone wrong in silence does; `slow` keeps all of them waiting.
     """
 
     name: str
@@ -36,6 +37,14 @@ class RehearsalDetector:
     broken: bool = False
     choking: bool = False
     drifted: bool = False
+    #: Seconds that every act and the self-check take; they end early when `hurried` is set, as a hang that passes does.
+    slow: float = 0.0
+    hurried: threading.Event = field(default_factory=threading.Event)
+
+    def dawdle(self) -> None:
+        """Take the time that it was told to take."""
+        if self.slow:
+            self.hurried.wait(self.slow)
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -43,11 +52,13 @@ class RehearsalDetector:
         return tuple(self.values)
 
     def open(self, subject: Subject) -> "Rehearsal":  # noqa: ARG002 (the protocol's; the script decides)
+        self.dawdle()
         if self.broken:
             raise DetectorUnavailable(f"{self.name} was told to be broken")
         return Rehearsal(self)
 
     def self_check(self) -> None:
+        self.dawdle()
         if self.broken or self.drifted:
             raise DetectorUnavailable(f"{self.name} was told to be {'broken' if self.broken else 'drifted'}")
 
@@ -60,11 +71,13 @@ class Rehearsal:
     times: list[int] = field(default_factory=list)
 
     def see(self, frames: Sequence[Frame]) -> None:
+        self.detector.dawdle()
         if self.detector.broken or self.detector.choking:
             raise DetectorError(f"{self.detector.name} was told to fail")
         self.times += [frame.time_ms for frame in frames]
 
     def finish(self) -> Findings:
+        self.detector.dawdle()
         signals = tuple(self._signal(name, value) for name, value in self.detector.values.items())
         return Findings(signals=signals, faces=self.detector.faces)
 

@@ -3,6 +3,7 @@
 A drawn clip through the marks when a clip fails the gate; every detector's own probe frames, hourly.
 """
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from detectors.base import Detector
+from moderation.attending import LeftBehind, probe
 from moderation.clips import Clip
 from moderation.errors import Outage
 from moderation.marking import order_for, sign_clip
@@ -43,34 +45,61 @@ def probe_detectors(services: "Services") -> dict[str, str]:
     """Have every detector look at its probe frames; keeps and returns what is wrong, by detector.
 
     While a detector stands in it no clip is looked at: its numbers may have drifted, or come from another device.
-    What could not be loaded is loaded again by the next clip, and stands in it until then.
+    What could not be loaded is loaded again, and stands in it until that succeeds.
     """
     if not services.detectors_loaded:
         return services.detector_faults
-    faults = {detector.name: fault for detector in services.detectors if (fault := _fault_of(detector))}
-    for name in faults.keys() - services.detector_faults.keys():
-        log.error("detector_failed_its_probe", detector=name, fault=faults[name])
-    for name in services.detector_faults.keys() - faults.keys():
-        log.warning("detector_passes_its_probe_again", detector=name)
-    services.detector_faults = faults
-    return faults
+    seconds = services.settings.looking.probe_seconds
+    for detector in services.detectors:
+        change_fault(services, detector.name, _fault_of(detector, services.left_behind, seconds))
+    return services.detector_faults
 
 
 def probe_failing(services: "Services") -> None:
     """Look again while something fails, so that held clips go on by themselves."""
-    if services.detector_faults:
+    if services.detector_faults and not services.detectors_loaded:
+        with contextlib.suppress(Outage):
+            _ = services.detectors
+    elif services.detector_faults:
         probe_detectors(services)
 
 
 def demand_detectors(services: "Services") -> None:
-    """Raise Outage naming the first detector that failed its last probe."""
+    """Raise Outage naming the first detector that failed its last probe, or an outage of which was seen since.
+
+    Where nobody probes in the background the failing ones are asked first.
+    """
+    if not services.probing:
+        probe_failing(services)
     for name, fault in services.detector_faults.items():
         raise Outage(f"detector:{name}", fault)
 
 
-def _fault_of(detector: Detector) -> str | None:
+def note_outage(services: "Services", outage: Outage) -> None:
+    """Keep an outage of a detector that was met over a clip, until the detector passes its probe."""
+    kind, _, name = outage.cause.partition(":")
+    if kind == "detector" and services.detectors_loaded:
+        change_fault(services, name, outage.message)
+
+
+def change_fault(services: "Services", name: str, fault: str | None) -> None:
+    """Keep what is wrong with a detector, None for nothing any more; whoever tells others does so at once."""
+    with services.left_behind.lock:
+        before = services.detector_faults
+        others = {other: kept for other, kept in before.items() if other != name}
+        services.detector_faults = others if fault is None else {**others, name: fault}
+    if (name in before) == (fault is not None):
+        return
+    if fault is None:
+        log.warning("detector_passes_its_probe_again", detector=name)
+    else:
+        log.error("detector_unavailable", detector=name, fault=fault)
+    services.on_faults()
+
+
+def _fault_of(detector: Detector, left_behind: LeftBehind, seconds: float) -> str | None:
     try:
-        detector.self_check()
+        probe(detector, left_behind, seconds)
     except Exception as error:  # noqa: BLE001 (a detector's own errors may be of any kind)
         return str(error) or repr(error)
     return None

@@ -4,7 +4,8 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from detectors.base import (
     Detector,
@@ -26,7 +27,8 @@ from detectors.base import (
     Voice,
 )
 from detectors.minors import withhold_ages_of_drawn
-from moderation.canary import demand_detectors
+from moderation.attending import Attention, probe
+from moderation.canary import demand_detectors, note_outage
 from moderation.canonical import canonical
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -85,7 +87,8 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
             duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery, voices=voices, claims=clip.claims
         )
         taker = PrintTaker()
-        analysis = look(services, services.upload_key(clip), subject, (lambda _: None) if printed else taker.see)
+        also = (lambda _: None) if printed else taker.see
+        analysis = look(services, services.upload_key(clip), subject, also, partial(detail.__setitem__, "cpu_seconds"))
         detail["frames"] = len(analysis.seen_ms)
         detail["signals"] = len(analysis.signals)
     keep(services, org, clip_id, gallery, analysis)
@@ -106,60 +109,100 @@ def sampling_rules(services: "Services") -> SamplingRules:
     return SamplingRules(**services.settings.sampling.model_dump(exclude={"long_side"}))
 
 
+class Asking(Protocol):
+    """How an act of a detector is carried out, and what its failure means."""
+
+    def __call__(self, detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do one act of a detector; when it fails, its self-check tells whose fault it was."""
+    return _blaming(detector, detector.self_check, act, *args, **kwargs)
+
+
 def look(
-    services: "Services", key: str, subject: Subject, also: Callable[[Sequence[Frame]], None] = lambda _: None
+    services: "Services",
+    key: str,
+    subject: Subject,
+    also: Callable[[Sequence[Frame]], None] = lambda _: None,
+    spent: Callable[[float], None] = lambda _: None,
 ) -> Analysis:
     """Run every detector over the sampled frames of one stored file; `also` is shown them too.
 
-    Raises Outage when a detector cannot work for anybody, ClipFault when it fails for this clip alone.
+    `spent` is told the CPU seconds of the detectors, which work in a thread of their own. Raises Outage when a detector
+    cannot work for anybody, ClipFault when it fails, or does not answer in time, for this clip alone.
     """
     detectors = services.detectors
     demand_detectors(services)
-    work = [(detector, guarded(detector, detector.open, subject)) for detector in detectors]
+    looking = services.settings.looking
+    attention = Attention(services.left_behind, looking.seconds_for(subject.duration_ms), detectors)
+
+    def ask(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        check = partial(probe, detector, services.left_behind, looking.probe_seconds)
+        return _blaming(detector, check, attention.during(detector, act), *args, **kwargs)
+
+    try:
+        work = [(detector, ask(detector, detector.open, subject)) for detector in detectors]
+        return _look(services, key, work, also, ask)
+    except Outage as outage:
+        note_outage(services, outage)
+        raise
+    finally:
+        attention.hand.close()
+        spent(attention.hand.cpu_seconds)
+
+
+def _look(
+    services: "Services",
+    key: str,
+    work: Sequence[tuple[Detector, Inspection]],
+    also: Callable[[Sequence[Frame]], None],
+    ask: Asking,
+) -> Analysis:
     seen: list[int] = []
     accounts: list[Account] = []
     long_side = services.settings.sampling.long_side
     with services.store.open(key) as path:
         for frames in services.sandbox.frames(path, sampling_rules(services), long_side, accounts.append):
             seen.extend(frame.time_ms for frame in frames)
-            see(work, frames)
+            see(work, frames, ask)
             also(frames)
         if any(isinstance(inspection, Listening) for _, inspection in work):
             for sound in services.sandbox.sound(path):
-                hear(work, sound)
+                hear(work, sound, ask)
     (account,) = accounts
     return replace(
-        gather([*withhold_ages_of_drawn(finish(work)), overlooked(account)], seen),
+        gather([*withhold_ages_of_drawn(finish(work, ask)), overlooked(account)], seen),
         shots=[[start.start_ms, start.shot] for start in account.shots],
         unseen_ms=[[stretch.first_ms, stretch.last_ms] for stretch in account.unseen],
     )
 
 
-def see(work: Sequence[tuple[Detector, Inspection]], frames: Sequence[Frame]) -> None:
+def see(work: Sequence[tuple[Detector, Inspection]], frames: Sequence[Frame], ask: Asking = guarded) -> None:
     """Show one batch of frames to every detector."""
     for detector, inspection in work:
-        guarded(detector, inspection.see, frames)
+        ask(detector, inspection.see, frames)
 
 
-def hear(work: Sequence[tuple[Detector, Inspection]], sound: Sound) -> None:
+def hear(work: Sequence[tuple[Detector, Inspection]], sound: Sound, ask: Asking = guarded) -> None:
     """Play one piece of the sound track to every detector that listens."""
     for detector, inspection in work:
         if isinstance(inspection, Listening):
-            guarded(detector, inspection.hear, sound)
+            ask(detector, inspection.hear, sound)
 
 
-def finish(work: Sequence[tuple[Detector, Inspection]]) -> list[Findings]:
+def finish(work: Sequence[tuple[Detector, Inspection]], ask: Asking = guarded) -> list[Findings]:
     """End every inspection, those last that also judge what the others read off the clip."""
     taking = [(detector, inspection) for detector, inspection in work if isinstance(inspection, TakesTexts)]
     findings = [
-        guarded(detector, vouched, detector, inspection)
+        ask(detector, vouched, detector, inspection)
         for detector, inspection in work
         if not isinstance(inspection, TakesTexts)
     ]
     texts = [text for found in findings for text in found.texts]
     for detector, inspection in taking:
-        guarded(detector, inspection.take, texts)
-        findings.append(guarded(detector, vouched, detector, inspection))
+        ask(detector, inspection.take, texts)
+        findings.append(ask(detector, vouched, detector, inspection))
     return findings
 
 
@@ -178,15 +221,16 @@ def vouched(detector: Detector, inspection: Inspection) -> Findings:
     return findings
 
 
-def guarded(detector: Detector, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do one act of a detector; when it fails, its self-check tells whose fault it was."""
+def _blaming(
+    detector: Detector, check: Callable[[], None], act: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     try:
         return act(*args, **kwargs)
     except DetectorUnavailable as broken:
         raise Outage(f"detector:{detector.name}", str(broken)) from broken
     except Exception as error:
         try:
-            detector.self_check()
+            check()
         except Exception as broken:  # noqa: BLE001 (a detector's own errors may be of any kind)
             raise Outage(f"detector:{detector.name}", str(broken)) from error
         raise ClipFault("detector_unavailable", f"{detector.name}: {error}") from error

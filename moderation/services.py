@@ -1,5 +1,6 @@
 """What the steps of a clip work with: built once per process, each part on first use. Holds no state of any clip."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from detectors.faces import EMBEDDER_MODEL
 from detectors.gpu.pack import Placement, close_all
 from detectors.words import WordLists, load_word_lists
 from moderation import __version__
+from moderation.attending import LeftBehind
 from moderation.clips import Clip
 from moderation.clock import Clock, SystemClock
 from moderation.db import Database
@@ -19,6 +21,7 @@ from moderation.errors import NotFound, Outage
 from moderation.galleries import Galleries
 from moderation.hashlists.mirror import ClipMirror, ListMirror
 from moderation.hashlists.providers import HashService, load_services
+from moderation.loading import Kept, Loading
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
 from moderation.policy.loader import load_ruleset
@@ -58,6 +61,12 @@ class Services:
         self._server = server
         #: What the last probe found wrong, by detector; see moderation/canary.py.
         self.detector_faults: dict[str, str] = {}
+        #: Called when a detector begins or ceases to stand among them.
+        self.on_faults: Callable[[], None] = lambda: None
+        #: Whether something probes detectors that fail in the background; where not, the next clip does.
+        self.probing = False
+        self.left_behind = LeftBehind()
+        self._loading = Loading(self._load_detectors)
 
     @property
     def dsn(self) -> str:
@@ -149,21 +158,27 @@ class Services:
             body_parts=settings.body_parts,
         )
 
-    @cached_property
-    def detectors(self) -> tuple[Detector, ...]:
-        """Every detector, loaded. Raises Outage("detector:load") while weights are missing or damaged.
+    def _load_detectors(self) -> tuple[Detector, ...]:
+        return registry.load_detectors(
+            self.settings.models, self.settings.device, self.lexicon, self.calibrations, self.additions
+        )
 
-        Until it succeeds the failure stands among the faults that this process tells `/readyz`.
-        """
+    def _wait_for_detectors(self) -> tuple[Detector, ...]:
         try:
-            loaded = registry.load_detectors(
-                self.settings.models, self.settings.device, self.lexicon, self.calibrations, self.additions
-            )
-        except DetectorUnavailable as error:
-            self.detector_faults = {LOADING: str(error)}
-            raise Outage(f"detector:{LOADING}", str(error)) from error
-        self.detector_faults = {}
+            loaded = self._loading.wait(self.settings.looking.loading_seconds)
+        except (DetectorUnavailable, Outage) as error:
+            name = (isinstance(error, DetectorUnavailable) and error.detector) or LOADING
+            self.detector_faults = {name: str(error)}
+            self.on_faults()
+            raise Outage(f"detector:{name}", str(error)) from error
+        if self.detector_faults and "detectors" not in self.__dict__:
+            self.detector_faults = {}
+            self.on_faults()
         return loaded
+
+    #: Every detector, loaded once. Raises Outage("detector:NAME") while weights are missing or damaged or a probe
+    #: fails; until it succeeds the failure stands among the faults that this process tells `/readyz`.
+    detectors = Kept(_wait_for_detectors)
 
     @property
     def detectors_loaded(self) -> bool:

@@ -51,6 +51,21 @@ class Sampling(BaseModel):
     long_side: int = Field(default=1280, ge=640)
 
 
+class Looking(BaseModel):
+    """How long a detector may take. Decoding is not counted; waiting for a GPU is, and has a shorter end of its own."""
+
+    #: All that one detector does on one clip: so many seconds for each second of the clip, and at least the second.
+    seconds_per_second: float = Field(default=12.0, gt=0)
+    seconds_at_least: float = Field(default=240.0, gt=0)
+    probe_seconds: float = Field(default=60.0, gt=0)
+    #: Reading the weights of all detectors and their first probe.
+    loading_seconds: float = Field(default=600.0, gt=0)
+
+    def seconds_for(self, duration_ms: int) -> float:
+        """What one detector may take for a clip of this length."""
+        return max(self.seconds_at_least, self.seconds_per_second * duration_ms / 1000)
+
+
 class Marking(BaseModel):
     """How a released clip is marked and encoded."""
 
@@ -142,6 +157,7 @@ class Settings(BaseSettings):
     languages: tuple[str, ...] = ("en", "fr", "ar")
     limits: Limits = Limits()
     sampling: Sampling = Sampling()
+    looking: Looking = Looking()
     marking: Marking = Marking()
     retrying: Retrying = Retrying()
     webhooks: Webhooks = Webhooks()

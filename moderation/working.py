@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -50,12 +51,34 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
     """Serve queues until asked to stop. What is in hand at the end is done again by whoever comes next."""
     engine = make_engine(services)
     engine.launch({name: QUEUES[name] for name in queues})
-    attempt(lambda: heartbeat.beat(services, engine.executor_id, queues))
+
+    def beat() -> None:
+        attempt(lambda: heartbeat.beat(services, engine.executor_id, queues))
+
+    beat()
+    services.on_faults = beat
+    if "detect" in queues:
+        # Marked before any clip can ask.
+        services.probing = True
+        threading.Thread(target=tend_detectors, args=(services, stop), name="probing", daemon=True).start()
     try:
         sweep_until(services, engine, queues, stop)
     finally:
         engine.shutdown()
         attempt(lambda: heartbeat.leave(services, engine.executor_id))
+
+
+def tend_detectors(services: Services, stop: threading.Event) -> None:
+    """Load the detectors at once, before any clip comes, then probe them when it is due.
+
+    In a thread of its own: reading weights takes seconds, and a probe may hang until its deadline.
+    """
+    attempt(lambda: services.detectors)
+    waited = 0.0
+    while not stop.wait(RECOVERY_SECONDS):
+        waited += RECOVERY_SECONDS
+        duty = canary.probe_detectors if waited % CANARY_SECONDS < RECOVERY_SECONDS else canary.probe_failing
+        attempt(partial(duty, services))
 
 
 def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop: threading.Event) -> None:
@@ -68,8 +91,6 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
-        (CANARY_SECONDS, lambda: canary.probe_detectors(services)),
-        (RECOVERY_SECONDS, lambda: canary.probe_failing(services)),
         (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
         (SWEEP_SECONDS, Sweeper(services).sweep),
     ]

@@ -1,6 +1,7 @@
 """Every state a clip can reach, through the real pipeline: real weights, real marks, real Postgres."""
 
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from detectors import packs
 from detectors.rehearsal import RehearsalDetector
-from moderation import canary, consent, holding, intake, judging, release, review
+from moderation import canary, consent, heartbeat, holding, intake, judging, release, review
+from moderation.api import health
 from moderation.assembly import open_services
 from moderation.checking import InlineSteps, check_file
 from moderation.clips import Submission
@@ -23,6 +25,7 @@ from moderation.replaying import replay_decisions
 from moderation.samples.drawing import draw_clip, draw_pictures
 from moderation.samples.footage import write_footage
 from moderation.services import Services
+from moderation.settings import Looking
 from moderation.verdicts import read_verdict
 from moderation.verification import verify_file
 
@@ -193,7 +196,7 @@ def test_a_detector_that_is_down_for_all_holds_clips_and_they_finish_by_themselv
     verdict = check(broken, drawn)
     assert verdict["status"] == "held"
     assert verdict["held"]["cause"].startswith("detector")
-    assert "face_detection_yunet" in broken.detector_faults["load"]
+    assert "face_detection_yunet" in broken.detector_faults["faces"]
     canary.probe_failing(broken)
     assert broken.detector_faults
     assert scalar(services, "select count(*) from moderation.cases") == 0
@@ -223,6 +226,77 @@ def test_a_detector_whose_numbers_drifted_looks_at_no_clip_until_it_passes_its_p
     assert holding.resume_held(services) == 1
     assert run_again(services, verdict["id"])["status"] == "released"
     assert scalar(services, "select count(*) from moderation.cases") == 0
+
+
+def hurry(services, **looking):
+    """Let deadlines come soon: of the clip's work, and of a probe."""
+    limits = {"seconds_at_least": 60.0, "seconds_per_second": 0.001, "probe_seconds": 60.0} | looking
+    services.settings.looking = Looking(**limits)
+
+
+def due_now(services):
+    with services.database.system_transaction() as tx:
+        tx.pg.execute("update moderation.clips set retry_at = now() - interval '1 second'")
+    return holding.resume_held(services)
+
+
+def test_a_detector_that_hangs_holds_clips_and_they_finish_by_themselves(services, drawn):
+    hanging = RehearsalDetector(name="hangs", values={}, slow=600)
+    services.__dict__["detectors"] = (*services.detectors, hanging)
+    services.probing = True
+    hurry(services, seconds_at_least=5, probe_seconds=3)
+    told = []
+    services.on_faults = lambda: told.append(dict(services.detector_faults))
+    verdict = check(services, drawn)
+    assert (verdict["status"], verdict["held"]["cause"]) == ("held", "detector:hangs")
+    assert list(services.detector_faults) == ["hangs"]
+    assert scalar(services, "select count(*) from moderation.analyses") == 0
+    # No other clip is looked at meanwhile, and none waits for the deadline again.
+    began = time.monotonic()
+    assert check(services, drawn)["status"] == "held"
+    assert time.monotonic() - began < 5
+    canary.probe_failing(services)
+    assert list(services.detector_faults) == ["hangs"]
+    assert services.left_behind.of("hangs") == 3
+    hanging.slow = 0
+    hanging.hurried.set()
+    canary.probe_failing(services)
+    assert services.detector_faults == {}
+    assert [list(faults) for faults in told] == [["hangs"], []]
+    assert due_now(services) == 2
+    assert run_again(services, verdict["id"])["status"] == "released"
+    assert scalar(services, "select count(*) from moderation.cases") == 0
+
+
+def test_without_the_deadline_a_hanging_detector_would_keep_the_clip(services, drawn):
+    hanging = RehearsalDetector(name="hangs", values={}, slow=600)
+    services.__dict__["detectors"] = (*services.detectors, hanging)
+    hurry(services, seconds_at_least=600)
+    checking = threading.Thread(target=check, args=(services, drawn), daemon=True)
+    checking.start()
+    checking.join(4)
+    assert checking.is_alive()
+    assert scalar(services, "select status from moderation.clips") == "processing"
+    hanging.slow = 0
+    hanging.hurried.set()
+    checking.join(60)
+    assert scalar(services, "select status from moderation.clips") == "released"
+
+
+def test_an_outage_met_over_a_clip_is_told_at_once_until_a_probe_passes(services, drawn):
+    broken = RehearsalDetector(name="breaks", values={})
+    services.__dict__["detectors"] = (*services.detectors, broken)
+    services.probing = True
+    services.on_faults = lambda: heartbeat.beat(services, "worker", ["detect"])
+    services.on_faults()
+    assert health._detectors(services) is None
+    broken.broken = True
+    assert check(services, drawn)["status"] == "held"
+    with pytest.raises(Outage, match="breaks"):
+        health._detectors(services)
+    broken.broken = False
+    canary.probe_failing(services)
+    assert health._detectors(services) is None
 
 
 def test_a_clip_that_one_detector_chokes_on_goes_before_a_person_after_three_tries(services, drawn):
