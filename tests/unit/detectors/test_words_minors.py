@@ -84,11 +84,11 @@ SPOKEN = {
         ("aqcic yuzzel", "arba yuran", "ⴰⵇⵛⵉⵛ"),
     ),
     "girl": (
-        ("A girl reads", "the girls dance", "little girl with a cat"),
-        ("Une fille lit", "les filles du quartier", "une petite fille rit"),
-        ("فتاة تقرأ", "البنات يرقصن", "وبنت تضحك"),
-        ("واحد البنت كتقرا", "البنات ديال الحومة", "بنيتة صغيرة"),
-        ("wa7ed lbent", "lbnat dial l7ouma", "bent sghira"),
+        ("A young girl reads", "boys and girls dance", "little girl with a cat"),
+        ("Une fillette lit", "les petites filles du quartier", "une petite fille rit"),
+        ("فتاة صغيرة تقرأ", "البنات الصغيرات يرقصن", "وبنت صغيرة تضحك"),
+        ("واحد البنيتة كتقرا", "البنات الصغار ديال الحومة", "بنيتة صغيرة"),
+        ("wa7ed lbent sghira", "lbnat sghar dial l7ouma", "bent sghira"),
         ("tarbat tɣra", "taqcict teqqar", "ⵜⴰⵇⵛⵉⵛⵜ"),
     ),
     "baby": (
@@ -117,7 +117,12 @@ SPOKEN = {
     ),
 }
 #: What only looks or sounds so. Of food and grown animals' young nothing is said of people: "baby carrots" stays out.
+#: "Girl" by itself, in any of the languages, is said of grown women as often: it tells no age.
 LOOK_ALIKES = [
+    "a girl dances in the rain",
+    "les filles du bureau",
+    "فتاة تقود سيارة",
+    "واحد البنت كتصوب القهوة",
     "old school hip-hop",
     "a film school of thought",
     "she teaches at the law school",
