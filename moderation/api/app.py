@@ -12,7 +12,19 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from moderation import __version__
-from moderation.api import clips, events, health, media, openapi, problems, reviews, uploads, verify, webhooks
+from moderation.api import (
+    clips,
+    events,
+    health,
+    media,
+    openapi,
+    problems,
+    resolution,
+    reviews,
+    uploads,
+    verify,
+    webhooks,
+)
 from moderation.api.announcements import Announcements
 from moderation.api.envelope import Envelope
 from moderation.api.rates import new_limiter
@@ -35,6 +47,7 @@ TAGS = [
     {"name": "clips", "description": "Clips and what became of them."},
     {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
+    {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
     {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
     {"name": "health", "description": "Whether this process can work, and the numbers to watch."},
 ]
@@ -63,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    for module in (clips, media, events, reviews, verify, webhooks, health):
+    for module in (clips, media, events, reviews, verify, resolution, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

@@ -145,6 +145,13 @@ class VerifySource(Strict):
     url: Url
 
 
+class BindingQuery(Strict):
+    """A soft binding, as the C2PA Soft Binding Resolution API asks for it."""
+
+    alg: Annotated[Line, Field(max_length=200)]
+    value: Annotated[Line, Field(max_length=200)]
+
+
 class Endpoint(Strict):
     """Where events go."""
 

@@ -190,6 +190,20 @@ async def receive_form(request: Request, folder: Path, limits: Limits) -> AsyncI
         yield Received(path=path, sha256=spool.sha256, size=spool.size, metadata=bytes(form.metadata))
 
 
+@asynccontextmanager
+async def receive_body(request: Request, folder: Path, limits: Limits) -> AsyncIterator[Received]:
+    """Receive a body that is the file itself; it is gone after the block. Raises Stalled, TooLarge."""
+    with scratch_file(folder) as (descriptor, path):
+        spool = Spool(descriptor, limits)
+        demand_length(request, limits)
+        async for chunk in chunks(request):
+            spool.take(memoryview(chunk))
+            if spool.full:
+                await run_in_threadpool(spool.flush)
+        await run_in_threadpool(spool.flush)
+        yield Received(path=path, sha256=spool.sha256, size=spool.size, metadata=b"")
+
+
 async def receive_json(request: Request, limits: Limits) -> bytes:
     """Receive a small JSON body. Raises TooLarge, Stalled."""
     body = bytearray()

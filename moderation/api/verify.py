@@ -1,18 +1,15 @@
-"""Provenance for anybody, without a key: verify a copy, resolve a mark, and the C2PA Soft Binding Resolution API.
+"""Provenance for anybody, without a key: verify a copy, resolve a mark.
 
 No answer here holds personal data. At most one file is verified at a time, so that a decoder stays free for the door.
 """
 
 import asyncio
-import base64
-import binascii
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -80,41 +77,6 @@ async def _verified(services: Services, path: Path, *, staff_of: str | None) -> 
 def read_mark(payload: str, services: Services_) -> Response:
     """What a mark's payload of 12 hex digits stands for."""
     return JSONResponse(resolve_mark(services, demand_payload(payload)))
-
-
-@router.get("/c2pa/services/supportedAlgorithms", dependencies=[Depends(at_most(120, "c2pa"))])
-def supported_algorithms(services: Services_) -> Response:
-    """The soft bindings this service resolves (C2PA Soft Binding Resolution API)."""
-    return JSONResponse({"watermarks": [{"alg": services.settings.marking.soft_binding}], "fingerprints": []})
-
-
-@router.get("/c2pa/matches/byBinding", dependencies=[Depends(at_most(120, "c2pa"))])
-def match_by_binding(
-    services: Services_,
-    alg: Annotated[str, Query(max_length=200)],
-    value: Annotated[str, Query(max_length=200)],
-    max_results: Annotated[int, Query(alias="maxResults", ge=1)] = 10,
-) -> Response:
-    """Manifests bound to a mark (C2PA Soft Binding Resolution API). `value` is the payload's digits in base64."""
-    del max_results  # a mark names at most one manifest
-    if alg != services.settings.marking.soft_binding:
-        return JSONResponse({"matches": []})
-    try:
-        mark = resolve_mark(services, binding_payload(value))
-    except NotFound:
-        return JSONResponse({"matches": []})
-    manifest = mark["manifest_id"]
-    return JSONResponse({"matches": [{"manifestId": manifest}] if manifest else []})
-
-
-def binding_payload(value: str) -> str:
-    """The payload inside a soft binding's value: its 12 hex digits, as they stand or in base64. Raises NotFound."""
-    if _PAYLOAD.fullmatch(value):
-        return value
-    try:
-        return demand_payload(base64.b64decode(value, validate=True).decode("ascii"))
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise NotFound("this is no mark of this service") from error
 
 
 def demand_payload(payload: str) -> str:

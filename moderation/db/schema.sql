@@ -151,6 +151,7 @@ create table moderation.renditions (
   created_at timestamptz not null,
   primary key (clip_id, kind)
 );
+create index renditions_by_manifest on moderation.renditions ((report ->> 'manifest_id')) where kind = 'marked';
 
 create table moderation.facts (
   org_id text not null,

@@ -123,3 +123,20 @@ where clip_id = %(clip)s and actor_kind = 'person'
 
 -- name: latest_facts
 select body from moderation.facts where clip_id = %(clip)s order by judged_at desc limit 1;
+
+-- name: manifest_by_id
+-- The manifest of a file that is out: its clip is released, not withdrawn, not erased.
+select r.report ->> 'manifest_key'
+from moderation.renditions r
+join moderation.releases o on o.clip_id = r.clip_id and o.sha256 = r.sha256 and o.withdrawn_at is null
+join moderation.clips c on c.clip_id = r.clip_id and c.status = 'released' and c.erased_at is null
+where r.kind = 'marked' and r.report ->> 'manifest_id' = %(manifest)s;
+
+-- name: manifests_of_clips
+-- The ids of the manifests of those of these clips that are out, in the order of the clips.
+select r.report ->> 'manifest_id'
+from moderation.renditions r
+join moderation.releases o on o.clip_id = r.clip_id and o.sha256 = r.sha256 and o.withdrawn_at is null
+join moderation.clips c on c.clip_id = r.clip_id and c.status = 'released' and c.erased_at is null
+where r.kind = 'marked' and r.clip_id = any(%(clips)s) and r.report ->> 'manifest_id' is not null
+order by array_position(%(clips)s, r.clip_id);
