@@ -1,5 +1,6 @@
 """Step 3b: the three marks, put on in one pass and signed, before any person or the public sees the clip."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,12 @@ from moderation.clips import Clip
 from moderation.db import queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import Outage
+from moderation.lineage import described, parents_of
 from moderation.sandbox import MarkOrder
 from moderation.stages import stage
-from watermark.credentials import SigningFailed, TimestampUnavailable, sign
-from watermark.manifest import ManifestSpec
+from watermark.credentials import SignerFailed, SigningFailed, TimestampUnavailable, sign
+from watermark.inheritance import UNUSABLE
+from watermark.manifest import ManifestSpec, Parent
 from watermark.payload import Payload
 from watermark.rewriting import Encoding
 from watermark.visible import VisibleSpec
@@ -35,7 +38,7 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
         with services.store.scratch() as folder, services.store.open(services.upload_key(clip)) as source:
             marked, signed = folder / "marked.mp4", folder / "signed.mp4"
             report = services.sandbox.mark(source, marked, order_for(services, clip, payload))
-            report |= sign_clip(services, clip, payload, marked, signed)
+            report |= sign_clip(services, clip, payload, marked, signed, parents_of(services, clip, source))
             blob = services.store.put(org, "marked", signed)
         detail.update(report, bytes=blob.size, cpu_seconds=spent(report))
     row = {
@@ -83,20 +86,20 @@ def visible_spec(services: "Services", clip: Clip, payload: Payload) -> VisibleS
     )
 
 
-def sign_clip(services: "Services", clip: Clip, payload: Payload, marked: Path, signed: Path) -> dict[str, object]:
+def sign_clip(
+    services: "Services", clip: Clip, payload: Payload, marked: Path, signed: Path, parents: tuple[Parent, ...] = ()
+) -> dict[str, object]:
     """Sign the marked bytes with a C2PA manifest that names this clip. Raises Outage when the signer cannot."""
-    marking = services.settings.marking
-    spec = ManifestSpec(
-        clip_id=clip.clip_id,
-        mark_id=payload.mark_id,
-        soft_binding=marking.soft_binding,
-        provider=marking.provider,
-        system=marking.system,
-        version=services.version,
-        created_at=clip.created_at,
-    )
+    spec = manifest_of(services, clip, payload, parents)
     try:
-        report = sign(marked, signed, spec, services.signer)
+        try:
+            report = sign(marked, signed, spec, services.signer)
+        except SigningFailed as error:
+            # Another's manifest may be one that cannot be signed over; it must not hold this clip for ever.
+            if isinstance(error, SignerFailed) or all(parent.inherited is None for parent in parents):
+                raise
+            spec = replace(spec, parents=tuple(map(_named_only, parents)))
+            report = sign(marked, signed, spec, services.signer)
     except TimestampUnavailable as error:
         raise Outage("timestamp", str(error)) from error
     except SigningFailed as error:
@@ -110,4 +113,24 @@ def sign_clip(services: "Services", clip: Clip, payload: Payload, marked: Path, 
         "manifest_sha256": report.manifest_sha256,
         "manifest_key": kept.key,
         "timestamp": report.timestamp,
+        "parents": described(spec.parents),
     }
+
+
+def manifest_of(services: "Services", clip: Clip, payload: Payload, parents: tuple[Parent, ...] = ()) -> ManifestSpec:
+    """What a clip's manifest is to say."""
+    marking = services.settings.marking
+    return ManifestSpec(
+        clip_id=clip.clip_id,
+        mark_id=payload.mark_id,
+        soft_binding=marking.soft_binding,
+        provider=marking.provider,
+        system=marking.system,
+        version=services.version,
+        created_at=clip.created_at,
+        parents=parents,
+    )
+
+
+def _named_only(parent: Parent) -> Parent:
+    return replace(parent, inherited=parent.inherited and parent.inherited.without_store(UNUSABLE))

@@ -66,6 +66,13 @@ class Looking(BaseModel):
         return max(self.seconds_at_least, self.seconds_per_second * duration_ms / 1000)
 
 
+class Parents(BaseModel):
+    """How much of a remix's chain of manifests is kept in its own; a generation costs about 16 kB, 0 keeps none."""
+
+    generations: int = Field(default=8, ge=0, le=32)
+    bytes_in_all: int = Field(default=512 * 1024, ge=0, le=4 * 1024 * 1024)
+
+
 class Marking(BaseModel):
     """How a released clip is marked and encoded."""
 
@@ -81,6 +88,7 @@ class Marking(BaseModel):
     timestamp_url: str = ""
     #: PEM file with the roots of that authority; without it its time-stamps are kept but not believed.
     timestamp_roots: Path | None = None
+    parents: Parents = Parents()
 
 
 class Retrying(BaseModel):

@@ -55,27 +55,27 @@ class CredentialsReading:
 
 def interpret(store: object) -> CredentialsReading:
     """Turn the library's report into a reading. The report quotes the file: nothing in it has to be as expected."""
-    label = _at(store, "active_manifest")
-    manifest = _at(store, "manifests", label)
-    results = _at(store, "validation_results")
-    state, ours = _worth(_at(store, "validation_state"), _at(results, "trustListUri"))
+    label = at(store, "active_manifest")
+    manifest = at(store, "manifests", label)
+    results = at(store, "validation_results")
+    state, ours = _worth(at(store, "validation_state"), at(results, "trustListUri"))
     passed = _codes(results, "success")
     provenance, binding = _assertion_data(manifest, PROVENANCE), _assertion_data(manifest, SOFT_BINDING)
     return CredentialsReading(
         state=state,
         ours=ours,
         intact="claimSignature.validated" in passed and not BINDINGS.isdisjoint(passed),
-        clip_id=text(_at(provenance, "id")),
-        mark_id=mark_number(_at(binding, "blocks", 0, "value")),
-        soft_binding=text(_at(binding, "alg")),
-        provider=text(_at(provenance, "provider")),
-        system=text(_at(provenance, "system")),
-        system_version=text(_at(provenance, "version")),
-        created_at=text(_at(provenance, "time")),
-        timestamp=text(_at(manifest, "signature_info", "time")),
+        clip_id=text(at(provenance, "id")),
+        mark_id=mark_number(at(binding, "blocks", 0, "value")),
+        soft_binding=text(at(binding, "alg")),
+        provider=text(at(provenance, "provider")),
+        system=text(at(provenance, "system")),
+        system_version=text(at(provenance, "version")),
+        created_at=text(at(provenance, "time")),
+        timestamp=text(at(manifest, "signature_info", "time")),
         timestamp_trusted="timeStamp.trusted" in passed,
         generator=_generator(manifest),
-        issuer=text(_at(manifest, "signature_info", "issuer")),
+        issuer=text(at(manifest, "signature_info", "issuer")),
         manifest_id=text(label),
         parents=_parents(manifest),
         failures=_codes(results, "failure"),
@@ -92,7 +92,7 @@ def _worth(state: object, trust_list: object) -> tuple[CredentialsState, bool]:
     return CredentialsState.INVALID, False
 
 
-def _at(value: object, *path: object) -> object:
+def at(value: object, *path: object) -> object:
     """Follow keys and indices into plain data; None where the way ends."""
     for step in path:
         if isinstance(value, dict) and isinstance(step, str):
@@ -104,30 +104,32 @@ def _at(value: object, *path: object) -> object:
     return value
 
 
-def _items(value: object) -> list[object]:
+def items(value: object) -> list[object]:
+    """A list, or an empty one for anything else."""
     return value if isinstance(value, list) else []
 
 
 def text(value: object) -> str | None:
+    """Another's words, cut to what may be shown; None for anything else."""
     return value[:TEXT_LIMIT] if isinstance(value, str) and value else None
 
 
 def _codes(results: object, kind: str) -> tuple[str, ...]:
-    codes = (text(_at(item, "code")) for item in _items(_at(results, "activeManifest", kind)))
+    codes = (text(at(item, "code")) for item in items(at(results, "activeManifest", kind)))
     return tuple(dict.fromkeys(code for code in codes if code))
 
 
 def _assertion_data(manifest: object, label: str) -> object:
-    found = (_at(item, "data") for item in _items(_at(manifest, "assertions")) if _at(item, "label") == label)
+    found = (at(item, "data") for item in items(at(manifest, "assertions")) if at(item, "label") == label)
     return next(found, None)
 
 
 def _generator(manifest: object) -> str | None:
-    info = _at(manifest, "claim_generator_info", 0)
-    parts = [part for part in (text(_at(info, "name")), text(_at(info, "version"))) if part]
-    return "/".join(parts) or text(_at(manifest, "claim_generator"))
+    info = at(manifest, "claim_generator_info", 0)
+    parts = [part for part in (text(at(info, "name")), text(at(info, "version"))) if part]
+    return "/".join(parts) or text(at(manifest, "claim_generator"))
 
 
 def _parents(manifest: object) -> tuple[str, ...]:
-    ids = (text(_at(item, "active_manifest")) for item in _items(_at(manifest, "ingredients")))
+    ids = (text(at(item, "active_manifest")) for item in items(at(manifest, "ingredients")))
     return tuple(name for name in ids if name)

@@ -4,6 +4,7 @@ Every call makes and closes its own native objects: the library's handles must n
 """
 
 import hashlib
+import io
 import json
 import mmap
 import os
@@ -31,12 +32,14 @@ from watermark.attestation import (
     text,
 )
 from watermark.authority import SIGNING_PURPOSES
-from watermark.manifest import VOUCHED, ManifestSpec, definition, ingredient
+from watermark.jumbf import MANIFEST_BOX
+from watermark.manifest import VOUCHED, ManifestSpec, definition, ingredient, ingredient_id
 
 __all__ = [
     "CredentialsError",
     "CredentialsReading",
     "CredentialsState",
+    "NoManifest",
     "SignReport",
     "Signer",
     "SignerFailed",
@@ -44,16 +47,19 @@ __all__ = [
     "TimestampUnavailable",
     "Trust",
     "read",
+    "report",
     "sign",
 ]
 
 MP4 = "video/mp4"
-#: The UUID of the box that holds a manifest in MP4 and its kin (C2PA 2.x, embedding in BMFF).
-MANIFEST_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
 class CredentialsError(Exception):
     """Signing or reading C2PA credentials went wrong."""
+
+
+class NoManifest(CredentialsError):
+    """The file holds no manifest."""
 
 
 class SigningFailed(CredentialsError):
@@ -111,11 +117,11 @@ def sign(source: Path, target: Path, spec: ManifestSpec, signer: Signer) -> Sign
     manifest_definition = definition(spec)
     with _draft(target) as draft:
         manifest = _sign_into(source, draft, spec, manifest_definition, signer)
-        report = _report(draft, manifest)
-        if signer.timestamp_url and report.timestamp is None:
+        signed = _sign_report(draft, manifest)
+        if signer.timestamp_url and signed.timestamp is None:
             raise TimestampUnavailable(f"{signer.timestamp_url} left the signature without a time-stamp")
         draft.replace(target)
-    return report
+    return signed
 
 
 def read(path: Path, trust: Trust) -> CredentialsReading:
@@ -125,14 +131,28 @@ def read(path: Path, trust: Trust) -> CredentialsReading:
     else `absent`, with `error` set. Raises OSError when the file cannot be opened.
     """
     try:
-        with path.open("rb") as file, _context(_settings(trust)) as context, _reader(file, context) as reader:
-            return interpret(json.loads(reader.json()))
-    except c2pa.C2paError.ManifestNotFound:
+        return interpret(report(path, trust))
+    except NoManifest:
         return CredentialsReading(state=CredentialsState.ABSENT)
-    except (c2pa.C2paError, ValueError, RecursionError) as error:
+    except CredentialsError as error:
         holds = _holds_manifest_box(path)
         state = CredentialsState.INVALID if holds else CredentialsState.ABSENT
         return CredentialsReading(state=state, error=text(str(error)))
+
+
+def report(path: Path, trust: Trust) -> object:
+    """The library's whole report on the manifests inside `path`, validated, as plain data; the network stays shut.
+
+    Raises NoManifest, CredentialsError for what cannot be parsed, and OSError when the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as file, _context(_settings(trust)) as context, _reader(file, context) as reader:
+            found: object = json.loads(reader.json())
+    except c2pa.C2paError.ManifestNotFound as error:
+        raise NoManifest(str(error)) from error
+    except (c2pa.C2paError, ValueError, RecursionError) as error:
+        raise CredentialsError(str(error)) from error
+    return found
 
 
 @dataclass(slots=True)
@@ -203,20 +223,11 @@ def _builder(
     spec: ManifestSpec, manifest_definition: dict[str, object], context: c2pa.Context
 ) -> Iterator[c2pa.Builder]:
     described = [ingredient(parent, index) for index, parent in enumerate(spec.parents)]
-    can_hold = [_is_bmff(parent.path) for parent in spec.parents]
-    # A parent in a container C2PA cannot read is named without its file.
-    bare = [item for item, embeds in zip(described, can_hold, strict=True) if not embeds]
-    with c2pa.Builder(json.dumps({**manifest_definition, "ingredients": bare}), context) as builder:
-        for parent, item, embeds in zip(spec.parents, described, can_hold, strict=True):
-            if embeds:
-                with parent.path.open("rb") as file:
-                    builder.add_ingredient(json.dumps(item), MP4, file)
+    with c2pa.Builder(json.dumps({**manifest_definition, "ingredients": described}), context) as builder:
+        for index, parent in enumerate(spec.parents):
+            if parent.inherited is not None and parent.inherited.store:
+                builder.add_resource(ingredient_id(index), io.BytesIO(parent.inherited.store))
         yield builder
-
-
-def _is_bmff(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
 
 
 @contextmanager
@@ -229,7 +240,7 @@ def _draft(target: Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def _report(signed: Path, manifest: bytes) -> SignReport:
+def _sign_report(signed: Path, manifest: bytes) -> SignReport:
     settings = _settings(None, validate=False)
     with signed.open("rb") as file, _context(settings) as context, _reader(file, context) as reader:
         store = json.loads(reader.json())

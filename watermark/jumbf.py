@@ -21,10 +21,14 @@ class BoxesBroken(ValueError):
     """The boxes do not nest as they must."""
 
 
+class StoreTooLarge(ValueError):
+    """The store is larger than the caller has use for."""
+
+
 def find_store(path: Path, *, most: int) -> bytes | None:
     """The manifest store that a file of the MP4 family embeds; None when it is of another family or holds none.
 
-    Raises BoxesBroken when the store is cut off or has more than `most` bytes, OSError when the file cannot be read.
+    Raises StoreTooLarge beyond `most` bytes, BoxesBroken when the store is cut off, OSError when nothing can be read.
     """
     with path.open("rb") as file:
         if file.read(8)[4:] != b"ftyp":
@@ -34,7 +38,7 @@ def find_store(path: Path, *, most: int) -> bytes | None:
             prefix = file.read(min(_PREFIX, end - start))
             if prefix[:16] == MANIFEST_BOX and prefix[20 : 20 + len(_PURPOSE)] == _PURPOSE:
                 if end - start - _PREFIX > most:
-                    raise BoxesBroken(f"a manifest store of more than {most} bytes")
+                    raise StoreTooLarge(f"a manifest store of more than {most} bytes")
                 return _whole(file.read(end - start - _PREFIX))
     return None
 

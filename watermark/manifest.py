@@ -1,9 +1,11 @@
 """What a clip's C2PA manifest says: from a few plain facts to the definition that is signed. Holds no personal data."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+
+from watermark.inheritance import CUTS, UNREADABLE, Inheritance
 
 #: Our own assertion: provider, system, version, time and id (California SB 942, 22757.3).
 PROVENANCE = "org.countersign.provenance"
@@ -18,14 +20,18 @@ SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MINING_USES = ("cawg.data_mining", "cawg.ai_training", "cawg.ai_generative_training", "cawg.ai_inference")
 
 MARK_DIGITS = 12
+STORE_TYPE = "application/c2pa"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """A file this clip was made from. `title` is public and for ever: a clip id, never a person's words."""
+    """What a clip was made from. `title` is public and for ever: a clip id, never a person's words.
 
-    path: Path
+    `inherited` is its own manifest, where it had one.
+    """
+
     title: str
+    inherited: Inheritance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +76,27 @@ def definition(spec: ManifestSpec) -> dict[str, object]:
 
 
 def ingredient(parent: Parent, index: int) -> dict[str, object]:
-    """Describe the index-th parent."""
-    return {
+    """Describe the index-th parent: with its manifest and what that was worth, or why it is only named."""
+    described: dict[str, object] = {
         "title": parent.title,
         "label": ingredient_id(index),
         "relationship": "parentOf" if index == 0 else "componentOf",
     }
+    inherited = parent.inherited
+    if inherited is None:
+        return described
+    if inherited.cut is not None:
+        return described | {"description": _cut(inherited)}
+    return described | {
+        "manifest_data": {"format": STORE_TYPE, "identifier": ingredient_id(index)},
+        "active_manifest": inherited.manifest_id,
+        "validation_results": json.loads(inherited.validation),
+    }
+
+
+def _cut(inherited: Inheritance) -> str:
+    named = f"Its manifest {inherited.manifest_id}" if inherited.manifest_id else "Its manifest"
+    return f"{named} is not kept here: {CUTS[inherited.cut or UNREADABLE]}."
 
 
 def ingredient_id(index: int) -> str:

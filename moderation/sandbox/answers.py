@@ -2,11 +2,15 @@
 
 import base64
 import binascii
+import json
 
 from moderation.sandbox.channel import Broken
 from moderation.sandbox.wire import answer
 from moderation.settings import Limits
+from watermark.ancestry import MOST_GENERATIONS, MOST_VALIDATION
+from watermark.attestation import TEXT_LIMIT
 from watermark.fingerprint import Fingerprint
+from watermark.inheritance import CUTS, STATES, Inheritance
 from watermark.probing import AudioTrack, Probe
 from watermark.sampling import MOST_SHOTS, MOST_STRETCHES, Account
 from watermark.writing import PassReport
@@ -51,6 +55,26 @@ def fingerprint(content: object) -> Fingerprint:
         return Fingerprint.from_bytes(_decoded(answer(str, content)))
     except ValueError as fault:
         raise Broken("the answer is no fingerprint") from fault
+
+
+def inheritance(content: object, most: int) -> Inheritance | None:
+    """A manifest of at most `most` bytes that is handed down, or none. Raises Broken."""
+    if content is None:
+        return None
+    found = answer(Inheritance, content)
+    _require(found.state in STATES and (found.cut is None or found.cut in CUTS))
+    _require(len(found.store) <= most and bool(found.store) == (found.cut is None))
+    _require(0 <= found.generations <= MOST_GENERATIONS + 1 and len(found.validation) <= MOST_VALIDATION)
+    _require(found.manifest_id is None or 0 < len(found.manifest_id) <= TEXT_LIMIT)
+    _require(not found.store or (found.manifest_id is not None and _is_object(found.validation)))
+    return found
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def account(content: object, limits: Limits) -> Account:

@@ -21,6 +21,7 @@ from moderation.sandbox.wire import answer, plain
 from moderation.settings import Limits
 from watermark.credentials import Trust
 from watermark.fingerprint import Fingerprint
+from watermark.inheritance import Inheritance
 from watermark.limits import VideoLimits
 from watermark.probing import Probe
 from watermark.reading import Expectation, Layer, LayerState, MarksReading, Proof
@@ -167,6 +168,11 @@ class Sandbox:
         if reading.refusal is not None and _nothing_seen(reading):
             raise self._error(reading.refusal, door=True)
         return reading
+
+    def inherit(self, path: Path, trust: Trust, *, most: int) -> Inheritance | None:
+        """The manifest that a file hands down to what is made from it, of at most `most` bytes; None without one."""
+        arguments = {"trust": plain(trust), "most": most, **self._bounds}
+        return self.ask("inherit", path, arguments, partial(answers.inheritance, most=most))
 
     def check_visible(self, path: Path, spec: VisibleSpec) -> Layer:
         """Look for the visible mark of a known clip in a copy of it."""

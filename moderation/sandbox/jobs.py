@@ -13,7 +13,7 @@ from moderation.sandbox.channel import Refused
 from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.shared import PIECE_SAMPLES, FrameWriter
 from moderation.sandbox.wire import order, plain
-from watermark import listening, probing, reader, reading
+from watermark import ancestry, listening, probing, reader, reading
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
 from watermark.frames import FrameMarker
@@ -104,6 +104,12 @@ def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
     return reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments)).to_json()
 
 
+def _inherit(arguments: Arguments, _: FrameWriter) -> object:
+    trust = order(Trust, arguments["trust"])
+    found = ancestry.inherit(_source(arguments), trust, most=arguments["most"])
+    return None if found is None else reading.written(found)
+
+
 def _check_visible(arguments: Arguments, _: FrameWriter) -> object:
     spec = order(VisibleSpec, arguments["spec"])
     return reading.written(reading.check_visible(_source(arguments), spec, limits=_limits(arguments)))
@@ -128,6 +134,7 @@ def _stills(arguments: Arguments, _: FrameWriter) -> object:
 TABLE: Mapping[str, Job] = {
     "check_visible": _refusing(_check_visible),
     "fingerprint": _refusing(_fingerprint),
+    "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),
     "probe": _refusing(_probe),
     "prove": _refusing(_prove),

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import av
@@ -10,12 +12,17 @@ import c2pa
 import psycopg
 import pytest
 
-from moderation import release
+from moderation import canary, release
 from moderation.checking import check_file
 from moderation.clips import Submission
 from moderation.db.clips import mark_of, read_clip
+from moderation.lineage import UPLOAD, parents_of
 from moderation.marking import order_for
 from moderation.samples.drawing import draw_clip
+from moderation.services import Services
+from watermark.authority import open_authority
+from watermark.credentials import Signer, sign
+from watermark.manifest import ManifestSpec
 from watermark.payload import Payload
 
 ORG = "default"
@@ -46,14 +53,38 @@ def binding(nobody, payload: str) -> dict[str, str]:
     return {"alg": algorithm["alg"], "value": base64.b64encode(payload.encode()).decode()}
 
 
+def sign_by_another(source: Path, target: Path) -> None:
+    """A generator that signs what it makes."""
+    now = datetime.now(UTC)
+    other = open_authority(target.parent / "other", now=now)
+    said = {"soft_binding": "org.example.none", "provider": "Other", "system": "Other", "version": "1"}
+    spec = ManifestSpec(clip_id="theirs-1", mark_id=1, created_at=now, **said)
+    sign(source, target, spec, Signer(sign=other.sign, chain_pem=other.chain_pem))
+
+
+def check_lineage(services: Services, clip: str, drawn: Path, out: Path) -> None:
+    """What a remix's manifest would be given: parents that were released with their manifests, others by name."""
+    remix = replace(canary.stand_in(services.clock.now()), org_id=ORG, parents=[clip, "clip_gone", clip])
+    known, gone = parents_of(services, remix, drawn)
+    assert (known.title, known.inherited.state, known.inherited.generations) == (clip, "trusted", 2)
+    assert (gone.title, gone.inherited) == ("clip_gone", None)
+    assert [parent.title for parent in parents_of(services, remix, out)] == [clip, "clip_gone"]
+    (brought,) = parents_of(services, replace(remix, parents=[]), out)
+    assert (brought.title, brought.inherited.manifest_id) == (UPLOAD, known.inherited.manifest_id)
+    services.settings.marking.parents.generations = 1
+    (cut,) = parents_of(services, replace(remix, parents=[]), out)
+    assert (cut.inherited.cut, cut.inherited.store) == ("generations", b"")
+
+
 @pytest.fixture
 def out(service, loaded, tmp_path):
     """A released clip: its id, its payload and its file."""
     services = service.services
     services.__dict__["detectors"] = loaded
-    drawn = tmp_path / "drawn.mp4"
+    drawn, theirs = tmp_path / "drawn.mp4", tmp_path / "theirs.mp4"
     draw_clip(drawn, seconds=2, width=640, height=360)
-    clip = check_file(services, ORG, "tester", drawn, Submission(creator="ana-9", title="Shapes-9"))
+    sign_by_another(drawn, theirs)
+    clip = check_file(services, ORG, "tester", theirs, Submission(creator="ana-9", title="Shapes-9"))
     with services.database.transaction(ORG) as tx:
         payload, key_version = mark_of(tx, clip.clip_id)
     key, _, size = release.media(services, ORG, clip.clip_id)
@@ -91,8 +122,13 @@ def test_a_stripped_copy_gets_its_manifest_back_until_it_is_withdrawn(service, o
     assert store.content in file.read_bytes()
     assert b"ana-9" not in store.content
     assert b"Shapes-9" not in store.content
-    with c2pa.Reader("application/c2pa", io.BytesIO(store.content)) as reader:
-        assert json.loads(reader.json())["active_manifest"] == manifest
+    alone = nobody.get(f"{C2PA}/manifests/{manifest}", params={"returnActiveManifest": "true"})
+    for kept, manifests in ((store.content, 2), (alone.content, 1)):
+        with c2pa.Reader("application/c2pa", io.BytesIO(kept)) as reader:
+            said = json.loads(reader.json())
+        assert (said["active_manifest"], len(said["manifests"])) == (manifest, manifests)
+        assert said["manifests"][manifest]["ingredients"][0]["title"] == UPLOAD
+    check_lineage(service.services, clip, tmp_path / "drawn.mp4", file)
     refuse_a_transplant(service, clip, payload, tmp_path)
     release.withdraw(service.services, ORG, clip, "tester", "test")
     assert manifest_ids(nobody.get(f"{C2PA}/matches/byBinding", params=where)) == []

@@ -140,3 +140,6 @@ join moderation.releases o on o.clip_id = r.clip_id and o.sha256 = r.sha256 and 
 join moderation.clips c on c.clip_id = r.clip_id and c.status = 'released' and c.erased_at is null
 where r.kind = 'marked' and r.clip_id = any(%(clips)s) and r.report ->> 'manifest_id' is not null
 order by array_position(%(clips)s, r.clip_id);
+
+-- name: erased
+select erased_at is not null from moderation.clips where clip_id = %(clip)s;

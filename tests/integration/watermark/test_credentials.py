@@ -18,6 +18,7 @@ from watermark import credentials
 from watermark.attestation import TEXT_LIMIT, interpret
 from watermark.authority import Authority, open_authority
 from watermark.credentials import CredentialsState, Signer, SignerFailed, SigningFailed, Trust, read, sign
+from watermark.jumbf import MANIFEST_BOX
 from watermark.manifest import MINING_USES, ManifestSpec, definition
 
 MARK = 0x0123456789AB
@@ -171,7 +172,7 @@ def test_every_early_cut_is_answered(signed: Path, trust: Trust, tmp_path: Path)
     for length in range(0, 16000, 701):
         (tmp_path / "cut.mp4").write_bytes(content[:length])
         reading = read(tmp_path / "cut.mp4", trust)
-        holds = credentials.MANIFEST_BOX in content[:length]
+        holds = MANIFEST_BOX in content[:length]
         assert reading.state is (CredentialsState.INVALID if holds else CredentialsState.ABSENT)
         assert reading.error or reading.failures
 
