@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from moderation.db import queries
 from moderation.errors import NotFound
-from moderation.verification import candidates, judge_origin, name_clip
+from moderation.verification import candidates, judge_origin, look
 from watermark.jumbf import active_only
-from watermark.reading import settle
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -41,10 +40,7 @@ def manifests_of_content(services: "Services", path: Path, *, staff_of: str | No
     A mark on other content names nothing. Staff of an organisation also get what its fingerprint alone suggests.
     Raises a refusal for what is no video.
     """
-    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust)
-    named = name_clip(services, reading)
-    if named is not None and named.fingerprint is not None:
-        reading = settle(reading, named.fingerprint)
+    reading, named = look(services, path)
     if named is not None and judge_origin(reading, named) == "ours":
         return _manifests(services, [named.clip_id])
     if staff_of is None or reading.fingerprint is None:

@@ -12,7 +12,7 @@ from detectors.embedding import DIMENSION
 from detectors.faces import EMBEDDER_MODEL
 from detectors.gpu.pack import Placement, close_all
 from detectors.words import WordLists, load_word_lists
-from moderation import __version__
+from moderation import __version__, signing
 from moderation.attending import LeftBehind
 from moderation.clips import Clip
 from moderation.clock import Clock, SystemClock
@@ -221,23 +221,18 @@ class Services:
 
     @cached_property
     def authority(self) -> Authority:
-        """Who signs C2PA manifests: the development authority made on first start."""
+        """The development authority, made on first start; signs where no other signer is set."""
         return open_authority(self.settings.state / "authority", now=self.clock.now())
 
     @cached_property
     def signer(self) -> Signer:
-        """The signing callback with its certificate chain."""
-        return Signer(
-            sign=self.authority.sign,
-            chain_pem=self.authority.chain_pem,
-            timestamp_url=self.settings.marking.timestamp_url or None,
-        )
+        """Who signs C2PA manifests. Raises Outage("signer") while that one cannot be used."""
+        return signing.open_signer(self)
 
     @cached_property
     def trust(self) -> Trust:
-        """Which certificates are ours."""
-        roots = self.settings.marking.timestamp_roots
-        return Trust(own_pem=self.authority.root_pem, timestamps_pem=roots.read_text() if roots else "")
+        """Which certificates are ours, and whom else we believe. Raises Outage("signer") when a list cannot be read."""
+        return signing.open_trust(self)
 
     def upload_key(self, clip: Clip) -> str:
         """Where a clip's bytes lie as they were uploaded."""

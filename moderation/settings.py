@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -73,6 +73,27 @@ class Parents(BaseModel):
     bytes_in_all: int = Field(default=512 * 1024, ge=0, le=4 * 1024 * 1024)
 
 
+class Signing(BaseModel):
+    """Who signs C2PA manifests (docs/howto/production-keys.md); without a chain the state's development authority."""
+
+    #: PEM file of the certificates, leaf first.
+    chain: Path | None = None
+    #: PEM file of the leaf's private key, or else a program that signs with a key it does not give away.
+    key: Path | None = None
+    command: tuple[str, ...] = ()
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+    #: PEM file of the roots whose manifests are ours, former ones too; without it the root at the chain's end.
+    roots: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "Signing":
+        if (self.chain is not None) != (self.key is not None or bool(self.command)):
+            raise ValueError("a signing chain needs a key or a command, and these need a chain")
+        if self.key is not None and self.command:
+            raise ValueError("either a signing key or a signing command")
+        return self
+
+
 class Marking(BaseModel):
     """How a released clip is marked and encoded."""
 
@@ -88,7 +109,10 @@ class Marking(BaseModel):
     timestamp_url: str = ""
     #: PEM file with the roots of that authority; without it its time-stamps are kept but not believed.
     timestamp_roots: Path | None = None
+    #: PEM file of the roots of others whose manifests are believed, such as the C2PA trust list.
+    trusted_roots: Path | None = None
     parents: Parents = Parents()
+    signing: Signing = Signing()
 
 
 class Retrying(BaseModel):

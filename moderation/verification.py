@@ -4,9 +4,11 @@
 alone proves nothing: it gives candidates, to staff.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from moderation import consent
 from moderation.db import Transaction, queries
@@ -14,6 +16,7 @@ from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
 from moderation.facts import FactRecord
 from moderation.marking import visible_spec
+from moderation.store import hash_file
 from watermark.credentials import CredentialsState
 from watermark.fingerprint import Fingerprint, same_content
 from watermark.payload import Payload
@@ -28,6 +31,8 @@ RECORDS = queries("records")
 CANDIDATES = 2_000
 #: What would tell somebody how near they came to wearing a mark down; for staff only (marking's security notes).
 TELLING = frozenset({"geometry", "score", "share", "frames", "offset_ms", "mirrored", "nearest"})
+#: Our own validation code, beside those of C2PA.
+ALTERED = "org.countersign.file.altered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +49,7 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
 
     Staff of an organisation are told which of its clips an unmarked copy resembles; nobody else is.
     """
-    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust)
-    named = name_clip(services, reading)
-    if named is not None and named.fingerprint is not None:
-        reading = settle(reading, named.fingerprint)
+    reading, named = look(services, path)
     origin = judge_origin(reading, named)
     if named is not None and origin == "ours":
         reading = with_visible(services, path, reading, named)
@@ -67,6 +69,20 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
     return answer
 
 
+def look(services: "Services", path: Path) -> tuple[MarksReading, Named | None]:
+    """Every mark of a file, with the clip they name; none of them believed against the content or the bytes.
+
+    Raises a refusal for what is no video.
+    """
+    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust)
+    named = name_clip(services, reading)
+    if named is not None and is_altered(services, path, reading, named):
+        reading = with_altered_manifest(reading)
+    if named is not None and named.fingerprint is not None:
+        reading = settle(reading, named.fingerprint)
+    return reading, named
+
+
 def name_clip(services: "Services", reading: MarksReading) -> Named | None:
     """The clip that the manifest, or else the invisible mark, names; None when neither names one of ours."""
     digits = None
@@ -84,6 +100,33 @@ def name_clip(services: "Services", reading: MarksReading) -> Named | None:
         stored = tx.pg.execute(RECORDS.fingerprint, {"clip": row[1]}).fetchone()
     print_ = Fingerprint.from_bytes(bytes(stored[0])) if stored else None
     return Named(org=row[0], clip_id=row[1], fingerprint=print_)
+
+
+def is_altered(services: "Services", path: Path, reading: MarksReading, named: Named) -> bool:
+    """Tell whether a file with a valid manifest of ours is another than the one that was signed.
+
+    C2PA leaves some bytes unbound: the file type, box headers, room for longer signatures. Ours bind them by the hash
+    of the whole file, so that not one byte of a signed file changes unnoticed.
+    """
+    credentials = reading.credentials
+    if credentials is None or not credentials.ours:
+        return False
+    with services.database.transaction(named.org) as tx:
+        rendition = tx.pg.execute(RECORDS.rendition, {"clip": named.clip_id, "kind": "marked"}).fetchone()
+    return rendition is not None and bool(rendition[0] != hash_file(path)[0])
+
+
+def with_altered_manifest(reading: MarksReading) -> MarksReading:
+    """The same reading, its manifest worth nothing."""
+    assert reading.credentials is not None
+    c2pa = reading.layers["c2pa"]
+    invalid = CredentialsState.INVALID
+    told: dict[str, JsonValue] = {"validation": invalid.value, "ours": False, "failures": [ALTERED]}
+    return replace(
+        reading,
+        layers=reading.layers | {"c2pa": replace(c2pa, state=LayerState.DAMAGED, details=c2pa.details | told)},
+        credentials=replace(reading.credentials, state=invalid, ours=False, intact=False, failures=(ALTERED,)),
+    )
 
 
 def judge_origin(reading: MarksReading, named: Named | None) -> str:

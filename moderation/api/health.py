@@ -1,10 +1,8 @@
 """Whether this process lives and is ready for work, and the numbers an operator watches."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
-from cryptography import x509
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,6 +12,8 @@ from moderation.api.auth import Admin, Services_, services_of
 from moderation.db.migrate import migrations_current
 from moderation.errors import ModerationError, Outage
 from moderation.services import Services
+from moderation.signing import kind_of_signer
+from watermark.signers import ends_at
 
 log = structlog.get_logger()
 CERTIFICATE_WARNING_DAYS = 30
@@ -95,14 +95,16 @@ def _certificate(services: Services) -> str | None:
     days = certificate_days(services)
     if days <= 0:
         raise Outage("certificate", "the signing certificate has expired")
-    return f"the signing certificate ends in {days:.0f} days" if days < CERTIFICATE_WARNING_DAYS else None
+    if days < CERTIFICATE_WARNING_DAYS:
+        return f"the signing certificate ends in {days:.0f} days"
+    if kind_of_signer(services.settings.marking) == "development" and not services.settings.development:
+        return "the development authority signs: nobody else believes it (docs/howto/production-keys.md)"
+    return None
 
 
 def certificate_days(services: Services) -> float:
-    """Days until the signing certificate ends."""
-    leaf = x509.load_pem_x509_certificate(services.signer.chain_pem.encode())
-    ends: datetime = leaf.not_valid_after_utc
-    return (ends - services.clock.now()).total_seconds() / 86_400
+    """Days until the first certificate of the signing chain ends. Raises Outage("signer") when there is none."""
+    return (ends_at(services.signer.chain_pem) - services.clock.now()).total_seconds() / 86_400
 
 
 #: What stays true of a process once it was found true; looking costs more than a probe may.
