@@ -32,6 +32,10 @@ def expose(services: "Services", org: str, certificate_days: float) -> bytes:
             gauge = Gauge(name, says, [label], registry=registry)
             for value, number in tx.pg.execute(getattr(SQL, statement), {"now": now}).fetchall():
                 gauge.labels(value).set(number)
-    certificate = Gauge("countersign_certificate_days", "Days until the signing certificate ends.", registry=registry)
+    certificate = Gauge(
+        "countersign_certificate_days",
+        "Days until the signing certificate ends; 0 when it cannot sign.",
+        registry=registry,
+    )
     certificate.set(certificate_days)
     return generate_latest(registry)

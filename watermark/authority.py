@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -51,12 +51,26 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A signing key with its chain (leaf first) and the root to trust, each PEM. The root's own key stays behind."""
+
+    key_pem: str = field(repr=False)
+    chain_pem: str
+    root_pem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Identity:
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
     def pem(self) -> str:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def key_pem(self) -> str:
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
 
 
 def open_authority(folder: Path, *, now: datetime) -> Authority:
@@ -66,6 +80,22 @@ def open_authority(folder: Path, *, now: datetime) -> Authority:
     Raises AuthorityError when a file is there but unusable: an authority is never replaced silently, since
     everything its root vouches for would lose its trust.
     """
+    root, leaf = _identities(folder, now)
+    key = leaf.key
+    return Authority(
+        root_pem=root.pem(),
+        chain_pem=leaf.pem() + root.pem(),
+        sign=lambda data: key.sign(data, ec.ECDSA(hashes.SHA256())),
+    )
+
+
+def export_authority(folder: Path, *, now: datetime) -> Exported:
+    """The authority in `folder`, made when it is missing, in the parts that other tools take. Raises AuthorityError."""
+    root, leaf = _identities(folder, now)
+    return Exported(key_pem=leaf.key_pem(), chain_pem=leaf.pem() + root.pem(), root_pem=root.pem())
+
+
+def _identities(folder: Path, now: datetime) -> tuple[_Identity, _Identity]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(folder):
         root = _load(folder / ROOT_FILE) or _store(folder / ROOT_FILE, _new_root(now))
@@ -74,12 +104,7 @@ def open_authority(folder: Path, *, now: datetime) -> Authority:
         leaf = _load(folder / LEAF_FILE)
         if leaf is None or not _serves(leaf, root, now):
             leaf = _store(folder / LEAF_FILE, _new_leaf(root, now))
-    key = leaf.key
-    return Authority(
-        root_pem=root.pem(),
-        chain_pem=leaf.pem() + root.pem(),
-        sign=lambda data: key.sign(data, ec.ECDSA(hashes.SHA256())),
-    )
+    return root, leaf
 
 
 @contextmanager
@@ -115,13 +140,10 @@ def _load(path: Path) -> _Identity | None:
 
 def _store(path: Path, identity: _Identity) -> _Identity:
     """Write key and certificate as one file, whole or not at all; mkstemp makes it readable by its owner only."""
-    pem = identity.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(pem + identity.pem().encode())
+            file.write((identity.key_pem() + identity.pem()).encode())
             file.flush()
             os.fsync(file.fileno())
         Path(draft).replace(path)

@@ -43,7 +43,11 @@ def readyz(request: Request) -> Response:
 @router.get("/metrics", response_class=Response)
 def read_metrics(services: Services_, principal: Admin) -> Response:
     """Counts and ages in Prometheus' text format, of this key's organisation."""
-    days = certificate_days(services)
+    try:
+        days = certificate_days(services)
+    except Outage:
+        # Nothing can be signed: as good as ended.
+        days = 0.0
     return Response(metrics.expose(services, principal.org, days), media_type=CONTENT_TYPE_LATEST)
 
 

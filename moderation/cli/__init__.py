@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "lists": ("lists", "app", "Hash lists: import, export, add, disable."),
     "keys": ("keys", "app", "API keys: create, list, revoke."),
     "doctor": ("diagnosis", "doctor", "What this installation is, what is wrong with it, and the fix."),
+    "authority": ("authority", "app", "Who signs manifests and whom we believe; a development authority for tools."),
     "replay": ("deciding", "replay", "Derive past decisions anew from stored facts."),
     "audit": ("deciding", "audit_app", "The audit log."),
 }
