@@ -1,5 +1,7 @@
 """Step 3b: the three marks, put on in one pass and signed, before any person or the public sees the clip."""
 
+import hashlib
+import hmac
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,9 +129,22 @@ def manifest_of(services: "Services", clip: Clip, payload: Payload, parents: tup
         provider=marking.provider,
         system=marking.system,
         version=services.version,
+        system_version=marking.system_version,
         created_at=clip.created_at,
+        generator=clip.generator or "",
+        consents=tuple(consent_reference(services, clip.clip_id, person) for person in sorted(set(clip.cameos))),
         parents=parents,
+        mining_allowed=marking.mining_allowed,
     )
+
+
+def consent_reference(services: "Services", clip_id: str, person: str) -> str:
+    """What stands for a declared person in one clip's public manifest: another in every clip, for ever the same.
+
+    Whoever holds the deployment's master key and a person's id can tell that it is theirs; nobody else can link two.
+    """
+    key = services.vault.derive("consent-reference")
+    return hmac.new(key, f"{clip_id}:{person}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _named_only(parent: Parent) -> Parent:

@@ -99,12 +99,16 @@ class Marking(BaseModel):
 
     provider: str = "Countersign"
     system: str = "Countersign Gate"
+    #: The version of `system`; without it Countersign's own.
+    system_version: str = ""
     platform_name: str = "Countersign"
     crf: int = 21
     preset: str = "veryfast"
     encoder_threads: int = 2
     #: The C2PA soft-binding algorithm name of our invisible mark, until registered.
     soft_binding: str = "org.countersign.tss.1"
+    #: Whether manifests allow data mining and training.
+    mining_allowed: bool = False
     #: URL of an RFC 3161 time-stamp authority; empty signs without a time-stamp.
     timestamp_url: str = ""
     #: PEM file with the roots of that authority; without it its time-stamps are kept but not believed.

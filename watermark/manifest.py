@@ -9,11 +9,13 @@ from watermark.inheritance import CUTS, UNREADABLE, Inheritance
 
 #: Our own assertion: provider, system, version, time and id (California SB 942, 22757.3).
 PROVENANCE = "org.countersign.provenance"
+#: Our own assertion: one pseudonym for each person declared to appear, which only this deployment can resolve.
+CONSENT = "org.countersign.consent"
 ACTIONS = "c2pa.actions.v2"
 SOFT_BINDING = "c2pa.soft-binding"
 TRAINING_MINING = "cawg.training-mining"
 #: Assertions the signer vouches for itself, by the names C2PA settings know them ("created", not "gathered").
-VOUCHED = ("c2pa.actions", SOFT_BINDING, TRAINING_MINING, PROVENANCE)
+VOUCHED = ("c2pa.actions", SOFT_BINDING, TRAINING_MINING, PROVENANCE, CONSENT)
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 #: CAWG training and data mining assertion 1.1: every use it knows.
@@ -52,6 +54,10 @@ class ManifestSpec:
     created_at: datetime
     #: The generating system's own version, where it differs from Countersign's.
     system_version: str = ""
+    #: What generated the pictures, as its platform calls it.
+    generator: str = ""
+    #: Pseudonyms of the people declared to appear; never their names or ids.
+    consents: tuple[str, ...] = ()
     parents: tuple[Parent, ...] = ()
     mining_allowed: bool = False
 
@@ -62,15 +68,17 @@ def definition(spec: ManifestSpec) -> dict[str, object]:
     Raises ValueError when the mark id does not fit 48 bits or the time has no zone.
     """
     mark = mark_digits(spec.mark_id)
+    consents = [_assertion(CONSENT, {"references": list(spec.consents)})] if spec.consents else []
     return {
         "claim_generator_info": [{"name": "Countersign", "version": spec.version}],
         "title": spec.clip_id,
         "format": "video/mp4",
         "assertions": [
-            _assertion(ACTIONS, {"actions": _actions(len(spec.parents))}),
+            _assertion(ACTIONS, {"actions": _actions(spec)}),
             _assertion(SOFT_BINDING, {"alg": spec.soft_binding, "blocks": [{"scope": {}, "value": mark}]}),
             _assertion(TRAINING_MINING, {"entries": _mining(allowed=spec.mining_allowed)}),
             _assertion(PROVENANCE, _provenance(spec)),
+            *consents,
         ],
     }
 
@@ -122,16 +130,18 @@ def _assertion(label: str, data: Mapping[str, object]) -> dict[str, object]:
     return {"label": label, "data": data}
 
 
-def _actions(parents: int) -> list[dict[str, object]]:
+def _actions(spec: ManifestSpec) -> list[dict[str, object]]:
     """List the actions in order: created from nothing, or opened and edited (C2PA 2.x, actions)."""
     bound: dict[str, object] = {"action": "c2pa.watermarked.bound"}
-    if not parents:
-        return [{"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + "trainedAlgorithmicMedia"}, bound]
+    by: dict[str, object] = {"softwareAgent": {"name": spec.generator}} if spec.generator else {}
+    if not spec.parents:
+        return [{"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + "trainedAlgorithmicMedia", **by}, bound]
     edited: dict[str, object] = {
         "action": "c2pa.edited",
         "digitalSourceType": SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia",
+        **by,
     }
-    placed = [_on_ingredients("c2pa.placed", [ingredient_id(index)]) for index in range(1, parents)]
+    placed = [_on_ingredients("c2pa.placed", [ingredient_id(index)]) for index in range(1, len(spec.parents))]
     return [_on_ingredients("c2pa.opened", [ingredient_id(0)]), *placed, edited, bound]
 
 

@@ -17,7 +17,7 @@ from moderation.checking import check_file
 from moderation.clips import Submission
 from moderation.db.clips import mark_of, read_clip
 from moderation.lineage import UPLOAD, parents_of
-from moderation.marking import order_for
+from moderation.marking import consent_reference, manifest_of, order_for
 from moderation.samples.drawing import draw_clip
 from moderation.services import Services
 from watermark.authority import open_authority
@@ -60,6 +60,19 @@ def sign_by_another(source: Path, target: Path) -> None:
     said = {"soft_binding": "org.example.none", "provider": "Other", "system": "Other", "version": "1"}
     spec = ManifestSpec(clip_id="theirs-1", mark_id=1, created_at=now, **said)
     sign(source, target, spec, Signer(sign=other.sign, chain_pem=other.chain_pem))
+
+
+def check_pseudonyms(services: Services, clip: str) -> None:
+    """A person in a clip is named by a word that is another in the next clip and says nothing of them."""
+    person = "per_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e"
+    stand_in = replace(canary.stand_in(services.clock.now()), cameos=[person, person])
+    payload = Payload(mark_id=1, key_version=1)
+    here, there = (
+        manifest_of(services, replace(stand_in, clip_id=each), payload).consents for each in (clip, "clip_2")
+    )
+    assert here == (consent_reference(services, clip, person),)
+    assert here != there
+    assert person not in here[0]
 
 
 def check_lineage(services: Services, clip: str, drawn: Path, out: Path) -> None:
@@ -128,6 +141,7 @@ def test_a_stripped_copy_gets_its_manifest_back_until_it_is_withdrawn(service, o
             said = json.loads(reader.json())
         assert (said["active_manifest"], len(said["manifests"])) == (manifest, manifests)
         assert said["manifests"][manifest]["ingredients"][0]["title"] == UPLOAD
+    check_pseudonyms(service.services, clip)
     check_lineage(service.services, clip, tmp_path / "drawn.mp4", file)
     refuse_a_transplant(service, clip, payload, tmp_path)
     release.withdraw(service.services, ORG, clip, "tester", "test")

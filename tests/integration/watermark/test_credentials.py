@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from watermark import credentials
 from watermark.attestation import TEXT_LIMIT, interpret
 from watermark.authority import Authority, open_authority
-from watermark.credentials import CredentialsState, Signer, SignerFailed, SigningFailed, Trust, read, sign
+from watermark.credentials import CredentialsState, Signer, SignerFailed, SigningFailed, Trust, read, report, sign
 from watermark.jumbf import MANIFEST_BOX
 from watermark.manifest import MINING_USES, ManifestSpec, definition
 
@@ -51,6 +51,18 @@ def test_the_manifest_says_what_the_law_asks(spec: ManifestSpec):
     assert set(said["org.countersign.provenance"]) == {"provider", "system", "version", "time", "id"}
     allowed = definition(replace(spec, mining_allowed=True))["assertions"][2]  # type: ignore[index]
     assert {entry["use"] for entry in allowed["data"]["entries"].values()} == {"allowed"}
+
+
+def test_generator_and_pseudonyms_are_signed_and_trusted(clip, spec, signer, trust, tmp_path: Path):
+    said = replace(spec, generator="Example Model 3", consents=("0f" * 16, "a1" * 16))
+    sign(clip, tmp_path / "out.mp4", said, signer)
+    assert read(tmp_path / "out.mp4", trust).ours
+    store = report(tmp_path / "out.mp4", trust)
+    active = store["manifests"][store["active_manifest"]]
+    found = {item["label"]: item["data"] for item in active["assertions"]}
+    assert found["org.countersign.consent"] == {"references": ["0f" * 16, "a1" * 16]}
+    assert found["c2pa.actions.v2"]["actions"][0]["softwareAgent"]["name"] == "Example Model 3"
+    assert "org.countersign.consent" not in {item["label"] for item in definition(spec)["assertions"]}
 
 
 @pytest.mark.parametrize("broken", [{"mark_id": 1 << 48}, {"mark_id": -1}, {"created_at": NAIVE}])
