@@ -72,6 +72,7 @@ $(VENV)/.installed: $(VENV)/.python requirements.lock pyproject.toml
 	@echo "installing the pinned packages (about 170 MB to download the first time)"
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --quiet --no-deps -e .
+	@$(PYTHON) .ci/first_import.py
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock

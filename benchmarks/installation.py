@@ -3,6 +3,7 @@
 Downloads are timed apart from work where the builder tells them. Leaves nothing behind but its result.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,11 @@ def measure_environment(venv: Path) -> dict[str, object]:
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     quiet = ["--disable-pip-version-check", "--no-input", "--quiet", "--no-compile"]
     lock = ["--require-hashes", "--requirement", str(ROOT / "requirements.lock")]
-    subprocess.run([str(venv / "bin" / "python"), "-m", "pip", "install", *quiet, *lock], check=True)
+    python = str(venv / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", *quiet, *lock], check=True)
+    subprocess.run(
+        [python, str(ROOT / ".ci" / "first_import.py")], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     seconds = time.monotonic() - began
     (packages,) = venv.glob("lib/python3*/site-packages")
     parts = {place.name: _size(place) / MEGABYTE for place in packages.iterdir()}

@@ -36,6 +36,7 @@ def python(wheel: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*install, "--require-hashes", "-r", str(root / "requirements.lock")], cwd=folder, check=True)
     subprocess.run([*install, "--no-deps", str(wheel)], cwd=folder, check=True)
+    subprocess.run([str(python), str(root / ".ci" / "first_import.py")], cwd=folder, check=True)
     return python
 
 
