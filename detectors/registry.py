@@ -35,6 +35,7 @@ from detectors.manifests import Manifest, Presence
 from detectors.packs import load_manifest
 from detectors.runtime import Device
 from detectors.screentext import ScreenText
+from detectors.speech import Unwritten, give_way
 from detectors.voices import MATCH_WINDOWS, Voices
 from detectors.words import WordLists, Words
 
@@ -67,6 +68,7 @@ DETECTORS: Final[Mapping[str, Factory]] = {
     "screen_text": lambda equipment: ScreenText.load(equipment.manifest, device=equipment.device),
     "words": lambda equipment: Words.load(equipment.manifest, equipment.lexicon),
     "caller": lambda _: CallerClaims(),
+    "speech_text": lambda _: Unwritten(),
 }
 
 
@@ -86,7 +88,7 @@ def load_detectors(
     equipment = Equipment(manifest=manifest, device=device, lexicon=lexicon, calibrations=calibrations or {})
     factories = {**DETECTORS, **plugins()}
     loaded = tuple(_load(name, factory, equipment) for name, factory in factories.items())
-    loaded += (additions or Additions()).load(root, manifest)
+    loaded = give_way(loaded + (additions or Additions()).load(root, manifest))
     _refuse_double_signals(loaded)
     return loaded
 

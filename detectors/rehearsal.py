@@ -14,9 +14,12 @@ from detectors.base import (
     Model,
     Sample,
     Signal,
+    Sound,
     State,
     Subject,
 )
+from detectors.speech import SIGNAL as SPEECH_TEXT
+from detectors.speech import Utterance, transcribed
 
 REHEARSAL: Final = Model(id="rehearsal", version="1")
 
@@ -61,6 +64,38 @@ class RehearsalDetector:
         self.dawdle()
         if self.broken or self.drifted:
             raise DetectorUnavailable(f"{self.name} was told to be {'broken' if self.broken else 'drifted'}")
+
+
+@dataclass(slots=True, kw_only=True)
+class RehearsalSpeech:
+    """Writes down the same utterances for every clip that has sound, as a detector of speech would."""
+
+    utterances: tuple[Utterance, ...]
+    name: str = "rehearsal_speech"
+    signals: tuple[str, ...] = (SPEECH_TEXT,)
+
+    def open(self, subject: Subject) -> "Hearing":  # noqa: ARG002 (the protocol's; the script decides)
+        return Hearing(self)
+
+    def self_check(self) -> None:
+        """There is nothing that could fail."""
+
+
+@dataclass(slots=True)
+class Hearing:
+    """One clip's worth of the script."""
+
+    detector: RehearsalSpeech
+    heard: bool = False
+
+    def see(self, frames: Sequence[Frame]) -> None:
+        """Frames say nothing."""
+
+    def hear(self, sound: Sound) -> None:
+        self.heard |= bool(len(sound.samples))
+
+    def finish(self) -> Findings:
+        return transcribed(self.detector.utterances, REHEARSAL, heard=self.heard)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from detectors.base import (
     Voice,
 )
 from detectors.minors import withhold_ages_of_drawn
+from detectors.speech import SIGNAL, SOURCE
 from moderation.attending import Attention, probe
 from moderation.canary import demand_detectors, note_outage
 from moderation.canonical import canonical
@@ -215,6 +216,8 @@ def vouched(detector: Detector, inspection: Inspection) -> Findings:
     names = [signal.name for signal in findings.signals]
     if len(set(names)) < len(names) or not set(names) <= set(detector.signals):
         raise DetectorError(f"it emits {names} and announced {list(detector.signals)}")
+    if any(text.source == SOURCE for text in findings.texts) and SIGNAL not in names:
+        raise DetectorError(f"it gives words that were said without {SIGNAL}")
     for signal in findings.signals:
         if not all(math.isfinite(sample.value) and sample.time_ms >= 0 for sample in signal.samples):
             raise DetectorError(f"{signal.name} has a sample that is no number at no time of the clip")

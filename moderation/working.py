@@ -22,6 +22,7 @@ ROOT_SECONDS = 300.0
 RETENTION_SECONDS = 3600.0
 CANARY_SECONDS = 3600.0
 BEAT_SECONDS = 10.0
+LOAD_AFTER_SECONDS = 5.0
 #: How often a detector that failed its probe is tried again.
 RECOVERY_SECONDS = 30.0
 #: How long the engine's records of finished runs are kept.
@@ -69,10 +70,13 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
 
 
 def tend_detectors(services: Services, stop: threading.Event) -> None:
-    """Load the detectors at once, before any clip comes, then probe them when it is due.
+    """Load the detectors soon after the start, whether a clip came or not, then probe them when it is due.
 
-    In a thread of its own: reading weights takes seconds, and a probe may hang until its deadline.
+    In a thread of its own: reading weights takes seconds, and a probe may hang until its deadline. The rest of the
+    service starts first, for they would fight for the processors.
     """
+    if stop.wait(LOAD_AFTER_SECONDS):
+        return
     attempt(lambda: services.detectors)
     waited = 0.0
     while not stop.wait(RECOVERY_SECONDS):

@@ -126,6 +126,11 @@ SIGNALS: dict[str, SignalEntry] = {
     "text.detection": SignalEntry(
         per="some", may_block=False, means="how surely writing was read off the frame, 0 where none was"
     ),
+    "speech.text": SignalEntry(
+        per="some",
+        may_block=False,
+        means="how surely words were heard where they begin; not measured without a detector that writes down speech",
+    ),
     "voice.speech": SignalEntry(per="some", may_block=False, means="share of a quarter of a second that is speech"),
     "voice.match_distance": SignalEntry(
         per="some", high=2.0, may_block=False, means="distance of a voice to the nearest registered one"

@@ -10,7 +10,8 @@ import pytest
 from clips import ClipPlan, Sound, draw_clip
 
 from detectors.base import Findings, Subject
-from detectors.rehearsal import RehearsalDetector
+from detectors.rehearsal import RehearsalDetector, RehearsalSpeech
+from detectors.speech import Utterance
 from moderation import consent
 from moderation.assembly import open_services
 from moderation.checking import check_file
@@ -235,3 +236,19 @@ def test_templates_are_sealed_and_turned(services, tmp_path):
         gallery = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
     assert np.linalg.norm(turned) == pytest.approx(1, abs=1e-5)
     assert gallery.people == (person,)
+
+
+def test_what_is_said_is_read_like_a_prompt_where_a_transcript_is_made(services, loaded, tmp_path):
+    path = tmp_path / "speaks.mp4"
+    draw_sample(path, seconds=2, width=320, height=180, audio=speak(TEXT, "en+m3", Settings().models))
+    services.__dict__["detectors"] = loaded
+    said = verdict(services, path)
+    assert said["status"] == "released"
+    assert said["signals"]["speech.text"]["state"] == "not_measured"
+    scam = Utterance(start_ms=1_000, text="double your bitcoin, send now", confidence=0.9)
+    others = [detector for detector in loaded if "speech.text" not in detector.signals]
+    services.__dict__["detectors"] = (*others, RehearsalSpeech(utterances=(scam,)))
+    said = verdict(services, path)
+    assert said["signals"]["speech.text"]["state"] == "measured"
+    assert said["status"] == "in_review"
+    assert [reason["code"] for reason in said["decision"]["reasons"]] == ["prompt_text"]
