@@ -30,6 +30,7 @@ from detectors.centre import CENTRE
 from detectors.drawn import DrawnDetector
 from detectors.explicit import ExplicitDetector
 from detectors.faces import Faces
+from detectors.gpu import tracks
 from detectors.likeness import Lines
 from detectors.manifests import Manifest, Presence
 from detectors.packs import load_manifest
@@ -42,7 +43,7 @@ from detectors.words import WordLists, Words
 #: Entry points of this group are plug-ins: each names a `Factory`.
 PLUGIN_GROUP: Final = "countersign.detectors"
 #: Raised by hand with every change of this package's code that can change a number it emits.
-SCORING: Final = 3
+SCORING: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,7 @@ def manifest_hash(
             "alike": views.ALIKE,
             "stretches": views.STRETCHES,
             "age_views": views.AGE_VIEWS,
+            "ages_of_tracks": tracks.SAME_BOX,
             "age": [minors.CLEARED_FROM, minors.LIKELY_MINOR, minors.SECOND_DEVIATION_YEARS, minors.SECOND_MARGIN],
             "drawn": [drawn.EVERY_MS, minors.DRAWN_FROM, minors.MIN_SHADES],
             "graph": [

@@ -26,6 +26,7 @@ from detectors.base import (
     Text,
     Voice,
 )
+from detectors.gpu.tracks import tie_ages_to_tracks
 from detectors.minors import withhold_ages_of_drawn
 from detectors.speech import SIGNAL, SOURCE
 from moderation.attending import Attention, probe
@@ -173,7 +174,7 @@ def _look(
                 hear(work, sound, ask)
     (account,) = accounts
     return replace(
-        gather([*withhold_ages_of_drawn(finish(work, ask)), overlooked(account)], seen),
+        gather([*tie_ages_to_tracks(withhold_ages_of_drawn(finish(work, ask))), overlooked(account)], seen),
         shots=[[start.start_ms, start.shot] for start in account.shots],
         unseen_ms=[[stretch.first_ms, stretch.last_ms] for stretch in account.unseen],
     )
