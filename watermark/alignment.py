@@ -1,19 +1,36 @@
-"""Where a folded tile begins, and with which polarities: told by the keyed sync. Knows no frames and no payload."""
+"""Where a field begins, and with which polarities: told by the keyed waves. Knows no frames and no payload."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import erfc, sqrt
+from functools import lru_cache
+from math import erfc, exp, sqrt
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Shifts of the highest energy that are looked at more closely.
-_CLOSER = 2
+from watermark.spreading import FIELD_TILES, PERIOD_MS, WAVES, ChipPlan
+
+#: Amplitudes at the waves and, for the noise there, at frequencies beside them: complex64 [..., WAVES, 1 + BESIDE].
+Heard: TypeAlias = NDArray[np.complex64]
+
+BESIDE = 8
+#: Frequencies beside a wave: not so near that it leaks into them, not so far that the picture has another power there.
+_NEAR, _FAR = 3, 6
+#: No wave counts more than so many times its noise: a picture's own texture may have just that frequency.
+_LOUDEST = 3.0
+#: Speeds at which a copy may be shown, and the steps in which its start within the polarities is looked for.
+_SPEEDS = (1.0, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25)
+_START_STEP_MS = 125
+#: Sequences and shifts that are looked at more closely.
+_SEQUENCES, _SHIFTS = 3, 3
+#: Waves as loud as this by chance at most tell enough for a closer look: it costs little, a miss costs the mark.
+_WORTH_A_LOOK = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Place:
-    """A shift of the tile, the chance of seeing it without a mark, and each window's share (with its sign)."""
+    """A shift of the field in pixels, the chance of it without a mark, and each window's share (with its sign)."""
 
     row: int
     column: int
@@ -21,46 +38,136 @@ class Place:
     weights: NDArray[np.float32]
 
 
-def places(sync: NDArray[np.float32], untrimmed: NDArray[np.int8], sequences: NDArray[np.int8]) -> Iterator[Place]:
-    """Yield no shift at all, and the likeliest shifts.
+def listen(field: NDArray[np.float32], plan: ChipPlan, mirrored_width: int | None = None) -> Heard:
+    """Return what is heard in a folded field [n, n]: complex64 [WAVES, 1 + BESIDE].
 
-    `sync` is [windows, n, n], each window's correlation with the sync at every shift; `untrimmed` are the windows'
-    polarities in a copy that starts where the clip did, `sequences` [starts, windows] those in others. A shift is
-    judged on one map that adds the windows up under a sequence, in units of that map's own deviation: what stands
-    still in the picture (or another deployment's mark) is in all windows alike, so windows must not be counted as
-    independent witnesses.
+    Of the mirrored sheet when given the width that it had before it was folded.
     """
-    found = {(0, 0): _judge(sync, untrimmed, (0, 0), 1)}
-    for at in _promising(sync, untrimmed):
-        follow = np.abs(_without_mean(sequences) @ sync[:, *at])
-        best = _judge(sync, sequences[int(follow.argmax())], at, len(sequences) * sync[0].size)
-        if at not in found or best.chance < found[at].chance:
-            found[at] = best
-    yield from found.values()
+    return heard_in(np.fft.rfft2(field).astype(np.complex64), plan, mirrored_width)
 
 
-def _promising(sync: NDArray[np.float32], untrimmed: NDArray[np.int8]) -> set[tuple[int, int]]:
-    """Shifts of high energy, with and without what stands still, and the best for an untrimmed copy."""
-    coherent = np.tensordot(_without_mean(untrimmed), sync, 1)
-    maps = [np.abs(coherent), np.square(sync).sum(axis=0)]
-    if len(sync) > 1:
-        maps.append(np.square(sync - sync.mean(axis=0)).sum(axis=0))
-    return {at for energy in maps for at in _highest(energy)}
+def heard_in(spectrum: NDArray[np.complex64], plan: ChipPlan, mirrored_width: int | None = None) -> Heard:
+    """Return what `listen` does, from the field's half spectrum [n, n / 2 + 1]."""
+    down, across = np.moveaxis(_bins(plan), -1, 0)
+    n = spectrum.shape[0]
+    if mirrored_width is None:
+        return _at(spectrum, down, across)
+    turn = np.exp(-2j * np.pi * across * (mirrored_width - 1) / n).astype(np.complex64)
+    return np.asarray(_at(spectrum, down, -across) * turn, np.complex64)
 
 
-def _highest(energy: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    for flat in np.argpartition(energy.reshape(-1), -_CLOSER)[-_CLOSER:]:
-        row, column = divmod(int(flat), energy.shape[1])
+def _at(spectrum: NDArray[np.complex64], down: NDArray[np.intp], across: NDArray[np.intp]) -> Heard:
+    """Read a half spectrum, which has no negative frequencies across, at frequencies of any sign."""
+    sign = np.where(across < 0, -1, 1)
+    read = spectrum[(sign * down) % spectrum.shape[0], np.abs(across)]
+    return np.asarray(np.where(across < 0, read.conj(), read), np.complex64)
+
+
+@lru_cache(maxsize=64)
+def _bins(plan: ChipPlan) -> NDArray[np.intp]:
+    """Frequencies that are listened to, [WAVES, 1 + BESIDE, 2]: the wave, and those beside it where nothing lies."""
+    side = np.arange(-_FAR, _FAR + 1)
+    steps = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
+    steps = steps[np.argsort(np.hypot(*steps.T), kind="stable")]
+    both = np.concatenate([plan.waves, -plan.waves])
+    chosen = []
+    for wave in plan.waves:
+        near = wave + steps
+        clear = np.hypot(*np.moveaxis(near[:, None] - both[None], -1, 0)).min(axis=1) >= _NEAR
+        silent = clear & (near % FIELD_TILES != 0).any(axis=1)
+        chosen.append([wave, *np.resize(near[silent], (BESIDE, 2))])
+    return np.array(chosen)
+
+
+def sequences(times_ms: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return the polarities that windows at these times may have, [choices, windows], each once but for its sign.
+
+    The first is that of a copy that starts where the clip did and has its speed.
+    """
+    starts = np.arange(0, PERIOD_MS, _START_STEP_MS)
+    clock = np.multiply.outer(np.array(_SPEEDS), times_ms)[:, None] + starts[None, :, None]
+    signs = (1 - 2 * (clock.reshape(-1, len(times_ms)) // PERIOD_MS % 2)).astype(np.int8)
+    if not len(times_ms):
+        return signs[:1]
+    _, first = np.unique(signs * signs[:, :1], axis=0, return_index=True)
+    return signs[np.sort(first)]
+
+
+def places(heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, geometries: int = 1) -> Iterator[Place]:
+    """Yield no shift at all, and the likeliest shifts; nothing where the waves are no louder than chance.
+
+    `heard` is [windows, WAVES, 1 + BESIDE], `polarity` what `sequences` says of the windows, `geometries` how many
+    others were looked at before this one. The noise is what lies beside the waves after the windows were added up:
+    what stands still in the picture is in all windows alike, so windows must not be counted as independent witnesses.
+    """
+    loud = _loudness(np.tensordot(without_mean(polarity), heard, 1))
+    energy = np.square(np.abs(loud)).sum(axis=-1)
+    look = [at for at in np.argsort(-energy)[:_SEQUENCES] if _erlang(float(energy[at])) * len(polarity) < _WORTH_A_LOOK]
+    if not look and _erlang(float(energy[0])) > _WORTH_A_LOOK:
+        return
+    map_ = _map(loud[0], plan)
+    yield _judge(heard, polarity[0], plan, (0, 0), float(map_[0, 0]), geometries)
+    for at in look:
+        map_ = _map(loud[at], plan)
+        choices = len(polarity) * map_.size * geometries
+        for row, column in _peaks(map_):
+            yield _judge(heard, polarity[at], plan, (row, column), float(map_[row, column]), choices)
+
+
+def _judge(
+    heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, shift: tuple[int, int], score: float, choices: int
+) -> Place:
+    sign = 1.0 if score >= 0 else -1.0
+    each = np.real(_loudness(heard) * np.conj(_expected(plan, shift))).sum(axis=-1) / sqrt(WAVES / 2)
+    weights = _weights(each.astype(np.float32), (sign * polarity).astype(np.float32))
+    chance = min(1.0, choices * erfc(abs(score) / sqrt(2)))
+    return Place(row=shift[0], column=shift[1], chance=chance, weights=weights)
+
+
+def _loudness(heard: Heard) -> NDArray[np.complex64]:
+    """Return the waves in units of the noise beside them, [..., WAVES], none louder than a limit."""
+    beside = np.square(np.abs(heard[..., 1:])).mean(axis=-1)
+    # Noise changes slowly with length: the neighbours in length make the estimate firmer.
+    padded = np.concatenate([beside[..., 2:0:-1], beside, beside[..., -2:-4:-1]], axis=-1)
+    noise = sum(padded[..., i : i + WAVES] for i in range(5)) / 5
+    loud = heard[..., 0] / np.sqrt(noise + 1e-12)
+    return np.asarray(loud * np.minimum(1, _LOUDEST / (np.abs(loud) + 1e-9)), np.complex64)
+
+
+def _expected(plan: ChipPlan, shift: tuple[int, int] = (0, 0)) -> NDArray[np.complex64]:
+    """Return the phases that the waves have when the field begins at a shift; the first pixel's centre is half in."""
+    turns = plan.waves @ (0.5 - np.array(shift)) / plan.grade.field_px
+    return np.asarray(plan.phases * np.exp(2j * np.pi * turns), np.complex64)
+
+
+def _map(loud: NDArray[np.complex64], plan: ChipPlan) -> NDArray[np.float32]:
+    """Return how well the waves agree with the field at every shift, [n, n], in deviations of what noise does."""
+    n = plan.grade.field_px
+    spectrum = np.zeros((n, n // 2 + 1), np.complex64)
+    agreement = loud * np.conj(_expected(plan))
+    down, across = plan.waves.T
+    sign = np.where(across < 0, -1, 1)
+    spectrum[(sign * down) % n, np.abs(across)] = np.where(across < 0, agreement.conj(), agreement)
+    return np.asarray(np.fft.irfft2(spectrum, (n, n)) * (n * n / 2 / sqrt(WAVES / 2)), np.float32)
+
+
+def _peaks(map_: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
+    """Yield the highest places, of either sign, no two within two chips."""
+    left = np.abs(map_)
+    near = np.arange(-4, 5)
+    for _ in range(_SHIFTS):
+        row, column = divmod(int(left.argmax()), left.shape[1])
         yield row, column
+        left[np.ix_((row + near) % left.shape[0], (column + near) % left.shape[1])] = 0
 
 
-def _judge(sync: NDArray[np.float32], polarity: NDArray[np.int8], at: tuple[int, int], choices: int) -> Place:
-    """Say how likely the map that follows a polarity sequence is to peak here by chance, one of `choices` looked at."""
-    combined = np.tensordot(_without_mean(polarity), sync, 1)
-    score = abs(float(combined[at])) / (float(combined.std()) + 1e-9)
-    sign = 1.0 if combined[at] >= 0 else -1.0
-    weights = _weights(sync[:, *at], sign * polarity.astype(np.float32))
-    return Place(row=at[0], column=at[1], chance=min(1.0, choices * erfc(score / sqrt(2))), weights=weights)
+def _erlang(energy: float) -> float:
+    """Return the probability that noise alone makes all waves together as loud as this."""
+    term, total = 1.0, 1.0
+    for i in range(1, WAVES):
+        term *= energy / i
+        total += term
+    return min(1.0, total * exp(-energy))
 
 
 def _weights(correlations: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,10 +179,10 @@ def _weights(correlations: NDArray[np.float32], expected: NDArray[np.float32]) -
     along = correlations * expected
     spread = max(float(along.var()) - 1, 0.0)
     strength = along.mean() + spread / (1 + spread) * (along - along.mean())
-    return _without_mean(np.asarray(expected * strength, np.float32))
+    return without_mean(np.asarray(expected * strength, np.float32))
 
 
-def _without_mean(weights: NDArray[np.float32] | NDArray[np.int8]) -> NDArray[np.float32]:
+def without_mean(weights: NDArray[np.float32] | NDArray[np.int8]) -> NDArray[np.float32]:
     """Cancel what stands still, as far as weights of one sign allow."""
     n = weights.shape[-1]
     return np.asarray(weights - n / (n + 1) * weights.mean(axis=-1, keepdims=True), np.float32)

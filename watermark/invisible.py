@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from watermark.despreading import AlignedTier, Candidate
 from watermark.frames import Planes
+from watermark.geometry import Geometry
 from watermark.payload import Payload, decode, encode
 from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
@@ -45,8 +46,10 @@ class InvisibleReading:
     confidence: float = 0.0
     #: Windows of an eighth of a second that were read.
     windows: int = 0
-    #: For people: which geometry the mark was read in.
-    geometry: str | None = None
+    #: For people: how the mark was looked at.
+    view: str | None = None
+    #: Where the copy's pixels lie in the original, when found.
+    geometry: Geometry | None = None
 
 
 class Tier(Protocol):
@@ -78,7 +81,6 @@ class InvisibleMarker:
     def __init__(self, payload: Payload, key: bytes, width: int, height: int) -> None:
         drawn = pattern(chip_plan(key, grade_for(width, height)), encode(payload, key), width, height)
         self._pattern = np.clip(np.rint(drawn * _UNIT), -127, 127).astype(np.int16)
-        self._key = key
         # A small frame has fewer pixels to speak with, so each speaks louder.
         louder = np.clip((720 / min(width, height)) ** 0.35, 0.75, 1.3)
         gains = np.minimum(np.interp(np.arange(256), _DETAIL, _GAIN) * louder, _GAIN[-1])
@@ -88,7 +90,7 @@ class InvisibleMarker:
         """Add the pattern to `planes.y`; of the rest only `time_ms` is read."""
         grid = self._gains[busyness(planes.y)]
         gain = cv2.resize(grid, self._pattern.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        scale = int(polarities(self._key, np.array([planes.time_ms]))[0]) / _UNIT**2
+        scale = int(polarities(np.array([planes.time_ms]))[0]) / _UNIT**2
         change = cv2.multiply(self._pattern, gain, scale=scale)
         planes.y[...] = cv2.add(planes.y, change, dtype=cv2.CV_8U)
 
@@ -129,7 +131,7 @@ class _Reader:
         self._windows = 0
         self._trials = 0
         self._least_chance = 1.0
-        self._geometry: str | None = None
+        self._view: str | None = None
         self._frames_since = 0
 
     def watch(self, time_ms: int, picture: NDArray[np.uint8]) -> InvisibleReading | None:
@@ -152,7 +154,7 @@ class _Reader:
         if self._least_chance > _SYNC_IS_SURE:
             return InvisibleReading(state="not_found", windows=self._windows)
         confidence = 1 - self._least_chance
-        return InvisibleReading(state="damaged", confidence=confidence, windows=self._windows, geometry=self._geometry)
+        return InvisibleReading(state="damaged", confidence=confidence, windows=self._windows, view=self._view)
 
     def _attempt(self) -> InvisibleReading | None:
         for tier in self._tiers:
@@ -164,13 +166,14 @@ class _Reader:
                         payload=payload,
                         confidence=1 - self._trials * _FALSE_DECODE,
                         windows=self._windows,
-                        geometry=f"{tier.name}: {candidate.geometry}",
+                        view=f"{tier.name}: {candidate.view}",
+                        geometry=candidate.geometry,
                     )
         return None
 
     def _decode(self, candidate: Candidate) -> Payload | None:
         self._trials += 1
         if candidate.chance < self._least_chance:
-            self._least_chance, self._geometry = candidate.chance, candidate.geometry
+            self._least_chance, self._view = candidate.chance, candidate.view
         # Only the key whose chips were found: a payload naming another would be noise that happened to pass.
         return decode(candidate.llr, {candidate.key_version: self._keys[candidate.key_version]})

@@ -169,7 +169,7 @@ class _Look:
             return Layer(state=LayerState.NOT_CHECKED, error=self.error)
         state = LayerState(self.reading.state)
         mark = self.mark()
-        details: dict[str, JsonValue] = {"geometry": self.reading.geometry}
+        details: dict[str, JsonValue] = {"geometry": self.reading.view}
         if mark is not None:
             details |= {"payload": f"{mark.mark_id:012x}", "key_version": mark.key_version}
         # A file that broke off showed no mark in what could be seen of it: that is no "not found".

@@ -117,7 +117,7 @@ def test_it_survives_a_mirror(published):
     mirrored = [(t, y[:, ::-1]) for t, y in published["textured"]]
     reading = read(encoded(mirrored, 26), KEYS)
     assert reading.payload == PAYLOAD
-    assert "mirrored" in reading.geometry
+    assert "mirrored" in reading.view
 
 
 @pytest.mark.parametrize("columns", [slice(300, 1041), slice(437, 841)], ids=["shorter", "portrait"])
