@@ -24,6 +24,9 @@ _SPEEDS = (1.0, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25)
 _START_STEP_MS = 125
 #: Sequences and shifts that are looked at more closely.
 _SEQUENCES, _SHIFTS = 3, 3
+#: Where the field is about known: so many sequences, and shifts in pixels, are looked at.
+_NEAR_SEQUENCES = 2
+_AROUND = np.arange(-3, 4)
 #: Waves as loud as this by chance at most tell enough for a closer look: it costs little, a miss costs the mark.
 _WORTH_A_LOOK = 0.2
 
@@ -105,13 +108,28 @@ def places(heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, geometries:
     look = [at for at in np.argsort(-energy)[:_SEQUENCES] if _erlang(float(energy[at])) * len(polarity) < _WORTH_A_LOOK]
     if not look and _erlang(float(energy[0])) > _WORTH_A_LOOK:
         return
-    map_ = _map(loud[0], plan)
+    map_ = agreement(loud[0], _expected(plan), plan)
     yield _judge(heard, polarity[0], plan, (0, 0), float(map_[0, 0]), geometries)
     for at in look:
-        map_ = _map(loud[at], plan)
+        map_ = agreement(loud[at], _expected(plan), plan)
         choices = len(polarity) * map_.size * geometries
         for row, column in _peaks(map_):
             yield _judge(heard, polarity[at], plan, (row, column), float(map_[row, column]), choices)
+
+
+def places_near(heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, choices: int) -> Iterator[Place]:
+    """Yield how windows agree with a field that begins about where they do, under the likeliest polarities.
+
+    `choices` is how many maps and shifts were looked at before this one.
+    """
+    loud = _loudness(np.tensordot(without_mean(polarity), heard, 1))
+    scores = np.abs(np.real(loud * np.conj(_expected(plan))).sum(axis=-1))
+    for at in np.argsort(-scores)[:_NEAR_SEQUENCES]:
+        map_ = agreement(loud[at], _expected(plan), plan)
+        near = np.abs(map_[np.ix_(_AROUND, _AROUND)])
+        row, column = divmod(int(near.argmax()), len(_AROUND))
+        shift = int(_AROUND[row]) % len(map_), int(_AROUND[column]) % len(map_)
+        yield _judge(heard, polarity[at], plan, shift, float(map_[shift]), choices * len(polarity))
 
 
 def _judge(
@@ -140,14 +158,19 @@ def _expected(plan: ChipPlan, shift: tuple[int, int] = (0, 0)) -> NDArray[np.com
     return np.asarray(plan.phases * np.exp(2j * np.pi * turns), np.complex64)
 
 
-def _map(loud: NDArray[np.complex64], plan: ChipPlan) -> NDArray[np.float32]:
-    """Return how well the waves agree with the field at every shift, [n, n], in deviations of what noise does."""
+def agreement(
+    loud: NDArray[np.complex64], expected: NDArray[np.complex64], plan: ChipPlan
+) -> NDArray[np.float32]:
+    """Return how well waves agree with what is expected at every shift of the field, [n, n].
+
+    In deviations of what noise does, for waves in units of their noise.
+    """
     n = plan.grade.field_px
     spectrum = np.zeros((n, n // 2 + 1), np.complex64)
-    agreement = loud * np.conj(_expected(plan))
+    agreeing = loud * np.conj(expected)
     down, across = plan.waves.T
     sign = np.where(across < 0, -1, 1)
-    spectrum[(sign * down) % n, np.abs(across)] = np.where(across < 0, agreement.conj(), agreement)
+    spectrum[(sign * down) % n, np.abs(across)] = np.where(across < 0, agreeing.conj(), agreeing)
     return np.asarray(np.fft.irfft2(spectrum, (n, n)) * (n * n / 2 / sqrt(WAVES / 2)), np.float32)
 
 

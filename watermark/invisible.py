@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from watermark.despreading import AlignedTier, Candidate
 from watermark.frames import Planes
 from watermark.geometry import Geometry
+from watermark.lattice import LatticeTier
 from watermark.payload import Payload, decode, encode
 from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
@@ -67,8 +68,8 @@ class Tier(Protocol):
         """Yield what is worth decoding in what was watched so far."""
 
 
-#: What `read` tries, in this order, after each step. A search over rotation and free scale would be the next one.
-TIERS: Sequence[Callable[[Mapping[int, bytes]], Tier]] = (AlignedTier,)
+#: What `read` tries, in this order, after each step.
+TIERS: Sequence[Callable[[Mapping[int, bytes]], Tier]] = (AlignedTier, LatticeTier)
 
 
 class InvisibleMarker:

@@ -1,5 +1,7 @@
 """Frames made ready for the mark's readers: what the picture shows taken away, what repeats folded. Knows no key."""
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from watermark.spreading import CHIP_PX
 #: Pixels over which the picture's own power is taken, and the noise power of a flat area.
 _NEIGHBOURHOOD = 9
 _CODING_NOISE = 0.3
+
+Sheet = TypeVar("Sheet", np.float32, np.complex64)
 
 
 def scaled(luma: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -24,10 +28,11 @@ def whiten(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(rest / (power + _CODING_NOISE), -2, 2).astype(np.float32)
 
 
-def level(sheet: NDArray[np.float32]) -> NDArray[np.float32]:
+def level(sheet: NDArray[Sheet]) -> NDArray[Sheet]:
     """Remove row and column means: borders of letterboxes and captions repeat along them."""
     flat = sheet - sheet.mean(axis=1, keepdims=True)
-    return np.asarray(flat - flat.mean(axis=0, keepdims=True), np.float32)
+    levelled: NDArray[Sheet] = (flat - flat.mean(axis=0, keepdims=True)).astype(sheet.dtype)
+    return levelled
 
 
 def fold(sheet: NDArray[np.float32], n: int) -> NDArray[np.float32]:

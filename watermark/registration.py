@@ -1,0 +1,159 @@
+"""From a guessed map to an exact one: the waves' phases in parts of a sheet. Knows no frames, no time, no payload."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watermark.alignment import agreement
+from watermark.constellation import Guess, Spectrum, per_short_side
+from watermark.spreading import WAVES, ChipPlan
+
+#: Parts of a sheet whose phases are taken one by one, down and across.
+_PARTS = (3, 4)
+#: No wave counts more than so many times its noise.
+_LOUDEST = 3.0
+#: Steps of the climb in short sides of the original, and how often each is gone.
+_STEPS = (0.008, 0.004, 0.002, 0.001)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Registration:
+    """An exact map from a sheet to the original, and how sure it is.
+
+    `affine` [2, 3] takes (down, across, 1) in pixels of the sheet, (0, 0) its corner, to short sides of the original
+    from where a field begins; `bend` [2] makes it projective, in shares per sheet. `score` is the agreement of all
+    waves in deviations of noise; `turn` the phase of a sheet that was summed with complex weights.
+    """
+
+    affine: NDArray[np.float64]
+    bend: NDArray[np.float64]
+    score: float
+    turn: float = 0.0
+
+    def homography(self, size: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the map as a projective matrix [3, 3] over (down, across, 1), for a sheet of this size."""
+        to_middle = np.array([[1.0, 0, -size[0] / 2], [0, 1, -size[1] / 2], [0, 0, 1]])
+        bend = np.eye(3)
+        bend[2, :2] = self.bend / max(size)
+        back = np.linalg.inv(to_middle)
+        return np.asarray(np.vstack([self.affine, [0, 0, 1]]) @ back @ bend @ to_middle)
+
+
+def register(
+    sheet: NDArray[np.float32] | NDArray[np.complex64], spectrum: Spectrum, plan: ChipPlan, guess: Guess
+) -> Registration:
+    """Find the exact map near a guess, for a levelled sheet [h, w] whose spectrum is given."""
+    affine = np.column_stack([guess.matrix.T, [0.0, 0.0]])
+    found = Registration(affine=affine, bend=np.zeros(2), score=0.0)
+    for first in (True, False):
+        parts, turn = _heard(sheet, spectrum, plan, found.affine)
+        if first:
+            found = _shifted(parts.sum(axis=0), plan, found)
+        found = replace(_climb(parts, plan, found, sheet.shape), turn=turn)
+    return found
+
+
+def _heard(
+    sheet: NDArray[np.float32] | NDArray[np.complex64],
+    spectrum: Spectrum,
+    plan: ChipPlan,
+    affine: NDArray[np.float64],
+) -> tuple[NDArray[np.complex64], float]:
+    """Return the waves in each part of a sheet [parts, WAVES], in units of the whole sheet's noise, and their turn."""
+    frequencies = per_short_side(plan) @ affine[:, :2]
+    _, usual = spectrum.at(frequencies)
+    noise = np.sqrt(usual)
+    real = _by_parts(sheet.real, frequencies) / noise
+    if not np.iscomplexobj(sheet):
+        return real, 0.0
+    imaginary = _by_parts(sheet.imag, frequencies) / noise
+    whole, other = real.sum(axis=0), imaginary.sum(axis=0)
+    turn = 0.5 * float(np.angle(((whole + 1j * other) * np.conj(whole - 1j * other)).sum()))
+    # A real sheet has twice the power of each of its parts' noise.
+    return np.asarray(sqrt(2) * (np.cos(turn) * real + np.sin(turn) * imaginary), np.complex64), turn
+
+
+def _by_parts(sheet: NDArray[np.float32], frequencies: NDArray[np.float64]) -> NDArray[np.complex64]:
+    """Return each part's Fourier sums at the frequencies, phases counted from the sheet's corner."""
+    rows = np.array_split(np.arange(sheet.shape[0]), _PARTS[0])
+    columns = np.array_split(np.arange(sheet.shape[1]), _PARTS[1])
+    down = np.exp(-2j * np.pi * np.outer(np.arange(sheet.shape[0]) + 0.5, frequencies[:, 0])).astype(np.complex64)
+    across = np.exp(-2j * np.pi * np.outer(np.arange(sheet.shape[1]) + 0.5, frequencies[:, 1])).astype(np.complex64)
+    both = np.ascontiguousarray(np.concatenate([across.real, across.imag], axis=1))
+    parts = []
+    for some in columns:
+        sums = np.ascontiguousarray(sheet[:, some[0] : some[-1] + 1]) @ both[some[0] : some[-1] + 1]
+        turned = (sums[:, :WAVES] + 1j * sums[:, WAVES:]) * down
+        parts.append([turned[some_rows[0] : some_rows[-1] + 1].sum(axis=0) for some_rows in rows])
+    return np.asarray(parts, np.complex64).swapaxes(0, 1).reshape(-1, WAVES)
+
+
+def _shifted(whole: NDArray[np.complex64], plan: ChipPlan, found: Registration) -> Registration:
+    """Find the shift under which the waves of the whole sheet agree."""
+    map_ = agreement(_bounded(whole), plan.phases, plan)
+    at = np.array(divmod(int(np.abs(map_).argmax()), map_.shape[1]))
+    affine = found.affine.copy()
+    affine[:, 2] = -plan.grade.field * at / map_.shape[0]
+    return replace(found, affine=affine)
+
+
+def _bounded(waves: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    return np.asarray(waves * np.minimum(1, _LOUDEST / (np.abs(waves) + 1e-9)), np.complex64)
+
+
+def _climb(
+    parts: NDArray[np.complex64], plan: ChipPlan, start: Registration, size: tuple[int, ...]
+) -> Registration:
+    """Climb over shift, stretch, turn and bend to where the parts agree best."""
+    frequencies = per_short_side(plan)
+    limit = np.minimum(1, _LOUDEST / (np.abs(parts.sum(axis=0)) + 1e-9))
+    parts = parts * limit * np.conj(plan.phases)
+    grid = list(product(*((2 * (np.arange(n) + 0.5) / n - 1 for n in _PARTS))))
+    places = np.array(grid)  # the parts' middles, -1 to 1
+    shapes = np.stack(list(_shapes(places)))  # [8, parts, 2]
+    middle = start.affine @ (size[0] / 2, size[1] / 2, 1)
+
+    def score(amounts: NDArray[np.float64]) -> float:
+        moved = start.affine[:, 2] + np.tensordot(amounts, shapes, 1)
+        turns = np.exp(-2j * np.pi * (moved @ frequencies.T))
+        return abs(float(np.real((parts * turns).sum())))
+
+    amounts, best = np.zeros(len(shapes)), 0.0
+    best = score(amounts)
+    for step in _STEPS:
+        for _, which, sign in product(range(2), range(len(shapes)), (1, -1)):
+            moved = amounts.copy()
+            moved[which] += sign * step
+            while (better := score(moved)) > best:
+                amounts, best = moved.copy(), better
+                moved[which] += sign * step
+    return _applied(start, amounts, size, middle, best / sqrt(WAVES / 2))
+
+
+def _shapes(places: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """How the parts [parts, 2] move in a shift, a stretch or turn, and a bend."""
+    for axis in (0, 1):
+        unit = np.eye(2)[axis]
+        yield np.broadcast_to(unit, places.shape)
+        yield places[:, :1] * unit
+        yield places[:, 1:] * unit
+
+
+def _applied(
+    start: Registration,
+    amounts: NDArray[np.float64],
+    size: tuple[int, ...],
+    middle: NDArray[np.float64],
+    score: float,
+) -> Registration:
+    """Add what the climb found to the map: moves of the sheet's middle and slopes over its half sides."""
+    by_axis = amounts.reshape(2, 3)
+    slopes = by_axis[:, 1:] / (np.array(size[:2]) / 2)
+    linear = start.affine[:, :2] + slopes
+    moved = middle + by_axis[:, 0]
+    shift = moved - linear @ (np.array(size[:2]) / 2)
+    return Registration(affine=np.column_stack([linear, shift]), bend=start.bend, score=score)
