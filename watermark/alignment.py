@@ -90,10 +90,8 @@ def sequences(times_ms: NDArray[np.int64]) -> NDArray[np.int8]:
     starts = np.arange(0, PERIOD_MS, _START_STEP_MS)
     clock = np.multiply.outer(np.array(_SPEEDS), times_ms)[:, None] + starts[None, :, None]
     signs = (1 - 2 * (clock.reshape(-1, len(times_ms)) // PERIOD_MS % 2)).astype(np.int8)
-    if not len(times_ms):
-        return signs[:1]
     _, first = np.unique(signs * signs[:, :1], axis=0, return_index=True)
-    return signs[np.sort(first)]
+    return np.asarray(signs[np.sort(first)], np.int8)
 
 
 def places(heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, geometries: int = 1) -> Iterator[Place]:
@@ -103,7 +101,7 @@ def places(heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, geometries:
     others were looked at before this one. The noise is what lies beside the waves after the windows were added up:
     what stands still in the picture is in all windows alike, so windows must not be counted as independent witnesses.
     """
-    loud = _loudness(np.tensordot(without_mean(polarity), heard, 1))
+    loud = _loudness(_summed(without_mean(polarity), heard))
     energy = np.square(np.abs(loud)).sum(axis=-1)
     look = [at for at in np.argsort(-energy)[:_SEQUENCES] if _erlang(float(energy[at])) * len(polarity) < _WORTH_A_LOOK]
     if not look and _erlang(float(energy[0])) > _WORTH_A_LOOK:
@@ -122,7 +120,7 @@ def places_near(heard: Heard, polarity: NDArray[np.int8], plan: ChipPlan, choice
 
     `choices` is how many maps and shifts were looked at before this one.
     """
-    loud = _loudness(np.tensordot(without_mean(polarity), heard, 1))
+    loud = _loudness(_summed(without_mean(polarity), heard))
     scores = np.abs(np.real(loud * np.conj(_expected(plan))).sum(axis=-1))
     for at in np.argsort(-scores)[:_NEAR_SEQUENCES]:
         map_ = agreement(loud[at], _expected(plan), plan)
@@ -142,6 +140,10 @@ def _judge(
     return Place(row=shift[0], column=shift[1], chance=chance, weights=weights)
 
 
+def _summed(weights: NDArray[np.float32], heard: Heard) -> Heard:
+    return np.tensordot(weights, heard, 1).astype(np.complex64)
+
+
 def _loudness(heard: Heard) -> NDArray[np.complex64]:
     """Return the waves in units of the noise beside them, [..., WAVES], none louder than a limit."""
     beside = np.square(np.abs(heard[..., 1:])).mean(axis=-1)
@@ -158,9 +160,7 @@ def _expected(plan: ChipPlan, shift: tuple[int, int] = (0, 0)) -> NDArray[np.com
     return np.asarray(plan.phases * np.exp(2j * np.pi * turns), np.complex64)
 
 
-def agreement(
-    loud: NDArray[np.complex64], expected: NDArray[np.complex64], plan: ChipPlan
-) -> NDArray[np.float32]:
+def agreement(loud: NDArray[np.complex64], expected: NDArray[np.complex64], plan: ChipPlan) -> NDArray[np.float32]:
     """Return how well waves agree with what is expected at every shift of the field, [n, n].
 
     In deviations of what noise does, for waves in units of their noise.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watermark.spreading import ChipPlan
+from watermark.whitening import Sheet
 
 #: A spectrum is this much finer than its sheet can tell apart, so that no wave falls between two places.
 _FINER = 2
@@ -35,38 +36,66 @@ class Spectrum:
     """How loud each frequency of a sheet is: float32 [down, across] in units of the usual power around it."""
 
     loudness: NDArray[np.float32]
+    #: The same, flat, with one more row and column for what lies beyond the sheet's frequencies: it says nothing.
+    padded: NDArray[np.float32]
     #: Power usual around each frequency, same shape.
     usual: NDArray[np.float32]
     #: Of the sheet: height and width.
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, sheet: NDArray[np.float32] | NDArray[np.complex64]) -> "Spectrum":
+    def of(cls, sheet: Sheet) -> "Spectrum":
         """Take a levelled sheet [h, w]; of a complex one both turning senses are added."""
         height, width = sheet.shape
         shape = cv2.getOptimalDFTSize(_FINER * height), cv2.getOptimalDFTSize(_FINER * width)
         power = np.square(np.abs(np.fft.fft2(sheet.astype(np.complex64), shape))).astype(np.float32)
         if np.iscomplexobj(sheet):
-            power = (power + np.roll(power[::-1, ::-1], (1, 1), (0, 1))) / 2
+            power = (power + np.roll(power[::-1, ::-1], (1, 1), (0, 1))) * np.float32(0.5)
         centred = np.fft.fftshift(power)
         usual = np.fft.ifftshift(cv2.blur(centred, (_AROUND, _AROUND), borderType=cv2.BORDER_REFLECT_101))
         floor = 1e-3 * float(np.median(usual)) + 1e-9
         loudness = np.where(usual > floor, np.minimum(power / (usual + floor), _LOUDEST), 1)
         loudness[:_AXIS], loudness[1 - _AXIS :], loudness[:, :_AXIS], loudness[:, 1 - _AXIS :] = 1, 1, 1, 1
-        return cls(loudness.astype(np.float32), (usual + floor).astype(np.float32), (height, width))
+        loudness = loudness.astype(np.float32)
+        padded = np.pad(loudness, ((0, 1), (0, 1)), constant_values=1).reshape(-1)
+        return cls(loudness, padded, (usual + floor).astype(np.float32), (height, width))
 
-    def at(self, frequencies: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return loudness and usual power at frequencies in cycles per pixel, [..., 2] down and across."""
-        shape = np.array(self.loudness.shape)
+    def energies(self, maps: NDArray[np.float64], waves: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return how loud all waves [WAVES, 2] together are under each of some maps [maps, 2, 2]."""
+        frequencies = maps.reshape(-1, 2) @ waves.T
+        height, width = self.loudness.shape
+        rows, columns = _bins(frequencies[::2], height), _bins(frequencies[1::2], width)
+        return np.asarray(self.padded.take(rows * np.int32(width + 1) + columns).sum(axis=1), np.float32)
+
+    def usual_at(self, frequencies: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the usual power at frequencies in cycles per pixel, [..., 2] down and across."""
+        shape = np.array(self.usual.shape)
         down, across = np.moveaxis(np.rint(frequencies * shape).astype(np.intp) % shape, -1, 0)
-        within = (np.abs(frequencies) < _HIGHEST / 2).all(axis=-1)
-        return np.where(within, self.loudness[down, across], 1), self.usual[down, across]
+        return np.asarray(self.usual[down, across], np.float32)
+
+    def stretched(
+        self, waves: NDArray[np.float64], sizes: NDArray[np.float64], mirror: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Try all maps that stretch along the axes only."""
+        height, width = self.loudness.shape
+        rows = _bins(np.outer(waves[:, 0], 1 / sizes), height) * np.int32(width + 1)
+        columns = _bins(np.outer(waves[:, 1], mirror / sizes), width)
+        most = int(np.log(_STRETCH) / _STEP)
+        energies, diagonals = [], []
+        for lag in range(-most, most + 1):
+            down, over = slice(max(lag, 0), len(sizes) + min(lag, 0)), slice(max(-lag, 0), len(sizes) + min(-lag, 0))
+            energies.append(self.padded.take(rows[:, down] + columns[:, over]).sum(axis=0))
+            diagonals.append(np.stack([1 / sizes[down], mirror / sizes[over]], axis=1))
+        return np.concatenate(energies), np.concatenate(diagonals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Guess:
-    """A map under which the waves are loud: `matrix` [2, 2] takes cycles per short side of the original, down and
-    across, to cycles per pixel of the sheet. `energy` is in deviations from what all guesses have."""
+    """A map under which the waves are loud.
+
+    `matrix` [2, 2] takes cycles per short side of the original, down and across, to cycles per pixel of the sheet.
+    `energy` is in deviations from what all maps have.
+    """
 
     matrix: NDArray[np.float64]
     energy: float
@@ -92,43 +121,10 @@ def _turned(short: int) -> NDArray[np.float64]:
     return np.stack([np.stack([cos, -sin * mirror], -1), np.stack([sin, cos * mirror], -1)], -2)
 
 
-def _stretched_energy(
-    spectrum: Spectrum, waves: NDArray[np.float64], mirror: float
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return how loud the waves are under maps that stretch along the axes only, and the maps' diagonals [maps, 2]."""
-    sizes = _sizes(min(spectrum.size))
-    across = mirror / sizes
-    height, width = spectrum.loudness.shape
-    # One more row and column hold what lies beyond the sheet's frequencies: it says nothing.
-    loudness = np.pad(spectrum.loudness, ((0, 1), (0, 1)), constant_values=1).reshape(-1)
-    rows = _bins(np.outer(waves[:, 0], 1 / sizes), height) * np.int32(width + 1)
-    columns = _bins(np.outer(waves[:, 1], across), width)
-    most = int(np.log(_STRETCH) / _STEP)
-    energies, diagonals = [], []
-    for lag in range(-most, most + 1):
-        down, over = slice(max(lag, 0), len(sizes) + min(lag, 0)), slice(max(-lag, 0), len(sizes) + min(-lag, 0))
-        energies.append(loudness.take(rows[:, down] + columns[:, over]).sum(axis=0))
-        diagonals.append(np.stack([1 / sizes[down], across[over]], axis=1))
-    return np.concatenate(energies), np.concatenate(diagonals)
-
-
 def _bins(frequencies: NDArray[np.float64], length: int) -> NDArray[np.int32]:
     """Return places in a spectrum, and its end for what lies beyond the highest frequency."""
     places = np.rint(frequencies * length) % length
     return np.where(np.abs(frequencies) < _HIGHEST / 2, places, length).astype(np.int32)
-
-
-def _turned_energy(
-    spectrum: Spectrum, waves: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return how loud the waves are under maps that turn and scale evenly, and the maps [maps, 2, 2]."""
-    maps = _turned(min(spectrum.size))
-    energy = [spectrum.at(np.einsum("mij,wj->mwi", maps[i : i + 4096], waves))[0].sum(axis=1) for i in _starts(maps)]
-    return np.concatenate(energy), maps
-
-
-def _starts(maps: NDArray[np.float64]) -> range:
-    return range(0, len(maps), 4096)
 
 
 #: How the copy may have been turned by a quarter before all else.
@@ -137,31 +133,23 @@ _QUARTERS = (np.eye(2), np.array([[0.0, -1.0], [1.0, 0.0]]))
 
 def guesses(spectrum: Spectrum, waves: NDArray[np.float64], most: int) -> tuple[list[Guess], int]:
     """Return the maps under which the waves [WAVES, 2] are loudest, refined, best first, and how many were tried."""
-    found: list[Guess] = []
-    tried = 0
-    for maps, energy in _families(spectrum, waves):
-        tried += len(energy)
-        usual, deviation = float(energy.mean()), float(energy.std()) + 1e-9
-        for matrix in _apart(maps, energy, most):
-            better, best = _refined(spectrum, waves, matrix)
-            found.append(Guess(matrix=better, energy=(best - usual) / deviation))
-    return sorted(found, key=lambda guess: -guess.energy)[:most], tried
-
-
-def _families(
-    spectrum: Spectrum, waves: NDArray[np.float64]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float32]]]:
-    """Yield families of maps [maps, 2, 2] and how loud the waves are under each."""
+    short = min(spectrum.size)
+    families = [_turned(short)]
+    energies = [np.concatenate([spectrum.energies(part, waves) for part in np.array_split(families[0], 4)])]
     for quarter, mirror in product(_QUARTERS, (1.0, -1.0)):
-        energy, diagonals = _stretched_energy(spectrum, waves @ quarter.T, mirror)
-        yield diagonals[:, :, None] * quarter, energy
-    energy, maps = _turned_energy(spectrum, waves)
-    yield maps, energy
+        energy, diagonals = spectrum.stretched(waves @ quarter.T, _sizes(short), mirror)
+        families.append(diagonals[:, :, None] * quarter)
+        energies.append(energy)
+    maps, energy = np.concatenate(families), np.concatenate(energies)
+    usual, deviation = float(energy.mean()), float(energy.std()) + 1e-9
+    found = []
+    for matrix in _apart(maps, energy, most):
+        better, best = _refined(spectrum, waves, matrix)
+        found.append(Guess(matrix=better, energy=(best - usual) / deviation))
+    return sorted(found, key=lambda guess: -guess.energy), len(maps)
 
 
-def _apart(
-    maps: NDArray[np.float64], energy: NDArray[np.float32], most: int
-) -> Iterator[NDArray[np.float64]]:
+def _apart(maps: NDArray[np.float64], energy: NDArray[np.float32], most: int) -> Iterator[NDArray[np.float64]]:
     """Yield the best maps, none like another."""
     chosen: list[NDArray[np.float64]] = []
     top = np.argpartition(-energy, 40 * most)[: 40 * most]
@@ -187,7 +175,7 @@ def _refined(
     best = 0.0
     for step in (0.5, 0.5, 0.25):
         near = matrix + step * _STEP * np.sqrt(np.abs(np.linalg.det(matrix))) * _neighbours()
-        energy = spectrum.at(np.einsum("mij,wj->mwi", near, waves))[0].sum(axis=1)
+        energy = spectrum.energies(near, waves)
         at = int(energy.argmax())
         matrix, best = near[at], float(energy[at])
     return matrix, best

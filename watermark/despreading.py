@@ -1,4 +1,4 @@
-"""From frames back to soft payload bits: whiten, fold into one tile, find the field. Decodes nothing, keeps no frame."""
+"""From frames back to soft payload bits: fold into one tile, find the field. Decodes nothing, keeps no frame."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping

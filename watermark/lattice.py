@@ -17,8 +17,8 @@ from watermark.constellation import Spectrum, guesses, per_short_side
 from watermark.despreading import Candidate, soft_bits
 from watermark.geometry import Geometry
 from watermark.registration import Registration, register
-from watermark.spreading import CHIP_PX, GRADES, PERIOD_MS, ChipPlan, chip_plan, polarities
-from watermark.whitening import fold, level, scaled, whiten
+from watermark.spreading import CHIP_PX, GRADES, PERIOD_MS, ChipPlan, Grade, chip_plan, polarities
+from watermark.whitening import Sheet, fold, level, scaled, whiten
 
 #: Milliseconds summed into one sheet, and between the frames that are taken.
 WINDOW_MS = 250
@@ -31,8 +31,8 @@ _LONG_SIDES = (320, 640)
 _FIRST_SEARCH = 16
 #: A map that would make a sheet wider than this (in pixels of two per chip) is none that we made.
 _WIDEST = 3000
-#: Speeds at which the alternation is looked for; each finds what lies within a tenth of it.
-_SPEEDS = (1.0, 0.85, 1.2)
+#: Other speeds at which the alternation is looked for; each finds, in 10 s, what lies within a twentieth of it.
+_SPEEDS = (0.82, 0.91, 1.1, 1.2)
 #: Sheets are kept in whole parts of their highest value.
 _UNIT = 63 / 2
 #: Maps that are looked at more closely in every search.
@@ -131,10 +131,11 @@ class LatticeTier:
         """Yield maps under which the waves agree, the likeliest kind of copy first."""
         times = np.array([window.time_ms for window in self._windows])
         tried = 0
-        for size, weights in product(range(len(_LONG_SIDES)), _weightings(times)):
-            sheet = level(self._sheet(size, weights))
+        for sums in _sums(times, thorough=self._ended):
+            size = sums.size
+            sheet = level(self._sheet(size, sums.weights))
             spectrum = Spectrum.of(sheet)
-            for grade, (version, key) in product(GRADES, self._keys.items()):
+            for grade, (version, key) in product(sums.grades, self._keys.items()):
                 plan = chip_plan(key, grade)
                 likeliest, maps = guesses(spectrum, per_short_side(plan), _CLOSER)
                 tried += maps * grade.field_px**2
@@ -145,9 +146,9 @@ class LatticeTier:
                     if exact.score >= _AGREEING:
                         yield _Found(key_version=version, plan=plan, size=size, registration=exact, tried=tried)
 
-    def _sheet(self, size: int, weights: NDArray[np.complex64]) -> NDArray[np.float32] | NDArray[np.complex64]:
+    def _sheet(self, size: int, weights: Sheet) -> Sheet:
         """Add up the windows' sheets of one size."""
-        total = np.zeros(self._windows[0].sheets[size].shape, weights.dtype)
+        total: Sheet = np.zeros(self._windows[0].sheets[size].shape, weights.dtype)
         for weight, window in zip(weights, self._windows, strict=True):
             total += weight * window.sheets[size].astype(np.float32)
         return total
@@ -238,9 +239,30 @@ def _working(luma: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
     return scaled(luma, size)
 
 
-def _weightings(times_ms: NDArray[np.int64]) -> Iterator[NDArray[np.float32] | NDArray[np.complex64]]:
-    """Yield what windows may be weighed by: the clip's own clock, any start at some speed, and none."""
-    yield without_mean(polarities(times_ms))
-    for speed in _SPEEDS:
-        yield np.exp(-1j * np.pi * speed * times_ms / PERIOD_MS).astype(np.complex64)
-    yield np.ones(len(times_ms), np.float32)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sum:
+    """One way of adding up windows, in which size, and the grades that are looked for in it."""
+
+    weights: Sheet
+    size: int = 0
+    grades: tuple[Grade, ...] = GRADES
+
+
+def _sums(times_ms: NDArray[np.int64], *, thorough: bool) -> Iterator[_Sum]:
+    """Yield sums by the clip's own clock, by any start, and then by other speeds and in the larger size."""
+    if times_ms[-1] - times_ms[0] < PERIOD_MS:
+        yield _Sum(weights=np.ones(len(times_ms), np.float32))
+        return
+    own_clock, any_start = without_mean(polarities(times_ms)), _alternating(times_ms, 1.0)
+    yield _Sum(weights=own_clock)
+    yield _Sum(weights=any_start)
+    if thorough:
+        for speed in _SPEEDS:
+            yield _Sum(weights=_alternating(times_ms, speed), grades=GRADES[:1])
+        yield _Sum(weights=own_clock, size=1, grades=GRADES[:1])
+        yield _Sum(weights=any_start, size=1, grades=GRADES[:1])
+
+
+def _alternating(times_ms: NDArray[np.int64], speed: float) -> NDArray[np.complex64]:
+    """Weigh windows by the alternation's first harmonic: it adds up from any start."""
+    return np.asarray(np.exp(-1j * np.pi * speed * times_ms / PERIOD_MS), np.complex64)

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from watermark.alignment import agreement
 from watermark.constellation import Guess, Spectrum, per_short_side
 from watermark.spreading import WAVES, ChipPlan
+from watermark.whitening import Sheet
 
 #: Parts of a sheet whose phases are taken one by one, down and across.
 _PARTS = (3, 4)
 #: No wave counts more than so many times its noise.
 _LOUDEST = 3.0
+#: Noise agrees as much as 4.2 somewhere on the field; what agrees less than this is not looked at more closely.
+_WORTH_CLIMBING = 4.3
 #: Steps of the climb in short sides of the original, and how often each is gone.
 _STEPS = (0.008, 0.004, 0.002, 0.001)
 
@@ -25,8 +28,9 @@ class Registration:
     """An exact map from a sheet to the original, and how sure it is.
 
     `affine` [2, 3] takes (down, across, 1) in pixels of the sheet, (0, 0) its corner, to short sides of the original
-    from where a field begins; `bend` [2] makes it projective, in shares per sheet. `score` is the agreement of all
-    waves in deviations of noise; `turn` the phase of a sheet that was summed with complex weights.
+    from where a field begins; `bend` [2] makes it projective: shares by which a half sheet grows down and across.
+    `score` is the agreement of all waves in deviations of noise; `turn` the phase of a sheet that was summed with
+    complex weights.
     """
 
     affine: NDArray[np.float64]
@@ -36,16 +40,14 @@ class Registration:
 
     def homography(self, size: tuple[int, int]) -> NDArray[np.float64]:
         """Return the map as a projective matrix [3, 3] over (down, across, 1), for a sheet of this size."""
-        to_middle = np.array([[1.0, 0, -size[0] / 2], [0, 1, -size[1] / 2], [0, 0, 1]])
+        half = np.array(size) / 2
+        from_middle = np.array([[half[0], 0, half[0]], [0, half[1], half[1]], [0, 0, 1]])
         bend = np.eye(3)
-        bend[2, :2] = self.bend / max(size)
-        back = np.linalg.inv(to_middle)
-        return np.asarray(np.vstack([self.affine, [0, 0, 1]]) @ back @ bend @ to_middle)
+        bend[2, :2] = -self.bend
+        return np.asarray(np.vstack([self.affine, [0, 0, 1]]) @ from_middle @ bend @ np.linalg.inv(from_middle))
 
 
-def register(
-    sheet: NDArray[np.float32] | NDArray[np.complex64], spectrum: Spectrum, plan: ChipPlan, guess: Guess
-) -> Registration:
+def register(sheet: Sheet, spectrum: Spectrum, plan: ChipPlan, guess: Guess) -> Registration:
     """Find the exact map near a guess, for a levelled sheet [h, w] whose spectrum is given."""
     affine = np.column_stack([guess.matrix.T, [0.0, 0.0]])
     found = Registration(affine=affine, bend=np.zeros(2), score=0.0)
@@ -53,21 +55,22 @@ def register(
         parts, turn = _heard(sheet, spectrum, plan, found.affine)
         if first:
             found = _shifted(parts.sum(axis=0), plan, found)
+            if found.score < _WORTH_CLIMBING:
+                return found
         found = replace(_climb(parts, plan, found, sheet.shape), turn=turn)
     return found
 
 
 def _heard(
-    sheet: NDArray[np.float32] | NDArray[np.complex64],
+    sheet: Sheet,
     spectrum: Spectrum,
     plan: ChipPlan,
     affine: NDArray[np.float64],
 ) -> tuple[NDArray[np.complex64], float]:
     """Return the waves in each part of a sheet [parts, WAVES], in units of the whole sheet's noise, and their turn."""
     frequencies = per_short_side(plan) @ affine[:, :2]
-    _, usual = spectrum.at(frequencies)
-    noise = np.sqrt(usual)
-    real = _by_parts(sheet.real, frequencies) / noise
+    noise = np.sqrt(spectrum.usual_at(frequencies))
+    real = np.asarray(_by_parts(sheet.real, frequencies) / noise, np.complex64)
     if not np.iscomplexobj(sheet):
         return real, 0.0
     imaginary = _by_parts(sheet.imag, frequencies) / noise
@@ -98,23 +101,22 @@ def _shifted(whole: NDArray[np.complex64], plan: ChipPlan, found: Registration) 
     at = np.array(divmod(int(np.abs(map_).argmax()), map_.shape[1]))
     affine = found.affine.copy()
     affine[:, 2] = -plan.grade.field * at / map_.shape[0]
-    return replace(found, affine=affine)
+    return replace(found, affine=affine, score=float(np.abs(map_).max()))
 
 
 def _bounded(waves: NDArray[np.complex64]) -> NDArray[np.complex64]:
     return np.asarray(waves * np.minimum(1, _LOUDEST / (np.abs(waves) + 1e-9)), np.complex64)
 
 
-def _climb(
-    parts: NDArray[np.complex64], plan: ChipPlan, start: Registration, size: tuple[int, ...]
-) -> Registration:
+def _climb(parts: NDArray[np.complex64], plan: ChipPlan, start: Registration, size: tuple[int, ...]) -> Registration:
     """Climb over shift, stretch, turn and bend to where the parts agree best."""
     frequencies = per_short_side(plan)
     limit = np.minimum(1, _LOUDEST / (np.abs(parts.sum(axis=0)) + 1e-9))
     parts = parts * limit * np.conj(plan.phases)
-    grid = list(product(*((2 * (np.arange(n) + 0.5) / n - 1 for n in _PARTS))))
+    grid = list(product(*(2 * (np.arange(n) + 0.5) / n - 1 for n in _PARTS)))
     places = np.array(grid)  # the parts' middles, -1 to 1
-    shapes = np.stack(list(_shapes(places)))  # [8, parts, 2]
+    reach = places * np.array(size[:2]) / 2 @ start.affine[:, :2].T  # from the middle, in short sides
+    shapes = np.stack(list(_shapes(places, reach)))  # [8, parts, 2]
     middle = start.affine @ (size[0] / 2, size[1] / 2, 1)
 
     def score(amounts: NDArray[np.float64]) -> float:
@@ -134,13 +136,15 @@ def _climb(
     return _applied(start, amounts, size, middle, best / sqrt(WAVES / 2))
 
 
-def _shapes(places: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _shapes(places: NDArray[np.float64], reach: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     """How the parts [parts, 2] move in a shift, a stretch or turn, and a bend."""
     for axis in (0, 1):
         unit = np.eye(2)[axis]
         yield np.broadcast_to(unit, places.shape)
         yield places[:, :1] * unit
         yield places[:, 1:] * unit
+    yield places[:, :1] * reach
+    yield places[:, 1:] * reach
 
 
 def _applied(
@@ -151,9 +155,9 @@ def _applied(
     score: float,
 ) -> Registration:
     """Add what the climb found to the map: moves of the sheet's middle and slopes over its half sides."""
-    by_axis = amounts.reshape(2, 3)
+    by_axis = amounts[:6].reshape(2, 3)
     slopes = by_axis[:, 1:] / (np.array(size[:2]) / 2)
     linear = start.affine[:, :2] + slopes
     moved = middle + by_axis[:, 0]
     shift = moved - linear @ (np.array(size[:2]) / 2)
-    return Registration(affine=np.column_stack([linear, shift]), bend=start.bend, score=score)
+    return Registration(affine=np.column_stack([linear, shift]), bend=amounts[6:], score=score)

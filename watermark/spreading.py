@@ -70,7 +70,7 @@ def grade_for(width: int, height: int) -> Grade:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChipPlan:
-    """The keyed layout of the pattern: the sign and the coded bit of each chip of a tile, and the waves of the field."""
+    """The keyed layout of the pattern: each chip's sign and coded bit, and the waves of the field."""
 
     grade: Grade
     signs: NDArray[np.int8]
@@ -148,7 +148,7 @@ def pattern(plan: ChipPlan, coded: NDArray[np.int8], width: int, height: int) ->
     tile *= np.sqrt(1 - _WAVES_SHARE) / tile.std()
     period = tile.shape[0]
     chips = plan.grade.per_short_side / min(width, height)
-    across, down = (np.arange(width) + 0.5) * chips, (np.arange(height) + 0.5) * chips
+    across, down = ((np.arange(n, dtype=np.float64) + 0.5) * chips for n in (width, height))
     # A detector pixel's centre lies a quarter of a chip after the chip it samples: put the chips there.
     offset = 1 / (2 * CHIP_PX)
     xs = ((across - offset) * _FINE_PX % period).astype(np.float32)

@@ -1,6 +1,6 @@
 """Frames made ready for the mark's readers: what the picture shows taken away, what repeats folded. Knows no key."""
 
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -12,7 +12,9 @@ from watermark.spreading import CHIP_PX
 _NEIGHBOURHOOD = 9
 _CODING_NOISE = 0.3
 
-Sheet = TypeVar("Sheet", np.float32, np.complex64)
+#: A sum of whitened frames, float32 or (summed with complex weights) complex64 [h, w].
+Sheet: TypeAlias = NDArray[np.inexact[Any]]
+Number = TypeVar("Number", bound=np.inexact[Any])
 
 
 def scaled(luma: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -28,10 +30,10 @@ def whiten(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(rest / (power + _CODING_NOISE), -2, 2).astype(np.float32)
 
 
-def level(sheet: NDArray[Sheet]) -> NDArray[Sheet]:
+def level(sheet: NDArray[Number]) -> NDArray[Number]:
     """Remove row and column means: borders of letterboxes and captions repeat along them."""
     flat = sheet - sheet.mean(axis=1, keepdims=True)
-    levelled: NDArray[Sheet] = (flat - flat.mean(axis=0, keepdims=True)).astype(sheet.dtype)
+    levelled: NDArray[Number] = (flat - flat.mean(axis=0, keepdims=True)).astype(sheet.dtype)
     return levelled
 
 
