@@ -36,10 +36,9 @@ class InvisibleReading:
     """What the invisible layer says of a copy.
 
     `confidence` is 1 minus an upper bound of the probability that a copy without our mark gives this reading.
-    `found`: 2^-28 for every decoding tried, whatever the pictures are (24 bits of check and 4 of key version). Decoding
-    is tried only where the sync shows with a chance of at most 1e-4: 4 times in all over 100 copies without a mark
-    and two keys, which makes about 1e-10 a copy. `damaged`: the chance of its sync, the correlation map taken as
-    normal; some hundred places are looked at in a copy. `not_found`: 0.
+    `found`: 2^-28 for every decoding tried, whatever the pictures are (24 bits of check and 4 of key version); it is
+    tried only where keyed waves show. `damaged`: the chance of waves so strong. `not_found`: 0. The derivation stands
+    in docs/decisions/0017.
     """
 
     state: State
