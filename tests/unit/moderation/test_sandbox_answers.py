@@ -15,8 +15,10 @@ from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.wire import answer, order, plain
 from moderation.settings import Limits
 from watermark.fingerprint import fingerprint
+from watermark.inheritance import Inheritance
 from watermark.payload import Payload
 from watermark.probing import AudioTrack, ColourTags, Probe
+from watermark.reading import written
 from watermark.sampling import MOST_SHOTS, MOST_STRETCHES, Account, ShotStart, Stretch
 from watermark.visible import VisibleSpec
 from watermark.writing import Encoding, PassReport
@@ -135,6 +137,33 @@ def test_a_fingerprint_is_one_or_refused():
     for bad in (None, "", "!!!!", said[:-4], base64.b64encode(b"PDQ1\xff\xff\xff\x7f").decode(), [said]):
         with pytest.raises(Broken):
             answers.fingerprint(bad)
+
+
+def test_an_inheritance_is_held_to_what_was_asked_for():
+    whole = Inheritance(state="valid", manifest_id="urn:c2pa:1", generations=2, validation="{}", store=b"jumb" * 25)
+    said = written(whole)
+    assert answers.inheritance(said, 100) == whole
+    assert answers.inheritance(None, 100) is None
+    cut = whole.without_store("unreadable")
+    assert answers.inheritance(written(cut), 100) == cut
+    for change in (
+        {"state": "ours"},
+        {"cut": "because"},
+        {"cut": "size"},
+        {"store": ""},
+        {"store": "!"},
+        {"generations": -1},
+        {"generations": 66},
+        {"manifest_id": None},
+        {"manifest_id": "u" * 201},
+        {"validation": "[]"},
+        {"validation": "{" * 9},
+        {"validation": '{"a": "' + "x" * 600_000 + '"}'},
+    ):
+        with pytest.raises(Broken):
+            answers.inheritance(said | change, 100)
+    with pytest.raises(Broken):
+        answers.inheritance(said, 99)
 
 
 def test_stills_are_as_many_jpegs_as_were_asked_for():
