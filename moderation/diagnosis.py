@@ -19,6 +19,7 @@ from detectors.likeness import Lines, too_large
 from detectors.remote import read_remotes
 from detectors.runtime import require_device, require_runtime
 from moderation import __version__
+from moderation.clock import SystemClock
 from moderation.db import Database, queries
 from moderation.db.migrate import migrate, migrations_current
 from moderation.errors import ModerationError
@@ -26,9 +27,14 @@ from moderation.policy.loader import load_ruleset
 from moderation.postgres import server_for
 from moderation.sandbox import Sandbox
 from moderation.settings import Settings
+from moderation.signing import kind_of_signer
+from watermark.authority import LEAF_FILE
 from watermark.lettering import CannotDraw, render
+from watermark.signers import FileKey, SignerUnusable, demand_profile, ends_at, read_chain
 from watermark.visible import label
 
+#: From so few days on a certificate's end is worth a warning.
+CERTIFICATE_DAYS = 30
 OURS = ("moderation", "detectors", "watermark", "review_ui")
 
 
@@ -54,6 +60,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         ("models", models),
         ("GPU pack", gpu_pack),
         ("remote detectors", remotes),
+        ("signing", signers),
         ("policies", policies),
         ("database", database),
         ("decoder", decoder),
@@ -159,6 +166,33 @@ def remotes(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding(name="remote detectors", fine=True, says=f"frames are sent to {named}")
+
+
+def signers(settings: Settings) -> Iterator[Finding]:
+    """The signing certificate must be one that C2PA accepts, with some time left; the key is not used."""
+    signing, now = settings.marking.signing, SystemClock().now()
+    made = settings.state / "authority" / LEAF_FILE
+    if signing.chain is None and not made.is_file():
+        yield Finding(name="signing", fine=True, says="a development authority will be made at the first start")
+        return
+    try:
+        chain = read_chain(signing.chain or made)
+        if signing.chain is not None:
+            demand_profile(chain, now)
+        if signing.key is not None:
+            FileKey.read(signing.key)
+    except SignerUnusable as error:
+        yield Finding(name="signing", fine=False, says=str(error), fix="docs/howto/production-keys.md")
+        return
+    days = (ends_at(chain) - now).days
+    foreign = kind_of_signer(settings.marking) != "development"
+    yield Finding(
+        name="signing",
+        fine=days > 0,
+        warning=days < CERTIFICATE_DAYS or not (foreign or settings.development),
+        says=f"{kind_of_signer(settings.marking)}, the certificate ends in {days} days",
+        fix="renew the certificate, then restart" if foreign else "restart; sign with a key of your own in production",
+    )
 
 
 def policies(settings: Settings) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ def test_any_single_changed_byte_is_noticed(service, signed, tmp_path):
         "padding": range(store + 4000, store + 12_000),
     }
     places = [*range(8, 32, 5), *range(32, store + 40, 7)]
-    places += [chance.choice(within) for within in (*frame.values(), range(len(whole))) for _ in range(50)]
+    places += [chance.choice(within) for within in (*frame.values(), range(len(whole))) for _ in range(30)]
     unbound = 0
     for place in places:
         changed = bytearray(whole)
@@ -65,7 +65,7 @@ def test_any_single_changed_byte_is_noticed(service, signed, tmp_path):
         (tmp_path / "changed.mp4").write_bytes(changed)
         unbound += credentials.read(tmp_path / "changed.mp4", services.trust).ours
         assert not believed(services, tmp_path / "changed.mp4"), f"byte {place}"
-    assert unbound > 40, "C2PA alone is thought to leave the padding unbound; else the hash is not needed"
+    assert unbound > 25, "C2PA alone is thought to leave the padding unbound; else the hash is not needed"
 
 
 def test_verify_says_damaged_of_a_file_whose_unbound_bytes_changed(service, signed, tmp_path):

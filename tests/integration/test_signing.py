@@ -10,11 +10,26 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from moderation.cli.authority import app
+from moderation.diagnosis import Finding, signers
 from moderation.errors import Outage
-from moderation.settings import Marking, Signing
+from moderation.samples.drawing import draw_clip
+from moderation.settings import Marking, Settings, Signing
 from moderation.signing import kind_of_signer
+from moderation.verification import verify_file
 from watermark.authority import open_authority
+from watermark.credentials import sign
+from watermark.manifest import ManifestSpec
+from watermark.signers import FileKey, signer_with
 
+SPEC = ManifestSpec(
+    clip_id="theirs-1",
+    mark_id=1,
+    soft_binding="org.example.none",
+    provider="Other",
+    system="Other",
+    version="1",
+    created_at=datetime.now(UTC),
+)
 KEY_SERVICE = Path(__file__).parents[1] / "assets" / "key_service.py"
 
 
@@ -113,3 +128,33 @@ def test_half_a_signer_is_no_setting():
             Signing(**half)
     assert kind_of_signer(Marking()) == "development"
     assert kind_of_signer(Marking(signing=Signing(chain="c.pem", key="k.pem"))) == "file"
+
+
+def diagnosed(settings: Settings) -> Finding:
+    (found,) = signers(settings)
+    return found
+
+
+def test_doctor_looks_at_the_certificate_and_makes_none(settings, production: Signing, tmp_path: Path):
+    assert diagnosed(settings).fine
+    assert not settings.state.exists()
+    open_authority(settings.state / "authority", now=datetime.now(UTC) - timedelta(days=350))
+    near = diagnosed(settings)
+    assert (near.fine, near.warning) == (True, True)
+    signed = settings.model_copy(update={"marking": Marking(signing=production), "env": "production"})
+    assert (diagnosed(signed).fine, diagnosed(signed).warning) == (True, False)
+    Path(production.chain).write_text(create(tmp_path / "other")["root"])
+    assert "holds no certificates" in diagnosed(signed).says
+    assert not diagnosed(signed).fine
+
+
+def test_others_are_believed_by_a_list(run_app, tmp_path: Path):
+    other = create(tmp_path / "other")
+    service = run_app(marking=Marking(trusted_roots=other["root"]))
+    assert service.services.trust.others_pem == Path(other["root"]).read_text()
+    key, chain = FileKey.read(Path(other["key"])), Path(other["chain"]).read_text()
+    draw_clip(tmp_path / "drawn.mp4", seconds=1, width=160, height=96, fps=5)
+    sign(tmp_path / "drawn.mp4", tmp_path / "theirs.mp4", SPEC, signer_with(key, chain))
+    answer = verify_file(service.services, tmp_path / "theirs.mp4")
+    assert (answer["origin"], answer["clip_id"], answer["confidence"]) == ("other", None, 1.0)
+    assert answer["layers"]["c2pa"]["validation"] == "trusted"
