@@ -64,6 +64,7 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
     }
     if named is not None and origin == "ours":
         answer["consent_state"] = consent_state(services, named)
+        answer["manifest"] = manifest_document(services, reading, named)
     if staff_of is not None and origin == "unknown":
         answer["candidates"] = candidates(services, staff_of, reading)
     return answer
@@ -173,6 +174,17 @@ def layer_document(layer: Layer, *, hidden: frozenset[str]) -> dict[str, object]
     shown = {name: value for name, value in layer.details.items() if name not in hidden}
     document: dict[str, object] = {"state": str(layer.state), **shown}
     return document | {"error": layer.error} if layer.error else document
+
+
+def manifest_document(services: "Services", reading: MarksReading, named: Named) -> dict[str, object] | None:
+    """The manifest of a clip that is out, and whether this file lost it: then it signs nothing of the file."""
+    with services.database.system_transaction() as tx:
+        row = tx.pg.execute(RECORDS.manifests_of_clips, {"clips": [named.clip_id]}).fetchone()
+    if row is None:
+        return None
+    credentials = reading.credentials
+    carried = credentials is not None and credentials.ours and credentials.manifest_id == row[0]
+    return {"id": row[0], "url": f"/v1/c2pa/manifests/{row[0]}", "recovered": not carried}
 
 
 def consent_state(services: "Services", named: Named) -> str | None:

@@ -132,6 +132,10 @@ def test_a_stripped_copy_gets_its_manifest_back_until_it_is_withdrawn(service, o
     for query in ({"alg": "org.example.other"}, {"alg": where["alg"], "maxResults": 1}):
         found = manifest_ids(nobody.post(f"{C2PA}/matches/byContent", content=copy, headers=VIDEO, params=query))
         assert found == ([] if query["alg"] == "org.example.other" else [manifest])
+    for bytes_, recovered in ((copy, True), (file.read_bytes(), False)):
+        known = nobody.post("/v1/verify", files={"file": bytes_}).json()["manifest"]
+        assert (known["id"], known["recovered"]) == (manifest, recovered)
+        assert nobody.get(known["url"]).status_code == 200
     store = nobody.get(f"{C2PA}/manifests/{manifest}")
     assert store.headers["content-type"] == "application/c2pa"
     assert store.content in file.read_bytes()
