@@ -14,8 +14,9 @@ from detectors.base import Detector
 from moderation.attending import LeftBehind, probe
 from moderation.clips import Clip
 from moderation.errors import Outage
-from moderation.marking import order_for, sign_clip
+from moderation.marking import apply_signature, manifest_of, order_for, sign_clip
 from moderation.samples.drawing import draw_clip
+from watermark.credentials import SignReport
 from watermark.payload import Payload
 
 if TYPE_CHECKING:
@@ -39,6 +40,27 @@ def demand_marks(services: "Services") -> None:
         raise Outage("marks", str(fault) or repr(fault)) from fault
     if failures:
         raise Outage("marks", "; ".join(failures))
+
+
+def demand_signer(services: "Services") -> None:
+    """Where the last signature failed, sign a drawn clip first: no clip is decoded and encoded again in vain.
+
+    Raises Outage("signer") or Outage("timestamp") while signing fails.
+    """
+    _ = services.signer
+    if services.signing_fails:
+        with services.store.scratch() as folder:
+            sign_drawn(services, folder)
+        services.signing_fails = False
+
+
+def sign_drawn(services: "Services", folder: Path) -> tuple[SignReport, Path]:
+    """Sign a small drawn clip as any other. Raises Outage."""
+    drawn, signed = folder / "drawn.mp4", folder / "signed.mp4"
+    draw_clip(drawn, seconds=1, width=160, height=96, fps=5)
+    payload = Payload(mark_id=PAYLOAD, key_version=max(services.mark_keys))
+    report, _ = apply_signature(services, drawn, signed, manifest_of(services, stand_in(services.clock.now()), payload))
+    return report, signed
 
 
 def probe_detectors(services: "Services") -> dict[str, str]:

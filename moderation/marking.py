@@ -15,7 +15,7 @@ from moderation.errors import Outage
 from moderation.lineage import described, parents_of
 from moderation.sandbox import MarkOrder
 from moderation.stages import stage
-from watermark.credentials import SignerFailed, SigningFailed, TimestampUnavailable, sign
+from watermark.credentials import SignerFailed, SigningFailed, SignReport, TimestampUnavailable, sign
 from watermark.inheritance import UNUSABLE
 from watermark.manifest import ManifestSpec, Parent
 from watermark.payload import Payload
@@ -35,6 +35,10 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
         digits, key_version = mark_of(tx, clip_id)
         if tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone():
             return "done"
+    # Only here, for the canary marks too.
+    from moderation.canary import demand_signer  # noqa: PLC0415
+
+    demand_signer(services)
     payload = Payload(mark_id=int(digits, 16), key_version=key_version)
     with stage(services, org, clip_id, generation, "mark") as detail:
         with services.store.scratch() as folder, services.store.open(services.upload_key(clip)) as source:
@@ -92,20 +96,7 @@ def sign_clip(
     services: "Services", clip: Clip, payload: Payload, marked: Path, signed: Path, parents: tuple[Parent, ...] = ()
 ) -> dict[str, object]:
     """Sign the marked bytes with a C2PA manifest that names this clip. Raises Outage when the signer cannot."""
-    spec = manifest_of(services, clip, payload, parents)
-    try:
-        try:
-            report = sign(marked, signed, spec, services.signer)
-        except SigningFailed as error:
-            # Another's manifest may be one that cannot be signed over; it must not hold this clip for ever.
-            if isinstance(error, SignerFailed) or all(parent.inherited is None for parent in parents):
-                raise
-            spec = replace(spec, parents=tuple(map(_named_only, parents)))
-            report = sign(marked, signed, spec, services.signer)
-    except TimestampUnavailable as error:
-        raise Outage("timestamp", str(error)) from error
-    except SigningFailed as error:
-        raise Outage("signer", str(error)) from error
+    report, spec = apply_signature(services, marked, signed, manifest_of(services, clip, payload, parents))
     # Kept so that a copy that lost its manifest can be told what it said.
     manifest = signed.with_name("manifest.c2pa")
     manifest.write_bytes(report.manifest)
@@ -117,6 +108,27 @@ def sign_clip(
         "timestamp": report.timestamp,
         "parents": described(spec.parents),
     }
+
+
+def apply_signature(
+    services: "Services", source: Path, target: Path, spec: ManifestSpec
+) -> tuple[SignReport, ManifestSpec]:
+    """Sign a file; answers also what was signed after all. Raises Outage, and remembers that signing fails."""
+    try:
+        try:
+            return sign(source, target, spec, services.signer), spec
+        except SigningFailed as error:
+            # Another's manifest may be one that cannot be signed over; it must not hold this clip for ever.
+            if isinstance(error, SignerFailed) or all(parent.inherited is None for parent in spec.parents):
+                raise
+            spec = replace(spec, parents=tuple(map(_named_only, spec.parents)))
+            return sign(source, target, spec, services.signer), spec
+    except TimestampUnavailable as error:
+        services.signing_fails = True
+        raise Outage("timestamp", str(error)) from error
+    except SigningFailed as error:
+        services.signing_fails = True
+        raise Outage("signer", str(error)) from error
 
 
 def manifest_of(services: "Services", clip: Clip, payload: Payload, parents: tuple[Parent, ...] = ()) -> ManifestSpec:

@@ -68,6 +68,9 @@ class Services:
         self.left_behind = LeftBehind()
         self._loading = Loading(self._load_detectors)
 
+        #: Whether the last signature came to nothing: a drawn clip is signed before the next one is decoded.
+        self.signing_fails = False
+
     @property
     def dsn(self) -> str:
         """Where the database is, for the connections that must not come from the pool."""

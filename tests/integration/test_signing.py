@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from moderation.cli.authority import app
 from moderation.diagnosis import Finding, signers
 from moderation.errors import Outage
+from moderation.marking import mark
 from moderation.samples.drawing import draw_clip
 from moderation.settings import Marking, Settings, Signing
 from moderation.signing import kind_of_signer
@@ -158,3 +160,24 @@ def test_others_are_believed_by_a_list(run_app, tmp_path: Path):
     answer = verify_file(service.services, tmp_path / "theirs.mp4")
     assert (answer["origin"], answer["clip_id"], answer["confidence"]) == ("other", None, 1.0)
     assert answer["layers"]["c2pa"]["validation"] == "trusted"
+
+
+def test_no_clip_is_decoded_in_vain_while_signing_fails(run_app, drawn, dsn):
+    service = run_app(marking=Marking(timestamp_url="http://127.0.0.1:9/"))
+    services = service.services
+    clip = service.client.post("/v1/clips", files={"file": drawn.read_bytes()}).json()["id"]
+
+    def passes(generation: int) -> int:
+        query = "select count(*) from moderation.stages where stage = 'mark' and generation = %s"
+        with psycopg.connect(dsn) as connection:
+            return connection.execute(query, [generation]).fetchone()[0]
+
+    for generation, expected in ((1, 1), (2, 0)):
+        with pytest.raises(Outage) as caught:
+            mark(services, "default", clip, generation)
+        assert caught.value.cause == "timestamp"
+        assert passes(generation) == expected
+    services.settings.marking.timestamp_url = ""
+    del services.__dict__["signer"]
+    assert mark(services, "default", clip, 3) == "done"
+    assert (passes(3), services.signing_fails) == (1, False)
