@@ -324,13 +324,17 @@ def test_a_process_that_is_told_to_end_while_its_server_starts_or_stops(state: P
 def test_who_handles_signals_alone_goes_on_doing_so(state: Path):
     met = []
     before = signal.signal(signal.SIGTERM, lambda number, _: met.append(number))
+    # The server of the other tests may be open in this process and have taken it.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with EmbeddedPostgres(state, fsync=False):
             os.kill(os.getpid(), signal.SIGTERM)
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
         assert met == [signal.SIGTERM]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def test_an_external_database_is_only_named(state: Path):
