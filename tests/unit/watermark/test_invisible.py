@@ -175,7 +175,7 @@ def test_a_mark_that_cannot_be_decoded_is_damaged_not_absent():
     """The sync stands, and what lies around it is no code word."""
     marker = InvisibleMarker(PAYLOAD, KEY, 640, 360)
     noise = np.random.default_rng(0).integers(0, 2, CODED_BITS).astype(np.int8)
-    marker._pattern = (32 * pattern(chip_plan(KEY, grade_for(640, 360)), noise, 640, 360)).astype(np.int16)
+    marker._imprint.pattern = (32 * pattern(chip_plan(KEY, grade_for(640, 360)), noise, 640, 360)).astype(np.int8)
     reading = read(mark(drawn(640, 360, 40), marker), KEYS)
     assert (reading.state, reading.payload) == ("damaged", None)
     assert reading.confidence > 1 - 1e-6

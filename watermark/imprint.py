@@ -1,0 +1,93 @@
+"""The pixel work of the invisible mark: how busy each place is, and a pattern added as strongly as each may bear.
+
+In whole numbers throughout, so that every machine writes the same picture. Knows no keys and no payload.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+#: Gains are whole 32nds, and so is the pattern: both are bytes, and their product is in 1024ths of a grey level.
+UNIT: Final = 32
+#: Detail is measured on a picture of about this many lines; four by four of its pixels share a gain.
+_LINES: Final = 360
+_CELL: Final = 4
+#: Pixels that are worked on at once: few enough to stay in the processor's second cache from one step to the next.
+_BAND_PIXELS: Final = 160_000
+#: `luma ^ 128`, read as a signed byte, is `luma - 128`: a signed change can be added to it with saturation.
+_SIGN: Final = np.uint8(128)
+
+
+class Imprint:
+    """A pattern for planes of one size, added in place; besides it holds the scratch memory of one band."""
+
+    def __init__(self, drawn: NDArray[np.float32], gains: NDArray[np.int8], most: float) -> None:
+        """Take a pattern, float32 [height, width] of unit deviation, and the gain in 32nds at each busyness, 0-255.
+
+        A frame whose gains come to more than `most` 32nds (root of the mean square) gets all of them lowered to that,
+        so that no frame is further from the original. Raises ValueError for a side under four pixels or a gain that
+        would overflow.
+        """
+        if min(drawn.shape) < _CELL or not 0 <= gains.min() <= gains.max() <= 127:
+            raise ValueError(f"no imprint on {drawn.shape} with gains up to {gains.max()}")
+        height, width = drawn.shape
+        self.pattern = np.clip(np.rint(drawn * UNIT), -127, 127).astype(np.int8)
+        self._gains, self._most = gains, most
+        self._side = _CELL * _step(height, width)
+        self._row_of = np.minimum(np.arange(height) // self._side, height // self._side - 1)
+        self._spread = np.empty((height // self._side, width), np.int8)
+        self._band = max(_BAND_PIXELS // width, 1)
+        self._change = np.empty((self._band, width), np.int8)
+        self._luma = np.empty((self._band, width), np.uint8)
+
+    def add(self, y: NDArray[np.uint8], sign: int) -> None:
+        """Add the pattern times `sign`, 1 or -1, to luma, uint8 [height, width]; rows may be strided."""
+        self._spread_gains(np.asarray(sign * self._gains_of(y), np.int8))
+        for top in range(0, len(y), self._band):
+            rows = y[top : top + self._band]
+            change, luma = self._change[: len(rows)], self._luma[: len(rows)]
+            np.take(self._spread, self._row_of[top : top + self._band], axis=0, out=change, mode="clip")
+            # Whole bytes and a power of two: exact in the single precision that this works in.
+            cv2.multiply(change, self.pattern[top : top + self._band], dst=change, scale=1 / UNIT**2)
+            np.bitwise_xor(rows, _SIGN, out=luma)
+            cv2.add(luma.view(np.int8), change, dst=luma.view(np.int8))
+            np.bitwise_xor(luma, _SIGN, out=rows)
+
+    def _gains_of(self, y: NDArray[np.uint8]) -> NDArray[np.int8]:
+        grid = self._gains[busyness(y)]
+        most = self._most * grid.size**0.5
+        total = cv2.norm(grid)
+        return grid if total <= most else np.rint(grid * (most / total)).astype(np.int8)
+
+    def _spread_gains(self, grid: NDArray[np.int8]) -> None:
+        """Give every column its cell's gain; columns after the last whole cell get that one's."""
+        whole = grid.shape[1] * self._side
+        cv2.resize(grid, (whole, len(grid)), dst=self._spread[:, :whole], interpolation=cv2.INTER_NEAREST)
+        self._spread[:, whole:] = self._spread[:, whole - 1 : whole]
+
+
+def busyness(y: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the mean detail around each place of luma, uint8 [h, w], in grey levels: a grid of about 90 cells down.
+
+    Each cell has the smallest value of its neighbours: beside a lone edge the flat side decides. Rows and columns
+    after the last whole cell are not looked at. No side may be under four pixels.
+    """
+    step = _step(*y.shape)
+    rows, columns = (side // (_CELL * step) * _CELL for side in y.shape)
+    small = y[: rows * step, : columns * step]
+    if step > 1:
+        small = _shrunk(small, rows, columns)
+    detail = np.asarray(cv2.absdiff(small, cv2.blur(small, (5, 5))), np.uint8)
+    # Halving twice is some three times as fast as dividing by four.
+    cells = _shrunk(_shrunk(detail, rows // 2, columns // 2), rows // _CELL, columns // _CELL)
+    return np.asarray(cv2.erode(cells, np.ones((3, 3), np.uint8)), np.uint8)
+
+
+def _shrunk(picture: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _step(height: int, width: int) -> int:
+    return max(round(min(height, width) / _LINES), 1)
