@@ -96,7 +96,9 @@ class VisibleMarker:
         self._stamp = draw_stamp(spec, width, height)
         self._places = _Places(spec, width, height, self._stamp)
         self._slot = -1
-        self._inks: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        self._mixes: list[_Mix] = []
+        self._strength = 0.0
+        self._inks: list[_Ink] = []
 
     def mark(self, planes: Planes) -> None:
         """Draw the mark into one frame, in place."""
@@ -106,12 +108,13 @@ class VisibleMarker:
         luma = planes.y[y : y + height, x : x + width]
         if slot != self._slot:
             # Light or dark is chosen once per place: letters that flicker are worse than letters of low contrast.
-            self._slot = slot
-            self._inks = _mix(self._stamp, bright=float(luma.mean()) >= BRIGHT, full_range=planes.full_range)
-        _paint(luma, *self._inks[0], strength)
+            self._slot, self._strength = slot, 0.0
+            self._mixes = _mix(self._stamp, bright=float(luma.mean()) >= BRIGHT, full_range=planes.full_range)
+        if strength != self._strength:
+            self._strength, self._inks = strength, [mix.ink(strength) for mix in self._mixes]
+        self._inks[0].paint(luma)
         for chroma in (planes.u, planes.v):
-            part = chroma[y // 2 : y // 2 + (height + 1) // 2, x // 2 : x // 2 + (width + 1) // 2]
-            _paint(part, *self._inks[1], strength)
+            self._inks[1].paint(chroma[y // 2 : y // 2 + (height + 1) // 2, x // 2 : x // 2 + (width + 1) // 2])
 
 
 def presence(frames: Iterable[tuple[int, NDArray[np.uint8]]], spec: VisibleSpec) -> VisibleReading:
@@ -241,19 +244,43 @@ def _moment(time_ms: int) -> tuple[int, float]:
     return slot, max(0.25, min(1.0, begin, left / FADE_MS))
 
 
-def _mix(stamp: _Stamp, *, bright: bool, full_range: bool) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """What is kept of the picture and what is added to it, for luma and for chroma at half size."""
+@dataclass(frozen=True, slots=True)
+class _Ink:
+    """What is kept of a plane, and what is added to it, in 256ths: uint16 [height, width]."""
+
+    kept: NDArray[np.uint16]
+    added: NDArray[np.uint16]
+
+    def paint(self, plane: NDArray[np.uint8]) -> None:
+        part = np.s_[: plane.shape[0], : plane.shape[1]]
+        mixed = self.kept[part] * plane
+        mixed += self.added[part]
+        mixed >>= 8
+        np.copyto(plane, mixed, casting="unsafe")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mix:
+    """How opaque the mark is, 0-1, and what it brings to a plane, 0-255, at full strength: float32 [height, width]."""
+
+    cover: NDArray[np.float32]
+    brought: NDArray[np.float32]
+
+    def ink(self, strength: float) -> _Ink:
+        kept = np.rint(256 - (256 * strength) * self.cover).astype(np.uint16)
+        # A half for rounding, and never past what sixteen bits hold of a white plane.
+        added = np.minimum((256 * strength) * self.brought + 128.5, 0xFFFF - 255 * kept)
+        return _Ink(kept, added.astype(np.uint16))
+
+
+def _mix(stamp: _Stamp, *, bright: bool, full_range: bool) -> list[_Mix]:
+    """The mark for luma, and for chroma at half size."""
     black, white = (0.0, 255.0) if full_range else (16.0, 235.0)
     ink, edge = (black, white) if bright else (white, black)
     letters, outline = LETTER_ALPHA * stamp.letters, OUTLINE_ALPHA * stamp.outline
     cover = letters + outline
     half = cv2.resize(cover, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return [(cover, letters * ink + outline * edge), (half, half * 128.0)]
-
-
-def _paint(plane: NDArray[np.uint8], cover: NDArray[np.float32], ink: NDArray[np.float32], strength: float) -> None:
-    cover, ink = cover[: plane.shape[0], : plane.shape[1]], ink[: plane.shape[0], : plane.shape[1]]
-    plane[:] = (plane * (1.0 - strength * cover) + strength * ink + 0.5).astype(np.uint8)
+    return [_Mix(cover, letters * ink + outline * edge), _Mix(half, half * 128)]
 
 
 def _correlate(luma: NDArray[np.uint8], stamp: _Stamp, place: tuple[int, int]) -> float:
