@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from watermark.despreading import AlignedTier, Candidate
 from watermark.frames import Planes
 from watermark.geometry import Geometry
-from watermark.lattice import LatticeTier
 from watermark.imprint import UNIT, Imprint
+from watermark.lattice import LatticeTier
 from watermark.payload import Payload, decode, encode
 from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
