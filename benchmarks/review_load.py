@@ -50,6 +50,7 @@ UNSHOWN: Final = (
     "explicit content",
     "minors",
     "photographs of violence and weapons",
+    "words about weapons: their rule keeps a clip from teens and asks nobody",
     "voices of real people",
     "footage of people in motion: every face is a still photograph, a painting or a drawing that the camera moves over",
 )
