@@ -1,0 +1,208 @@
+"""What a record says, in words: shares by part, a table of attacks, failures by name. Measures nothing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from statistics import fmean
+from typing import Final
+
+from moderation.attacks.chart import Bar, draw_chart
+from moderation.attacks.record import Entry, Record
+
+_BEGIN, _END = "<!-- attacks -->", "<!-- /attacks -->"
+NOT_MEASURED: Final = "not measured"
+#: Parts as a reader calls them, and the share of them that is to be recovered.
+_PARTS: Final = {
+    "ordinary": ("ordinary attacks, and as delivered", 1.0),
+    "hard": ("hard attacks", 0.9),
+    "screenshot, whole": ("screenshots, JPEG 80", 0.9),
+    "screenshot, half the area": ("screenshots, half the area cut out", 0.6),
+    "screenshot, half of each side": ("screenshots, half of each side cut out", None),
+    "wider": ("other shapes, speeds, cuts, codecs", 1.0),
+    "pair": ("two attacks drawn at random", 1.0),
+    "removal": ("attempts to remove the mark", None),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How many of the trials of one name gave the clip's own id."""
+
+    name: str
+    recovered: int
+    tried: int
+    #: Clips in which it did not.
+    failed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, trials: Sequence[Entry]) -> "Share":
+        """Count trials."""
+        failed = tuple(trial["clip"] for trial in trials if trial["outcome"] != "recovered")
+        return cls(name=name, recovered=len(trials) - len(failed), tried=len(trials), failed=failed)
+
+    def __str__(self) -> str:
+        return f"{self.recovered} of {self.tried}"
+
+
+def as_text(record: Record) -> str:
+    """Return what a run found, as lines for a terminal."""
+    lines = [f"{share.name:44} {share}" for share in parts(record)]
+    lines += [f"{name:44} {value}" for name, value in _figures(record)]
+    lines += [f"  not recovered: {line}" for line in failures(record)]
+    return "\n".join(lines)
+
+
+def write_pages(record: Record, folder: Path) -> None:
+    """Write the table into `robustness.md` between its markers, and the chart beside it. Raises ValueError."""
+    page = folder / "robustness.md"
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise ValueError(f"{page} has no place for the table: {_BEGIN} and {_END}")
+    page.write_text(f"{before}{_BEGIN}\n{as_markdown(record)}\n{_END}{after}", encoding="utf-8")
+    bars = [
+        Bar(label=_PARTS[key][0], share=share.recovered / share.tried, count=str(share), target=_PARTS[key][1])
+        for key, share in _by_part(record)
+    ]
+    chart = folder / "assets" / "robustness.svg"
+    chart.write_text(draw_chart(f"Id read from attacked copies, {_basis(record)}", bars), encoding="utf-8")
+
+
+def as_markdown(record: Record) -> str:
+    """Return the tables of a page: parts, figures, every attack."""
+    removals = [(share.name, str(share), ", ".join(share.failed), cost) for share, cost in _removals(record)]
+    every = [(share.name, str(share), ", ".join(share.failed)) for share in _by_attack(record)]
+    tables = [
+        f"{_basis(record).capitalize()}.",
+        _table(("attacks", "id read", "target"), [_cells(key, share) for key, share in _by_part(record)]),
+        _table(("figure", "measured"), _figures(record)),
+        _table(("attack", "id read", "not in"), every),
+        _table(("attempt to remove", "id read", "not in", "PSNR-Y of the copy, mean"), removals),
+    ]
+    drawn = [line for line in failures(record) if ": pair " in line]
+    if drawn:
+        tables.append("Pairs not read: " + "; ".join(drawn) + ".")
+    return "\n\n".join(tables)
+
+
+def parts(record: Record) -> list[Share]:
+    """Return one share for each part that has trials."""
+    return [
+        Share(name=_PARTS[key][0], recovered=share.recovered, tried=share.tried, failed=share.failed)
+        for key, share in _by_part(record)
+    ]
+
+
+def failures(record: Record) -> list[str]:
+    """Name every trial that did not give the clip's own id."""
+    return [
+        f"{trial['clip']}: {trial['attack']}{' (' + trial['what'] + ')' if trial['what'] else ''}: {trial['outcome']}"
+        for trial in record.entries("trials")
+        if trial["outcome"] != "recovered"
+    ]
+
+
+def _basis(record: Record) -> str:
+    clips = {trial["clip"] for trial in record.entries("trials")}
+    older = f", {record.older()} figures of an earlier state of the mark" if record.older() else ""
+    return f"{len(clips)} clips of {record.seconds:g} s, {len(record.entries('trials'))} copies{older}"
+
+
+def _by_part(record: Record) -> list[tuple[str, Share]]:
+    shares = ((key, [trial for trial in record.entries("trials") if _part_of(trial) == key]) for key in _PARTS)
+    return [(key, Share.of(key, trials)) for key, trials in shares if trials]
+
+
+def _part_of(trial: Entry) -> str:
+    if trial["part"] != "screenshot":
+        return str(trial["part"])
+    return f"screenshot, {trial['attack'].partition(', ')[2]}"
+
+
+def _cells(key: str, share: Share) -> tuple[str, str, str]:
+    name, target = _PARTS[key]
+    return name, str(share), "" if target is None else f"{target:.0%}"
+
+
+def _by_attack(record: Record) -> list[Share]:
+    """Return a share for every attack that every clip meets alike."""
+    trials = [trial for trial in record.entries("trials") if trial["part"] in ("ordinary", "hard", "wider")]
+    names = dict.fromkeys(trial["attack"] for trial in trials)
+    return [Share.of(name, [trial for trial in trials if trial["attack"] == name]) for name in names]
+
+
+def _removals(record: Record) -> list[tuple[Share, str]]:
+    trials = [trial for trial in record.entries("trials") if trial["part"] == "removal"]
+    found = []
+    for name in dict.fromkeys(trial["attack"] for trial in trials):
+        of_name = [trial for trial in trials if trial["attack"] == name]
+        cost = fmean(trial["psnr_y_of_copy"] for trial in of_name)
+        found.append((Share.of(name, of_name), f"{cost:.1f} dB"))
+    return found
+
+
+def _figures(record: Record) -> list[tuple[str, str]]:
+    trials = record.entries("trials")
+    wrong = sum(trial["outcome"] == "wrong" for trial in trials)
+    return [
+        ("another id than the clip's", f"{wrong} of {len(trials)}"),
+        *_quality(record.entries("clips")),
+        *_reading(trials),
+        *_strangers(record.entries("strangers")),
+    ]
+
+
+def _quality(clips: Sequence[Entry]) -> list[tuple[str, str]]:
+    if not clips:
+        return [("PSNR-Y, bytes, VMAF", NOT_MEASURED)]
+    psnr = [clip["psnr_y"] for clip in clips]
+    growth = [clip["bytes_marked"] / clip["bytes_bare"] - 1 for clip in clips]
+    lost = [clip["vmaf_bare"] - clip["vmaf_marked"] for clip in clips if clip["vmaf_bare"] is not None]
+    worst_frame = min(clip["psnr_y_worst_frame"] for clip in clips)
+    return [
+        ("PSNR-Y, mean; worst clip; worst frame", f"{fmean(psnr):.1f}; {min(psnr):.1f}; {worst_frame:.1f} dB"),
+        ("bytes at the same settings, mean; worst clip", f"{fmean(growth):+.1%}; {max(growth):+.1%}"),
+        ("VMAF lost, mean; worst clip", f"{fmean(lost):.1f}; {max(lost):.1f}" if lost else NOT_MEASURED),
+    ]
+
+
+def _reading(trials: Sequence[Entry]) -> list[tuple[str, str]]:
+    found = [trial for trial in trials if trial["view"] and trial["part"] != "screenshot"]
+    fast = [trial["cpu_seconds"] for trial in found if trial["view"].startswith("aligned")]
+    searched = [trial["cpu_seconds"] for trial in found if trial["view"].startswith("lattice")]
+    nothing = [trial["cpu_seconds"] for trial in trials if trial["outcome"] == "lost" and trial["part"] != "screenshot"]
+    return [
+        ("reading, CPU-s: found without search, median; 95 %", _spread(fast)),
+        ("reading, CPU-s: found with search, median; 95 %", _spread(searched)),
+        ("reading, CPU-s: nothing found, median; 95 %", _spread(nothing)),
+    ]
+
+
+def _strangers(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    if not entries:
+        return [("a mark seen where none is", NOT_MEASURED)]
+    keys, tried = sum(entry["keys"] for entry in entries), sum(entry["decodings_tried"] for entry in entries)
+    seen = [entry for entry in entries if entry["state"] != "not_found"]
+    longer = sum(entry["keys"] for entry in entries if entry["seconds"] > 1)
+    return [
+        (
+            "a mark seen where none is",
+            f"{len(seen)} of {keys} (excerpt, key) from {len(entries)} unmarked excerpts, {longer} of them over 1 s",
+        ),
+        ("decodings tried on these; each is passed by chance with 2^-28", str(tried)),
+    ]
+
+
+def _spread(values: Iterable[float]) -> str:
+    ordered = sorted(values)
+    if not ordered:
+        return NOT_MEASURED
+    high = ordered[ceil(0.95 * len(ordered)) - 1]
+    return f"{ordered[len(ordered) // 2]:.2f}; {high:.2f} ({len(ordered)} copies)"
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [" | ".join(line) for line in (head, ["---"] * len(head), *lines)]
+    return "\n".join(f"| {row} |" for row in rows)
