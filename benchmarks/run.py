@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-PARTS: Final = ("clip_cost", "sampling", "watermark_table", "start", "installation")
+PARTS: Final = ("clip_cost", "sampling", "attacks", "start", "installation")
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from moderation.samples.drawing import draw_pictures
 from moderation.samples.footage import Picture, write_footage
 from moderation.samples.portraits import portrait
 from moderation.samples.speech import tone
-from moderation.samples.stills import near
 
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 SECONDS: Final = 10
@@ -24,7 +23,6 @@ _PORTRAIT_HEIGHT: Final = 0.72
 #: How far the camera pans, as a share of the frame's width, and where the portraits stand meanwhile.
 _PAN: Final = 0.05
 _CENTRES: Final = (0.27, 0.73)
-_DRAWN: Final = (("drawn-wide", 1280, 720, 1), ("drawn-tall", 720, 1280, 2), ("drawn-small", 854, 480, 3))
 
 
 def two_faces(path: Path, cache: Path) -> Path:
@@ -42,17 +40,6 @@ def brief(path: Path) -> Path:
     """Write one second of drawn shapes in the same size: to warm up with."""
     write_footage(path, draw_pictures(FPS, WIDTH, HEIGHT, FPS, seed=12), fps=FPS)
     return path
-
-
-def table_clips(folder: Path, cache: Path, seconds: int) -> dict[str, Path]:
-    """Write three drawn clips of different shape and one of a photograph, silent; returns them by name."""
-    made = {}
-    for name, width, height, seed in _DRAWN:
-        made[name] = folder / f"{name}.mp4"
-        write_footage(made[name], draw_pictures(seconds * FPS, width, height, FPS, seed), fps=FPS)
-    made["photograph"] = folder / "photograph.mp4"
-    write_footage(made["photograph"], near(_read("obama-2012", cache), seconds * FPS, 1280, 720), fps=FPS)
-    return made
 
 
 def _read(name: str, cache: Path) -> Picture:

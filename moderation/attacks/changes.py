@@ -192,6 +192,7 @@ ATTACKS: Final[Mapping[str, Attack]] = {
     "mpeg-4 part 2": _encoded(_MPEG4, "wider"),
     "mpeg-2": _encoded(_MPEG2, "wider", "fps=25"),
     "motion jpeg": _encoded(_MJPEG, "wider"),
+    "encoded again, nothing removed": _one("removal"),
     "three frames averaged": _one("removal", "tmix=frames=3"),
     "denoised and sharpened": _one("removal", *_DENOISED, "unsharp=5:5:1.5"),
 }

@@ -1,12 +1,13 @@
 """What a run of the bench is to do, and the cells of its table: which clip meets which attack. Runs nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from moderation.attacks.changes import ATTACKS, Attack, pair
 from moderation.attacks.clips import Kind
+from moderation.attacks.record import Record
 from moderation.attacks.removal import COMPANIONS, NEEDS_COMPANIONS, REMOVERS, Loot
 from watermark.writing import Encoding
 
@@ -68,6 +69,12 @@ def cells(plan: Plan, known: Mapping[str, Kind]) -> Iterator[Cell]:
             for cell in _of_clip(part, clip, plan, known):
                 if plan.wants(part, cell.name):
                     yield cell
+
+
+def missing(record: Record, plan: Plan, known: Mapping[str, Kind]) -> int:
+    """Count the cells of the whole bench, all clips and parts, that a record does not hold."""
+    whole = replace(plan, clips=tuple(known), only=PARTS)
+    return sum(not record.has("trials", cell.clip, cell.name) for cell in cells(whole, known))
 
 
 def _of_clip(part: str, clip: str, plan: Plan, known: Mapping[str, Kind]) -> Iterable[Cell]:

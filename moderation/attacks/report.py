@@ -53,15 +53,18 @@ def as_text(record: Record) -> str:
     return "\n".join(lines)
 
 
-def write_pages(record: Record, folder: Path) -> None:
-    """Write the table into `robustness.md` between its markers, and the chart beside it. Raises ValueError."""
+def write_pages(record: Record, folder: Path, missing: int = 0) -> None:
+    """Write the table into `robustness.md` between its markers, and the chart beside it; say how much is missing.
+
+    Raises ValueError where the page has no place for the table.
+    """
     page = folder / "robustness.md"
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
         raise ValueError(f"{page} has no place for the table: {_BEGIN} and {_END}")
-    page.write_text(f"{before}{_BEGIN}\n{as_markdown(record)}\n{_END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{_BEGIN}\n{as_markdown(record, missing)}\n{_END}{after}", encoding="utf-8")
     bars = [
         Bar(label=_PARTS[key][0], share=share.recovered / share.tried, count=str(share), target=_PARTS[key][1])
         for key, share in _by_part(record)
@@ -70,17 +73,18 @@ def write_pages(record: Record, folder: Path) -> None:
     chart.write_text(draw_chart(f"Id read from attacked copies, {_basis(record)}", bars), encoding="utf-8")
 
 
-def as_markdown(record: Record) -> str:
-    """Return the tables of a page: parts, figures, every attack."""
+def as_markdown(record: Record, missing: int = 0) -> str:
+    """Return the tables of a page: parts, figures, every attack; `missing` trials were not run."""
     removals = [(share.name, str(share), ", ".join(share.failed), cost) for share, cost in _removals(record)]
     every = [(share.name, str(share), ", ".join(share.failed)) for share in _by_attack(record)]
     tables = [
-        f"{_basis(record).capitalize()}.",
+        f"{_basis(record).capitalize()}.{_unfinished(missing)}",
         _table(("attacks", "id read", "target"), [_cells(key, share) for key, share in _by_part(record)]),
         _table(("figure", "measured"), _figures(record)),
         _table(("attack", "id read", "not in"), every),
-        _table(("attempt to remove", "id read", "not in", "PSNR-Y of the copy, mean"), removals),
     ]
+    if removals:
+        tables.append(_table(("attempt to remove", "id read", "not in", "PSNR-Y of the copy, mean"), removals))
     drawn = [line for line in failures(record) if ": pair " in line]
     if drawn:
         tables.append("Pairs not read: " + "; ".join(drawn) + ".")
@@ -108,6 +112,14 @@ def _basis(record: Record) -> str:
     clips = {trial["clip"] for trial in record.entries("trials")}
     older = f", {record.older()} figures of an earlier state of the mark" if record.older() else ""
     return f"{len(clips)} clips of {record.seconds:g} s, {len(record.entries('trials'))} copies{older}"
+
+
+def _unfinished(missing: int) -> str:
+    return (
+        f" The run is not finished: {missing} more trials were not made, and nothing is said of them."
+        if missing
+        else ""
+    )
 
 
 def _by_part(record: Record) -> list[tuple[str, Share]]:

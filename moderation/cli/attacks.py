@@ -9,7 +9,7 @@ import typer
 from moderation.attacks.bench import Bench
 from moderation.attacks.changes import ATTACKS
 from moderation.attacks.clips import kinds
-from moderation.attacks.plan import PARTS, Plan
+from moderation.attacks.plan import PARTS, Plan, missing
 from moderation.attacks.record import AnotherRun, Record
 from moderation.attacks.removal import REMOVERS
 from moderation.attacks.report import as_text, write_pages
@@ -50,7 +50,7 @@ def attacks(
     Bench(plan, record, known, lambda line: typer.echo(line, err=True)).run()
     typer.echo(as_text(record))
     if pages is not None:
-        write_pages(record, pages)
+        write_pages(record, pages, missing=missing(record, plan, known))
 
 
 def _known(named: Sequence[str] | None, known: Iterable[str], without: Iterable[str] | None = None) -> tuple[str, ...]:
