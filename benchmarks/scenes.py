@@ -42,6 +42,11 @@ def brief(path: Path) -> Path:
     return path
 
 
+def generated(count: int) -> Iterator[Picture]:
+    """Yield drawn pictures of 1280 x 720 in BGR, as a generator that holds no file would."""
+    return draw_pictures(count, WIDTH, HEIGHT, FPS, seed=13)
+
+
 def _read(name: str, cache: Path) -> Picture:
     content = np.frombuffer(portrait(name, cache).read_bytes(), np.uint8)
     return cast("Picture", cv2.imdecode(content, cv2.IMREAD_COLOR))

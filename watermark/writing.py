@@ -1,4 +1,4 @@
-"""Writes frames as H.264 in MP4: the same bytes for the same frames, whenever it is done.
+"""Writes frames as H.264 in MP4: by x264 the same bytes for the same frames, whenever it is done.
 
 Carries no metadata of any input and never holds the clip. Must not open untrusted files.
 """
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -18,6 +17,7 @@ import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.container.core import Flags as ContainerFlags
 
+from watermark.encoders import Encoder, Wanted, check, choose, options_for
 from watermark.frames import Planes
 from watermark.planes import plane_view
 from watermark.probing import ColourTags
@@ -28,11 +28,18 @@ BT709: Final = ColourTags(full_range=False, primaries=1, transfer=1, matrix=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """How a clip is encoded: x264's preset and constant rate factor, and its threads."""
+    """How a clip is encoded: the encoder, its preset and constant rate factor, its threads.
+
+    A preset is one of x264's, or p1 to p7 for `h264_nvenc`. Raises ValueError for what the encoder does not know.
+    """
 
     preset: str = "veryfast"
     crf: int = 21
     threads: int = 2
+    encoder: Wanted = "libx264"
+
+    def __post_init__(self) -> None:
+        check(self.encoder, self.preset, self.crf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,7 @@ class PassReport:
     width: int
     height: int
     audio: AudioFate
+    encoder: Encoder
     cpu_seconds_by_stage: dict[str, float]
 
 
@@ -108,6 +116,8 @@ class ClipWriter:
     """One MP4 being written, as a context: whole on success, removed on failure."""
 
     def __init__(self, target: Path, picture: Picture, encoding: Encoding, laps: Laps) -> None:
+        """Open `target`. Raises EncoderMissing when the encoder that was asked for does not work here."""
+        self._encoder = choose(encoding.encoder)
         self._target = target
         self._picture = picture
         self._laps = laps
@@ -117,7 +127,7 @@ class ClipWriter:
         output: Any = av.open(str(target.absolute()), "w", "mp4", container_options={"movflags": "+faststart"})
         output.flags |= ContainerFlags.bitexact.value
         self.output = output
-        self._stream = _add_stream(self.output, picture, encoding)
+        self._stream = _add_stream(self.output, self._encoder, picture, encoding)
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +174,7 @@ class ClipWriter:
             width=self._picture.width,
             height=self._picture.height,
             audio=audio,
+            encoder=self._encoder,
             cpu_seconds_by_stage=self._laps.by_stage(),
         )
 
@@ -190,7 +201,7 @@ def encode_frames(
     """Write frames that a generator hands over, marked or not, to `target` as silent H.264 in MP4.
 
     One frame is held at a time. A frame within a millisecond of its place at `picture.fps` is put exactly there.
-    Raises ValueError for planes of another size or when there is no frame, after removing `target`.
+    Raises ValueError for planes of another size or when there is no frame, after removing `target`, and EncoderMissing.
     """
     with ClipWriter(target, picture, encoding, Laps()) as writer:
         write_frames(writer, frames, on_frame)
@@ -207,15 +218,14 @@ def write_frames(writer: ClipWriter, frames: Iterable[Planes], on_frame: Callabl
             on_frame(writer.frames)
 
 
-def _add_stream(output: Any, picture: Picture, encoding: Encoding) -> Any:
+def _add_stream(output: Any, encoder: Encoder, picture: Picture, encoding: Encoding) -> Any:
     stream = output.add_stream(
-        "libx264",
+        encoder,
         rate=picture.fps,
         width=picture.width,
         height=picture.height,
         pix_fmt=picture.layout,
-        # Closed captions ride inside the pictures; what they say was judged by nobody.
-        options={"preset": encoding.preset, "crf": str(encoding.crf), "a53cc": "0"} | _instruction_limit(picture.width),
+        options=options_for(encoder, encoding.preset, encoding.crf, picture.width),
     )
     context = stream.codec_context
     context.time_base = picture.time_base
@@ -229,25 +239,6 @@ def _add_stream(output: Any, picture: Picture, encoding: Encoding) -> Any:
     context.color_trc = picture.colour.transfer
     context.colorspace = picture.colour.matrix
     return stream
-
-
-def _instruction_limit(width: int) -> dict[str, str]:
-    """Keep x264 from its AVX-512 code where that reads beyond its rows.
-
-    Its macroblock tree (core 165) does so when a row's macroblocks are not a multiple of 8; the output then depends
-    on what memory happened to hold. At other widths both give the same bytes.
-    """
-    if -(-width // 16) % 8 == 0 or not _has_avx512():
-        return {}
-    return {"x264-params": "asm=avx2,fma3,bmi1,bmi2,lzcnt"}
-
-
-@cache
-def _has_avx512() -> bool:
-    try:
-        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
 
 
 def _copied(planes: Planes, picture: Picture) -> FramePlanes:

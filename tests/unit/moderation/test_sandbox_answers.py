@@ -113,7 +113,13 @@ def test_what_is_no_probe_is_refused(said):
 
 def test_a_report_is_held_to_the_limits():
     report = PassReport(
-        frames=300, duration_ms=10_000, width=1280, height=720, audio="kept", cpu_seconds_by_stage={"encode": 1.5}
+        frames=300,
+        duration_ms=10_000,
+        width=1280,
+        height=720,
+        audio="kept",
+        encoder="libx264",
+        cpu_seconds_by_stage={"encode": 1.5},
     )
     said = plain(report)
     assert answers.report(said, LIMITS) == report
@@ -123,6 +129,7 @@ def test_a_report_is_held_to_the_limits():
         {"width": 0},
         {"height": 2**31},
         {"audio": "lost"},
+        {"encoder": "mpeg4"},
         {"cpu_seconds_by_stage": {str(n): 1.0 for n in range(33)}},
     ):
         with pytest.raises(Broken):
