@@ -176,7 +176,7 @@ def main() -> None:
             found[name] = of_clip(clip, folder, encoding, asked.rounds)
         memory = in_memory(folder, encoding, asked.rounds)
     figures = {
-        "command": f"python benchmarks/pass_cost.py --rounds {asked.rounds} --seconds {asked.seconds} --clips {' '.join(clips)}",
+        "command": f"python benchmarks/pass_cost.py --rounds {asked.rounds} --seconds {asked.seconds}",
         "encoding": {"preset": encoding.preset, "crf": encoding.crf, "threads": encoding.threads},
         "clips": found,
         "marks_alone_ms_per_frame": alone,

@@ -102,8 +102,11 @@ class Marking(BaseModel):
     #: The version of `system`; without it Countersign's own.
     system_version: str = ""
     platform_name: str = "Countersign"
-    crf: int = 21
-    preset: str = "veryfast"
+    #: Of x264, which encodes in the confined child; no device reaches in there.
+    crf: int = Field(default=21, ge=0, le=51)
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (
+        "veryfast"
+    )
     encoder_threads: int = 2
     #: The C2PA soft-binding algorithm name of our invisible mark, until registered.
     soft_binding: str = "org.countersign.tss.1"
