@@ -14,6 +14,7 @@ from detectors.base import Detector
 from moderation.attending import LeftBehind, probe
 from moderation.clips import Clip
 from moderation.errors import Outage
+from moderation.layers import mark_pictures, prove_marks
 from moderation.marking import apply_signature, manifest_of, order_for, sign_clip
 from moderation.samples.drawing import draw_clip
 from watermark.credentials import SignReport
@@ -135,10 +136,10 @@ def _try(services: "Services", folder: Path) -> tuple[str, ...]:
     draw_clip(source, seconds=SECONDS)
     clip = stand_in(services.clock.now())
     payload = Payload(mark_id=PAYLOAD, key_version=max(services.mark_keys))
-    report = services.sandbox.mark(source, marked, order_for(services, clip, payload))
+    report = mark_pictures(services, source, marked, order_for(services, clip, payload))
     sign_clip(services, clip, payload, marked, signed)
     expectation = expectation_for(services, clip, payload, report)
-    return tuple(services.sandbox.prove(signed, expectation, services.mark_keys, services.trust).failures)
+    return prove_marks(services, signed, expectation).failures
 
 
 def stand_in(now: datetime) -> Clip:

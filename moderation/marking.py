@@ -12,6 +12,7 @@ from moderation.clips import Clip
 from moderation.db import queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import Outage
+from moderation.layers import LayerFailed, mark_pictures
 from moderation.lineage import described, parents_of
 from moderation.sandbox import MarkOrder
 from moderation.stages import stage
@@ -36,14 +37,18 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
         if tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone():
             return "done"
     # Only here, for the canary marks too.
-    from moderation.canary import demand_signer  # noqa: PLC0415
+    from moderation.canary import demand_marks, demand_signer  # noqa: PLC0415
 
     demand_signer(services)
     payload = Payload(mark_id=int(digits, 16), key_version=key_version)
     with stage(services, org, clip_id, generation, "mark") as detail:
         with services.store.scratch() as folder, services.store.open(services.upload_key(clip)) as source:
             marked, signed = folder / "marked.mp4", folder / "signed.mp4"
-            report = services.sandbox.mark(source, marked, order_for(services, clip, payload))
+            try:
+                report = mark_pictures(services, source, marked, order_for(services, clip, payload))
+            except LayerFailed:
+                demand_marks(services)
+                raise
             report |= sign_clip(services, clip, payload, marked, signed, parents_of(services, clip, source))
             blob = services.store.put(org, "marked", signed)
         detail.update(report, bytes=blob.size, cpu_seconds=spent(report))

@@ -1,7 +1,8 @@
 """Step 6, the release gate, and what follows it: publishing, withdrawing, deleting. Nothing else publishes a clip.
 
-The gate re-opens the very bytes to be delivered and demands three proven marks; the release checks consent and the
-gallery once more in its own transaction, so that a revocation committed earlier always wins.
+The gate re-opens the very bytes to be delivered and demands three proven marks, and every layer that was chosen
+besides; the release checks consent and the gallery once more in its own transaction, so that a revocation committed
+earlier always wins.
 """
 
 import base64
@@ -19,6 +20,7 @@ from moderation.decisions import Decision, Outcome
 from moderation.errors import ClipFault, Conflict, NotFound
 from moderation.facts import FactRecord
 from moderation.holding import owns
+from moderation.layers import prove_marks
 from moderation.marking import visible_spec
 from moderation.stages import stage
 from watermark.payload import Payload
@@ -47,9 +49,7 @@ def prove(services: "Services", org: str, clip_id: str, generation: int) -> str:
     sha256, key, _, report, _ = rendition
     payload = Payload(mark_id=int(digits, 16), key_version=key_version)
     with stage(services, org, clip_id, generation, "prove") as detail, services.store.open(key) as path:
-        proof = services.sandbox.prove(
-            path, expectation_for(services, clip, payload, report), services.mark_keys, services.trust
-        )
+        proof = prove_marks(services, path, expectation_for(services, clip, payload, report))
         detail["failures"] = list(proof.failures)
     row = {"org": org, "clip": clip_id, "sha256": sha256, "passed": proof.passed, "body": Jsonb(proof.to_json())}
     with services.database.transaction(org) as tx:

@@ -21,6 +21,7 @@ from moderation.errors import NotFound, Outage
 from moderation.galleries import Galleries
 from moderation.hashlists.mirror import ClipMirror, ListMirror
 from moderation.hashlists.providers import HashService, load_services
+from moderation.layering import open_layers
 from moderation.loading import Kept, Loading
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
@@ -32,6 +33,7 @@ from moderation.store import Store
 from moderation.vault import Vault
 from watermark.authority import Authority, open_authority
 from watermark.credentials import Signer, Trust
+from watermark.layers import MarkLayer
 from watermark.sampling import METHOD
 
 #: Stands for all detectors where they cannot even be loaded.
@@ -221,6 +223,11 @@ class Services:
     def galleries(self) -> Galleries:
         """Registered faces and voices, kept between clips."""
         return Galleries()
+
+    @cached_property
+    def mark_layers(self) -> tuple[MarkLayer, ...]:
+        """The additional layers that were chosen, each proven able. Raises Outage("marks") naming one that is not."""
+        return open_layers(self.settings)
 
     @cached_property
     def authority(self) -> Authority:

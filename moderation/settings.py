@@ -110,6 +110,8 @@ class Marking(BaseModel):
     encoder_threads: int = 2
     #: The C2PA soft-binding algorithm name of our invisible mark, until registered.
     soft_binding: str = "org.countersign.tss.1"
+    #: Additional invisible layers by name, in the order they are put on (docs/howto/add-a-mark.md).
+    layers: tuple[str, ...] = ()
     #: Whether manifests allow data mining and training.
     mining_allowed: bool = False
     #: URL of an RFC 3161 time-stamp authority; empty signs without a time-stamp.

@@ -15,6 +15,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
 from moderation.facts import FactRecord
+from moderation.layers import read_named, unread
 from moderation.marking import visible_spec
 from moderation.store import hash_file
 from watermark.credentials import CredentialsState
@@ -30,7 +31,7 @@ RECORDS = queries("records")
 #: How many released clips a markless copy is compared with.
 CANDIDATES = 2_000
 #: What would tell somebody how near they came to wearing a mark down; for staff only (marking's security notes).
-TELLING = frozenset({"geometry", "score", "share", "frames", "offset_ms", "mirrored", "nearest"})
+TELLING = frozenset({"agreeing", "chance", "geometry", "score", "share", "frames", "offset_ms", "mirrored", "nearest"})
 #: Our own validation code, beside those of C2PA.
 ALTERED = "org.countersign.file.altered"
 
@@ -53,6 +54,9 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
     origin = judge_origin(reading, named)
     if named is not None and origin == "ours":
         reading = with_visible(services, path, reading, named)
+        reading = replace(reading, layers=reading.layers | read_named(services, path, payload_of(services, named)))
+    else:
+        reading = replace(reading, layers=reading.layers | unread(services))
     answer: dict[str, object] = {
         "origin": origin,
         "clip_id": named.clip_id if named is not None and origin == "ours" else None,
@@ -158,8 +162,7 @@ def with_visible(services: "Services", path: Path, reading: MarksReading, named:
     """Look for the visible mark where it must be, now that the clip is known."""
     with services.database.transaction(named.org) as tx:
         clip = read_clip(tx, named.clip_id)
-        digits, key_version = mark_of(tx, named.clip_id)
-    payload = Payload(mark_id=int(digits, 16), key_version=key_version)
+    payload = payload_of(services, named)
     layer = services.sandbox.check_visible(path, visible_spec(services, clip, payload))
     return MarksReading(
         layers=reading.layers | {"visible": layer},
@@ -167,6 +170,13 @@ def with_visible(services: "Services", path: Path, reading: MarksReading, named:
         mark=reading.mark,
         fingerprint=reading.fingerprint,
     )
+
+
+def payload_of(services: "Services", named: Named) -> Payload:
+    """What the clip's marks carry."""
+    with services.database.transaction(named.org) as tx:
+        digits, key_version = mark_of(tx, named.clip_id)
+    return Payload(mark_id=int(digits, 16), key_version=key_version)
 
 
 def layer_document(layer: Layer, *, hidden: frozenset[str]) -> dict[str, object]:

@@ -78,6 +78,23 @@ def luma(
             raise VideoRefused("no_frames", "the file has no frame that can be shown")
 
 
+def pictures(path: Path, *, every: int, side: int, limits: VideoLimits) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+    """Yield `(index, time_ms, picture)` of every `every`-th frame, uint8 [side, side, 3] in BGR, full range, upright.
+
+    Squeezed to a square, whatever the frame's shape. Raises VideoRefused; `no_frames` when nothing could be decoded.
+    """
+    with open_source(path, limits) as source:
+        turn = None
+        for timed in decode_frames(source):
+            turn = orientation(timed.frame) if turn is None else turn
+            if timed.index % every == 0:
+                with refusing():
+                    picture = bgr(timed.frame, side, side)
+                yield timed.index, timed.time_ms, np.ascontiguousarray(turn.turn(picture))
+        if turn is None:
+            raise VideoRefused("no_frames", "the file has no frame that can be shown")
+
+
 def _next_due(time_ms: int, step_ms: Fraction) -> int:
     """Return the first whole millisecond after `time_ms` at which a sample is due."""
     return int(ceil(Fraction(time_ms + 1) / step_ms) * step_ms)

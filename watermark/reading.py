@@ -295,12 +295,24 @@ class Proof:
     layers: dict[str, Layer]
     failures: tuple[str, ...]
     fingerprint: Base64Bytes
+    #: Names of additional layers that must be among `layers` too.
+    demanded: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """True only when every layer was looked at and nothing was wrong."""
         looked = all(layer.state is LayerState.FOUND for layer in self.layers.values())
-        return looked and set(self.layers) == PROVEN_LAYERS and not self.failures
+        return looked and set(self.layers) == PROVEN_LAYERS | set(self.demanded) and not self.failures
+
+    def demanding(self, added: Mapping[str, Layer]) -> "Proof":
+        """The proof with additional layers; one that was not found is a failure like any other."""
+        failures = [f"{name}: {fault}" for name, layer in added.items() for fault in _faults(layer, [])]
+        return replace(
+            self,
+            layers=self.layers | dict(added),
+            failures=(*self.failures, *failures),
+            demanded=(*self.demanded, *added),
+        )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Write as plain JSON data."""

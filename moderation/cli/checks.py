@@ -66,10 +66,13 @@ def check(
 
 
 def with_models(settings: Settings) -> Settings:
-    """Build the embedded pack when it is missing; a command that needs weights gets them."""
+    """Build the packs of weights that are missing; a command that needs weights gets them."""
     from detectors import packs  # noqa: PLC0415 (only commands that look at clips need it)
+    from moderation.layering import packs_of_layers  # noqa: PLC0415
 
     packs.build(settings.models, progress=tell_progress)
+    for pack in packs_of_layers(settings):
+        packs.build_optional(settings.models, pack, progress=tell_progress)
     return settings
 
 

@@ -141,6 +141,11 @@ def worker(
 
         # One that cannot be imported stops the start, by its name; the others load with the first clip.
         plugins()
+    if "render" in names:
+        from moderation.layering import factories
+
+        # So does a chosen layer of marks.
+        factories(settings)
     stop = stop_on_signals()
     with open_services(settings, sandbox_children=2, migrating=settings.development) as services:
         work(services, names, stop)

@@ -7,6 +7,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ _YOUNG_SECONDS: Final = 60
 #: Names of our own: what a file was called never reaches the child.
 _SOURCE: Final = "clip"
 _PRODUCT: Final = "clip.mp4"
+_BESIDE: Final = "beside"
 
 
 class Airlock:
@@ -41,17 +43,25 @@ class Airlock:
         Raises OSError, ValueError.
         """
         source = source.resolve(strict=True)
-        facts = source.stat()
-        if not stat.S_ISREG(facts.st_mode):
+        if not stat.S_ISREG(source.stat().st_mode):
             raise ValueError(f"{source} is not a regular file")
         place = self.inside / _SOURCE
-        places = {"source": str(place), "target": str(self.outside / _PRODUCT)}
-        if self._links and facts.st_uid == os.geteuid():
+        self._let_in(source, place)
+        return {"source": str(place), "target": str(self.outside / _PRODUCT)}
+
+    def lay_beside(self, files: Sequence[Path]) -> list[str]:
+        """Make files of our own visible beside the clip, by link where possible; their paths. Raises OSError."""
+        places = [self.inside / f"{_BESIDE}-{number}" for number in range(len(files))]
+        for file, place in zip(files, places, strict=True):
+            self._let_in(file.resolve(strict=True), place)
+        return [str(place) for place in places]
+
+    def _let_in(self, source: Path, place: Path) -> None:
+        if self._links and source.stat().st_uid == os.geteuid():
             with contextlib.suppress(OSError):
                 place.hardlink_to(source)
-                return places
+                return
         shutil.copyfile(source, place)
-        return places
 
     def collect(self, target: Path, max_bytes: int) -> None:
         """Copy a file the child made to `target`. A copy, because the child may still hold the original open.

@@ -134,14 +134,26 @@ class Sandbox:
                     raise Broken("sound beyond the limits")
                 yield Sound(start_ms=start_ms, samples=samples)
 
-    def mark(self, source: Path, target: Path, wanted: MarkOrder) -> dict[str, object]:
+    def pictures(self, path: Path, *, every: int, side: int, proof: bool = False) -> Iterator[list[Frame]]:
+        """Every `every`-th frame as a square of `side` pixels, in batches as of `frames`; for additional layers.
+
+        `proof` asks the child that has never opened an upload.
+        """
+        if not (0 < side <= shared.largest_side() and every > 0):
+            raise ValueError(f"no pictures of {side} pixels of every {every} frames")
+        arguments = {"every": every, "side": side, **self._bounds}
+        pool = self._proofs if proof else None
+        with self._at_work("pictures", path, arguments, pool=pool) as (child, allowance):
+            yield from _framed(child.batches(side, allowance))
+
+    def mark(self, source: Path, target: Path, wanted: MarkOrder, residuals: Sequence[Path] = ()) -> dict[str, object]:
         """Write `source`, marked visibly and invisibly, to `target` as MP4; the `PassReport` as JSON data.
 
-        `target` appears whole, or is left as it was.
+        `residuals` are the files of the layers that the order names. `target` appears whole, or is left as it was.
         """
         arguments = {"order": plain(wanted), **self._bounds}
         read = partial(answers.report, limits=self.limits)
-        report: dict[str, object] = plain(self.ask("mark", source, arguments, read, target=target))
+        report: dict[str, object] = plain(self.ask("mark", source, arguments, read, target=target, beside=residuals))
         return report
 
     def veil(self, source: Path, target: Path) -> dict[str, object]:
@@ -197,12 +209,14 @@ class Sandbox:
         target: Path | None = None,
         door: bool = False,
         pool: Pool | None = None,
+        beside: Sequence[Path] = (),
     ) -> T:
         """Run one job of the table on `source` and `read` its answer, which raises Broken when it is not one.
 
         With `target` the job writes one file, which appears there whole once the answer has been read.
         """
-        with self._at_work(job, source, arguments, seconds=seconds, door=door, pool=pool) as (child, allowance):
+        at_work = self._at_work(job, source, arguments, seconds=seconds, door=door, pool=pool, beside=beside)
+        with at_work as (child, allowance):
             said = read(child.finish(allowance))
             if target is not None:
                 child.airlock.collect(target, _largest_product(self.limits))
@@ -218,11 +232,12 @@ class Sandbox:
         seconds: float | None = None,
         door: bool = False,
         pool: Pool | None = None,
+        beside: Sequence[Path] = (),
     ) -> Iterator[tuple[DecoderChild, Allowance]]:
         with self._lent(pool or self._pool, door=door) as child:
             limit = self.limits.decode_seconds
             allowance = Allowance(min(seconds or limit, limit), limit, child.cpu_seconds)
-            places = child.airlock.open_for(source)
+            places = {**child.airlock.open_for(source), "beside": child.airlock.lay_beside(beside)}
             try:
                 child.begin(job, {**arguments, **places}, allowance)
             except (Broken, Overrun) as fault:

@@ -19,6 +19,7 @@ from watermark.fingerprint import fingerprint
 from watermark.frames import FrameMarker
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
+from watermark.residuals import ResidualMarker, stored
 from watermark.rewriting import rewrite
 from watermark.sampling import SamplingRules, Watch
 from watermark.veiling import stills, veil
@@ -87,16 +88,35 @@ def _fingerprint(arguments: Arguments, _: FrameWriter) -> object:
 def _mark(arguments: Arguments, _: FrameWriter) -> object:
     wanted = order(MarkOrder, arguments["order"])
 
+    places = [Path(place) for place in arguments["beside"]]
+
     def markers(described: probing.Probe) -> tuple[FrameMarker, ...]:
-        """The visible mark first: the invisible one must lie on what is finally seen."""
+        """The visible mark first, our own invisible one last: it must lie on what is finally seen."""
         width, height = described.plane_width, described.plane_height
+        layers = (
+            ResidualMarker(
+                stored(place, side=layer.side, every=layer.every), layer.every, described.colour, width, height
+            )
+            for place, layer in zip(places, wanted.layers, strict=True)
+        )
         return (
             VisibleMarker(wanted.visible, width, height),
+            *layers,
             InvisibleMarker(wanted.payload, wanted.key, width, height),
         )
 
     target, limits = Path(arguments["target"]), _limits(arguments)
     return plain(rewrite(_source(arguments), target, markers, encoding=wanted.encoding, limits=limits))
+
+
+def _pictures(arguments: Arguments, writer: FrameWriter) -> object:
+    every, side = arguments["every"], arguments["side"]
+    for index, time_ms, picture in reader.pictures(
+        _source(arguments), every=every, side=side, limits=_limits(arguments)
+    ):
+        writer.write(index, time_ms, 0, picture)
+    writer.flush()
+    return None
 
 
 def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
@@ -136,6 +156,7 @@ TABLE: Mapping[str, Job] = {
     "fingerprint": _refusing(_fingerprint),
     "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),
+    "pictures": _refusing(_pictures),
     "probe": _refusing(_probe),
     "prove": _refusing(_prove),
     "read_marks": _refusing(_read_marks),

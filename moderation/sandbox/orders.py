@@ -8,6 +8,14 @@ from watermark.writing import Encoding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerOrder:
+    """What an additional layer adds to a clip: a file of residuals (`watermark.residuals`) that lies beside it."""
+
+    side: int
+    every: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkOrder:
     """The marks to put on one clip and how to encode it. The key is in the child's memory while the job runs."""
 
@@ -15,3 +23,5 @@ class MarkOrder:
     key: bytes = field(repr=False)
     visible: VisibleSpec
     encoding: Encoding
+    #: One for each file of residuals, in the same order.
+    layers: tuple[LayerOrder, ...] = ()
