@@ -135,8 +135,8 @@ def _publish(
     row = {"org": clip.org_id, "clip": clip.clip_id, "sha256": sha256, "blob_key": key, "decision": decision_id}
     if tx.pg.execute(SQL.insert_release, {**row, "now": now}).fetchone() is None:
         raise Conflict("another file of this clip was released before")
-    body = base64.b64decode(str(proof["fingerprint"]))
-    tx.pg.execute(SQL.insert_fingerprint, {**row, "body": body, "now": now})
+    prints = {"body": base64.b64decode(str(proof["fingerprint"])), "sketches": _decoded(proof.get("sketches"))}
+    tx.pg.execute(SQL.insert_fingerprint, {**row, **prints, "now": now})
     move(tx, clip, Status.RELEASED, now)
     audit.record(tx, now, "system", "clip.released", clip.clip_id, sha256=sha256, decision=decision_id)
     outbox.announce(
@@ -152,6 +152,10 @@ def _publish(
             "visibility": clip.visibility,
         },
     )
+
+
+def _decoded(text: object) -> bytes | None:
+    return base64.b64decode(text) if isinstance(text, str) else None
 
 
 def publish_draft(services: "Services", org: str, clip_id: str, by: str) -> None:

@@ -21,7 +21,9 @@ from moderation.store import hash_file
 from watermark.credentials import CredentialsState
 from watermark.fingerprint import Fingerprint, same_content
 from watermark.payload import Payload
-from watermark.reading import Layer, LayerState, MarksReading, settle
+from watermark.reading import Layer, LayerState, MarksReading
+from watermark.settling import settle
+from watermark.sketches import Sketches
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -43,6 +45,7 @@ class Named:
     org: str
     clip_id: str
     fingerprint: Fingerprint | None
+    sketches: Sketches | None = None
 
 
 def verify_file(services: "Services", path: Path, *, staff_of: str | None = None) -> dict[str, object]:
@@ -84,7 +87,7 @@ def look(services: "Services", path: Path) -> tuple[MarksReading, Named | None]:
     if named is not None and is_altered(services, path, reading, named):
         reading = with_altered_manifest(reading)
     if named is not None and named.fingerprint is not None:
-        reading = settle(reading, named.fingerprint)
+        reading = settle(reading, named.fingerprint, named.sketches)
     return reading, named
 
 
@@ -103,8 +106,12 @@ def name_clip(services: "Services", reading: MarksReading) -> Named | None:
         if row is None:
             return None
         stored = tx.pg.execute(RECORDS.fingerprint, {"clip": row[1]}).fetchone()
-    print_ = Fingerprint.from_bytes(bytes(stored[0])) if stored else None
-    return Named(org=row[0], clip_id=row[1], fingerprint=print_)
+    return Named(
+        org=row[0],
+        clip_id=row[1],
+        fingerprint=Fingerprint.from_bytes(bytes(stored[0])) if stored else None,
+        sketches=Sketches.from_bytes(bytes(stored[1])) if stored and stored[1] is not None else None,
+    )
 
 
 def is_altered(services: "Services", path: Path, reading: MarksReading, named: Named) -> bool:
@@ -164,12 +171,7 @@ def with_visible(services: "Services", path: Path, reading: MarksReading, named:
         clip = read_clip(tx, named.clip_id)
     payload = payload_of(services, named)
     layer = services.sandbox.check_visible(path, visible_spec(services, clip, payload))
-    return MarksReading(
-        layers=reading.layers | {"visible": layer},
-        credentials=reading.credentials,
-        mark=reading.mark,
-        fingerprint=reading.fingerprint,
-    )
+    return replace(reading, layers=reading.layers | {"visible": layer})
 
 
 def payload_of(services: "Services", named: Named) -> Payload:

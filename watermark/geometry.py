@@ -21,6 +21,8 @@ class Geometry:
     """
 
     matrix: Rows
+    #: In short sides of the original.
+    field: float = 16 / 9
 
     @classmethod
     def of(cls, matrix: NDArray[np.float64], width: int, height: int, field: float) -> Self:
@@ -29,7 +31,7 @@ class Geometry:
         moved = matrix.copy()
         moved[:, 2] -= np.floor(middle / field) * field
         (a, b, c), (d, e, f) = moved.tolist()
-        return cls(matrix=((a, b, c), (d, e, f)))
+        return cls(matrix=((a, b, c), (d, e, f)), field=field)
 
     def to_array(self) -> NDArray[np.float64]:
         """Return the matrix, float64 [2, 3]."""

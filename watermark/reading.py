@@ -15,11 +15,14 @@ from pydantic import Base64Bytes, JsonValue, TypeAdapter
 
 from watermark import credentials, invisible
 from watermark.credentials import CredentialsReading, CredentialsState, Trust
-from watermark.fingerprint import QUERY_STEP_MS, STORED_STEP_MS, Fingerprint, Hasher, Verdict, same_content
+from watermark.fingerprint import QUERY_STEP_MS, STORED_STEP_MS, Fingerprint, Hasher
+from watermark.geometry import Geometry
 from watermark.invisible import InvisibleReading
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.probing import probe
 from watermark.reader import luma
+from watermark.sketches import QUERY_STEP_MS as SKETCHED_STEP_MS
+from watermark.sketches import Sketcher
 from watermark.visible import VisibleSpec, presence
 
 #: A frame's time in ms and its luma, uint8 [height, width].
@@ -75,8 +78,10 @@ class FoundMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarksReading:
-    """Everything found in one file. `fingerprint` is `Fingerprint.to_bytes` of the file, eight hashes a second.
+    """Everything found in one file.
 
+    `fingerprint` is `Fingerprint.to_bytes` of the file, eight hashes a second; `sketches` is `Sketches.to_bytes`, as
+    many a second, of where its mark says that the file lies, None without a mark.
     `layers` has `c2pa`, `invisible`, `fingerprint` and `visible`. A mark found is a claim until the content was
     compared with the clip it names (`settle`). `refusal` is a VideoRefused code when the pictures could not be read,
     or not to their end.
@@ -86,6 +91,7 @@ class MarksReading:
     credentials: CredentialsReading | None = None
     mark: FoundMark | None = None
     fingerprint: Base64Bytes | None = None
+    sketches: Base64Bytes | None = None
     refusal: str | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -116,36 +122,9 @@ def read_marks(path: Path, *, keys: Mapping[int, bytes], trust: Trust, limits: V
         credentials=found,
         mark=look.mark(),
         fingerprint=look.print_.to_bytes() if len(look.print_) else None,
+        sketches=look.sketches,
         refusal=look.refusal,
     )
-
-
-def settle(reading: MarksReading, stored: Fingerprint) -> MarksReading:
-    """Compare a file's content with the clip that its mark or its manifest names, and say what that makes of both.
-
-    Other content under a mark is a transplanted mark. Where nothing can be compared the mark stays a claim and the
-    fingerprint `not_checked`.
-    """
-    query = Fingerprint.from_bytes(reading.fingerprint) if reading.fingerprint else None
-    if query is None:
-        return reading
-    match = same_content(query, stored)
-    states = {
-        Verdict.SAME: LayerState.FOUND,
-        Verdict.DIFFERENT: LayerState.NOT_FOUND,
-        Verdict.INCOMPARABLE: LayerState.NOT_CHECKED,
-    }
-    details: dict[str, JsonValue] = {
-        "share": match.share,
-        "frames": match.frames,
-        "offset_ms": match.offset_ms,
-        "mirrored": match.mirrored,
-    }
-    layers = reading.layers | {"fingerprint": Layer(state=states[match.verdict], details=details)}
-    invisible_layer = reading.layers["invisible"]
-    if match.verdict is Verdict.DIFFERENT and invisible_layer.state is LayerState.FOUND:
-        layers["invisible"] = replace(invisible_layer, state=LayerState.TRANSPLANTED)
-    return replace(reading, layers=layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +134,7 @@ class _Look:
     reading: InvisibleReading | None
     print_: Fingerprint
     kept: list[Frame]
+    sketches: bytes | None
     error: str | None
     refusal: str | None
 
@@ -184,6 +164,7 @@ class _Onlooker:
     def __init__(self, path: Path, limits: VideoLimits, *, step_ms: int, keeping: bool) -> None:
         self._path, self._limits, self._keeping = path, limits, keeping
         self.hasher = Hasher(step_ms)
+        self.sketcher = Sketcher() if keeping else Sketcher(SKETCHED_STEP_MS, bounded=True)
         self.kept: list[Frame] = []
         self.error: str | None = None
         self.refusal: str | None = None
@@ -192,6 +173,7 @@ class _Onlooker:
         try:
             for time_ms, plane in luma(self._path, limits=self._limits, long_side=LONG_SIDE):
                 self.hasher.see(time_ms, plane)
+                self.sketcher.see(time_ms, plane)
                 if self._keeping and (not self.kept or time_ms >= self.kept[-1][0] + VISIBLE_STEP_MS):
                     self.kept.append((time_ms, plane.copy()))
                 yield time_ms, plane
@@ -214,9 +196,17 @@ def _look(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, *, step_ms
         reading=seen,
         print_=onlooker.hasher.finish(),
         kept=onlooker.kept,
+        sketches=_drawn(onlooker.sketcher, seen.geometry if seen else None, original=keeping),
         error=error or onlooker.error,
         refusal=onlooker.refusal,
     )
+
+
+def _drawn(sketcher: Sketcher, geometry: Geometry | None, *, original: bool) -> bytes | None:
+    if geometry is None and not original:
+        return None
+    sketches = sketcher.finish(None if original else geometry)
+    return None if sketches is None else sketches.to_bytes()
 
 
 def _read_credentials(path: Path, trust: Trust) -> tuple[Layer, CredentialsReading | None]:
@@ -289,12 +279,13 @@ class Proof:
     """What the release gate found, layer by layer, and everything that is not as it must be.
 
     `layers` has `c2pa`, `invisible`, `visible` and `media`. `fingerprint` is `Fingerprint.to_bytes` of the delivered
-    bytes at two hashes a second: what copies are later compared with.
+    bytes at two hashes a second, `sketches` is `Sketches.to_bytes` at four: what copies are later compared with.
     """
 
     layers: dict[str, Layer]
     failures: tuple[str, ...]
     fingerprint: Base64Bytes
+    sketches: Base64Bytes | None = None
     #: Names of additional layers that must be among `layers` too.
     demanded: tuple[str, ...] = ()
 
@@ -339,7 +330,7 @@ def prove(path: Path, expectation: Expectation, keys: Mapping[int, bytes], trust
     }
     failures = [f"{name}: {fault}" for name, (layer, faults) in checked.items() for fault in _faults(layer, faults)]
     layers = {name: layer for name, (layer, _) in checked.items()}
-    return Proof(layers=layers, failures=tuple(failures), fingerprint=look.print_.to_bytes())
+    return Proof(layers=layers, failures=tuple(failures), fingerprint=look.print_.to_bytes(), sketches=look.sketches)
 
 
 def _faults(layer: Layer, faults: list[str]) -> list[str]:

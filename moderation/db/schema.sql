@@ -245,12 +245,14 @@ create table moderation.releases (
   foreign key (clip_id, sha256) references moderation.proofs (clip_id, sha256)
 );
 
--- PDQ fingerprints of what was released: a mark is believed only where the content matches.
+-- PDQ fingerprints of what was released, and sketches of its frames, which parts of a picture are compared with: a mark
+-- is believed only where the content matches.
 create table moderation.fingerprints (
   org_id text not null,
   clip_id text primary key references moderation.clips,
   body bytea not null,
-  created_at timestamptz not null
+  created_at timestamptz not null,
+  sketches bytea
 );
 
 -- Hash lists: fingerprints of pictures and files that must not, or not freely, be published. A list belongs to an

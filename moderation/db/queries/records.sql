@@ -87,11 +87,11 @@ select sha256, blob_key, decision_id, released_at, withdrawn_at from moderation.
 update moderation.releases set withdrawn_at = %(now)s where clip_id = %(clip)s and withdrawn_at is null;
 
 -- name: insert_fingerprint
-insert into moderation.fingerprints (org_id, clip_id, body, created_at)
-values (%(org)s, %(clip)s, %(body)s, %(now)s) on conflict (clip_id) do nothing;
+insert into moderation.fingerprints (org_id, clip_id, body, sketches, created_at)
+values (%(org)s, %(clip)s, %(body)s, %(sketches)s, %(now)s) on conflict (clip_id) do nothing;
 
 -- name: fingerprint
-select body from moderation.fingerprints where clip_id = %(clip)s;
+select body, sketches from moderation.fingerprints where clip_id = %(clip)s;
 
 -- name: all_fingerprints
 select f.clip_id, f.body from moderation.fingerprints f order by f.created_at desc limit %(limit)s;
@@ -104,7 +104,8 @@ select reason from moderation.legal_holds where clip_id = %(clip)s and lifted_at
 with a as (delete from moderation.analyses where clip_id = %(clip)s),
      f as (delete from moderation.facts where clip_id = %(clip)s),
      p as (delete from moderation.clip_prints where clip_id = %(clip)s),
-     h as (delete from moderation.hash_answers where clip_id = %(clip)s)
+     h as (delete from moderation.hash_answers where clip_id = %(clip)s),
+     q as (update moderation.proofs set body = body - '{fingerprint,sketches}'::text[] where clip_id = %(clip)s)
 delete from moderation.fingerprints where clip_id = %(clip)s;
 
 -- name: blob_keys

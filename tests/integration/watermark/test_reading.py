@@ -20,7 +20,8 @@ from watermark.limits import VideoLimits
 from watermark.manifest import ManifestSpec
 from watermark.payload import Payload
 from watermark.reader import luma
-from watermark.reading import LayerState, MarksReading, read_marks, settle
+from watermark.reading import LayerState, MarksReading, read_marks
+from watermark.settling import settle
 
 WIDTH, HEIGHT = 1280, 720
 Image = NDArray[np.uint8]
