@@ -139,6 +139,19 @@ class Webhooks(BaseModel):
     max_attempts: int = 20
 
 
+class Verifying(BaseModel):
+    """How long one copy may be looked at, in CPU seconds of its decoder; what is cut short is `not_checked`."""
+
+    #: For reading frames until the invisible mark is found.
+    mark_seconds: float = Field(default=30.0, gt=0)
+    #: Spent from the beginning, after which the thorough search for a moved mark is not begun.
+    search_seconds: float = Field(default=30.0, ge=0)
+    #: For looking at the rest of the content once the mark is found.
+    content_seconds: float = Field(default=30.0, gt=0)
+    #: For all of it together, by the clock.
+    wall_seconds: float = Field(default=120.0, gt=0)
+
+
 class HashServiceSettings(BaseModel):
     """A closed hash service that is asked about every clip."""
 
@@ -203,6 +216,7 @@ class Settings(BaseSettings):
     retrying: Retrying = Retrying()
     webhooks: Webhooks = Webhooks()
     hashes: Hashes = Hashes()
+    verifying: Verifying = Verifying()
     log_level: str = "INFO"
 
     @property

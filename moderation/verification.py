@@ -20,6 +20,7 @@ from moderation.marking import visible_spec
 from moderation.store import hash_file
 from watermark.credentials import CredentialsState
 from watermark.fingerprint import Fingerprint, same_content
+from watermark.patience import Budget
 from watermark.payload import Payload
 from watermark.reading import Layer, LayerState, MarksReading
 from watermark.settling import settle
@@ -82,7 +83,8 @@ def look(services: "Services", path: Path) -> tuple[MarksReading, Named | None]:
 
     Raises a refusal for what is no video.
     """
-    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust)
+    budget = Budget(**services.settings.verifying.model_dump())
+    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust, budget)
     named = name_clip(services, reading)
     if named is not None and is_altered(services, path, reading, named):
         reading = with_altered_manifest(reading)

@@ -14,6 +14,8 @@ from watermark.sketches import Sketches
 ALIKE, UNLIKE = 0.45, 0.30
 #: Cells with something to see that both sketches of a pair must have.
 MIN_CELLS = 80
+#: Less of both pictures in common is no part of either: edges of a canvas, where a whole field off.
+MIN_COMMON = 0.2
 #: How far, in cells, the mark's geometry may be wrong.
 SLACK = 2
 #: A query frame speaks for so much of its copy's time: a moving picture is stored in steps.
@@ -86,12 +88,13 @@ def _compare(query: Sketches, stored: Sketches) -> _Alignment | None:
     (height, width), (h, w) = stored.seen.shape, query.seen.shape
     top, left = max(query.top, 0), max(query.left, 0)
     bottom, right = min(query.top + h, height), min(query.left + w, width)
-    if (bottom - top) * (right - left) < MIN_CELLS or bottom <= top:
+    least = max(MIN_CELLS, MIN_COMMON * min(stored.seen.sum(), query.seen.sum()))
+    if bottom <= top or right <= left:
         return None
     ours = slice(top, bottom), slice(left, right)
     theirs = slice(top - query.top, bottom - query.top), slice(left - query.left, right - query.left)
     seen = stored.seen[ours] & query.seen[theirs]
-    if seen.sum() < MIN_CELLS:
+    if seen.sum() < least:
         return None
     a = query.cells[:, *theirs][:, seen].astype(np.float32)
     b = stored.cells[:, *ours][:, seen].astype(np.float32)

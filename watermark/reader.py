@@ -72,7 +72,7 @@ def luma(
         for timed in decode_frames(source):
             turn = orientation(timed.frame) if turn is None else turn
             if timed.time_ms >= due:
-                yield timed.time_ms, _luma_plane(timed.frame, turn, long_side)
+                yield timed.time_ms, upright_luma(timed.frame, turn, long_side)
                 due = _next_due(timed.time_ms, step_ms) if step_ms else 0
         if turn is None:
             raise VideoRefused("no_frames", "the file has no frame that can be shown")
@@ -126,7 +126,8 @@ def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _luma_plane(frame: av.VideoFrame, turn: Orientation, long_side: int | None) -> NDArray[np.uint8]:
+def upright_luma(frame: av.VideoFrame, turn: Orientation, long_side: int | None) -> NDArray[np.uint8]:
+    """Return a frame's luma, uint8 [height, width], as displayed, no side over `long_side`; perhaps a view of it."""
     if not has_eight_bit_luma(frame):
         with refusing():
             frame = eight_bit(frame)

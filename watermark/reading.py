@@ -3,33 +3,25 @@
 Opens untrusted files with native decoders: runs in the confined child, and its answers cross as plain JSON.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Base64Bytes, JsonValue, TypeAdapter
 
-from watermark import credentials, invisible
+from watermark import credentials
 from watermark.credentials import CredentialsReading, CredentialsState, Trust
-from watermark.fingerprint import QUERY_STEP_MS, STORED_STEP_MS, Fingerprint, Hasher
-from watermark.geometry import Geometry
-from watermark.invisible import InvisibleReading
-from watermark.limits import VideoLimits, VideoRefused
+from watermark.limits import VideoLimits
+from watermark.looking import LONG_SIDE, Frame, Look, look_at, look_through
+from watermark.patience import Budget
 from watermark.probing import probe
 from watermark.reader import luma
-from watermark.sketches import QUERY_STEP_MS as SKETCHED_STEP_MS
-from watermark.sketches import Sketcher
+from watermark.skimming import Hidden, skim
+from watermark.stills import is_picture
 from watermark.visible import VisibleSpec, presence
 
-#: A frame's time in ms and its luma, uint8 [height, width].
-Frame: TypeAlias = tuple[int, NDArray[np.uint8]]
-
-#: Frames are shrunk to this before marks are looked for: 960 finds no more and costs twice the decode.
-LONG_SIDE = 640
 #: How often the visible mark is looked for: three times or more at each of its places.
 VISIBLE_STEP_MS = 800
 #: Rounding of frame times by another muxer.
@@ -65,6 +57,8 @@ def written(value: object) -> dict[str, JsonValue]:
 
 
 UNCHECKED = Layer(state=LayerState.NOT_CHECKED)
+#: What a layer's details say when its budget was spent.
+CUT_SHORT: dict[str, JsonValue] = {"reason": "budget"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,109 +98,58 @@ class MarksReading:
         return TypeAdapter(cls).validate_python(content)
 
 
-def read_marks(path: Path, *, keys: Mapping[int, bytes], trust: Trust, limits: VideoLimits) -> MarksReading:
-    """Look for every mark in a file nobody knows, decoding it once. `keys` by key version.
+def read_marks(
+    path: Path,
+    *,
+    keys: Mapping[int, bytes],
+    trust: Trust,
+    limits: VideoLimits,
+    budget: Budget = Budget(),  # noqa: B008 - frozen
+) -> MarksReading:
+    """Look for every mark in a file nobody knows, a film or a single picture. `keys` by key version.
 
-    Raises for no content of the file: what could not be looked for is `not_checked`, with the reason.
-    The visible mark stays `not_checked`: it can only be looked for once the clip is known (`check_visible`).
+    In this order, each within its budget: manifest, mark as it was put on, mark wherever it was moved to; and the
+    content, to be compared with the clip that is named. Raises for no content of the file: what could not be looked
+    for is `not_checked`, with the reason. The visible mark stays `not_checked`: it can only be looked for once the
+    clip is known (`check_visible`).
     """
     c2pa, found = _read_credentials(path, trust)
-    look = _look(path, keys, limits, step_ms=QUERY_STEP_MS)
+    look = look_at(path, keys, limits, budget)
+    unread: dict[str, JsonValue] = {"frames": len(look.print_)} | (CUT_SHORT if look.cut else {})
     return MarksReading(
         layers={
             "c2pa": c2pa,
-            "invisible": look.layer(),
-            "fingerprint": Layer(state=LayerState.NOT_CHECKED, error=look.error, details={"frames": len(look.print_)}),
+            "invisible": _mark_layer(look),
+            "fingerprint": Layer(state=LayerState.NOT_CHECKED, error=look.error, details=unread),
             "visible": UNCHECKED,
         },
         credentials=found,
-        mark=look.mark(),
-        fingerprint=look.print_.to_bytes() if len(look.print_) else None,
-        sketches=look.sketches,
+        mark=_mark(look),
+        fingerprint=look.print_.to_bytes() if len(look.print_) and not look.unseen else None,
+        sketches=look.sketches if not look.unseen else None,
         refusal=look.refusal,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """What one decode of a file showed."""
-
-    reading: InvisibleReading | None
-    print_: Fingerprint
-    kept: list[Frame]
-    sketches: bytes | None
-    error: str | None
-    refusal: str | None
-
-    def mark(self) -> FoundMark | None:
-        payload = self.reading.payload if self.reading else None
-        if self.reading is None or payload is None:
-            return None
-        return FoundMark(mark_id=payload.mark_id, key_version=payload.key_version, confidence=self.reading.confidence)
-
-    def layer(self) -> Layer:
-        if self.reading is None:
-            return Layer(state=LayerState.NOT_CHECKED, error=self.error)
-        state = LayerState(self.reading.state)
-        mark = self.mark()
-        details: dict[str, JsonValue] = {"geometry": self.reading.view}
-        if mark is not None:
-            details |= {"payload": f"{mark.mark_id:012x}", "key_version": mark.key_version}
-        # A file that broke off showed no mark in what could be seen of it: that is no "not found".
-        if state is LayerState.NOT_FOUND and self.error is not None:
-            state = LayerState.NOT_CHECKED
-        return Layer(state=state, error=self.error, details=details)
-
-
-class _Onlooker:
-    """Passes a file's frames on, hashes them on the way and keeps some; a file that breaks off ends there, unraised."""
-
-    def __init__(self, path: Path, limits: VideoLimits, *, step_ms: int, keeping: bool) -> None:
-        self._path, self._limits, self._keeping = path, limits, keeping
-        self.hasher = Hasher(step_ms)
-        self.sketcher = Sketcher() if keeping else Sketcher(SKETCHED_STEP_MS, bounded=True)
-        self.kept: list[Frame] = []
-        self.error: str | None = None
-        self.refusal: str | None = None
-
-    def frames(self) -> Iterator[Frame]:
-        try:
-            for time_ms, plane in luma(self._path, limits=self._limits, long_side=LONG_SIDE):
-                self.hasher.see(time_ms, plane)
-                self.sketcher.see(time_ms, plane)
-                if self._keeping and (not self.kept or time_ms >= self.kept[-1][0] + VISIBLE_STEP_MS):
-                    self.kept.append((time_ms, plane.copy()))
-                yield time_ms, plane
-        except VideoRefused as refused:
-            self.error, self.refusal = refused.message, refused.code
-        except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
-            self.error = _said(fault)
-
-
-def _look(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, *, step_ms: int, keeping: bool = False) -> _Look:
-    onlooker = _Onlooker(path, limits, step_ms=step_ms, keeping=keeping)
-    frames, seen, error = onlooker.frames(), None, None
-    try:
-        seen = invisible.read(frames, keys)
-    except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
-        error = _said(fault)
-    for _ in frames:
-        """The reader stops once it is sure; fingerprint and kept frames are of the whole file."""
-    return _Look(
-        reading=seen,
-        print_=onlooker.hasher.finish(),
-        kept=onlooker.kept,
-        sketches=_drawn(onlooker.sketcher, seen.geometry if seen else None, original=keeping),
-        error=error or onlooker.error,
-        refusal=onlooker.refusal,
-    )
-
-
-def _drawn(sketcher: Sketcher, geometry: Geometry | None, *, original: bool) -> bytes | None:
-    if geometry is None and not original:
+def _mark(look: Look) -> FoundMark | None:
+    payload = look.reading.payload if look.reading else None
+    if look.reading is None or payload is None:
         return None
-    sketches = sketcher.finish(None if original else geometry)
-    return None if sketches is None else sketches.to_bytes()
+    return FoundMark(mark_id=payload.mark_id, key_version=payload.key_version, confidence=look.reading.confidence)
+
+
+def _mark_layer(look: Look) -> Layer:
+    if look.reading is None:
+        return Layer(state=LayerState.NOT_CHECKED, error=look.error)
+    state = LayerState(look.reading.state)
+    mark = _mark(look)
+    details: dict[str, JsonValue] = {"geometry": look.reading.view}
+    if mark is not None:
+        details |= {"payload": f"{mark.mark_id:012x}", "key_version": mark.key_version}
+    # What broke off, or was looked at for too short a time, showed no mark so far: that is no "not found".
+    if state is LayerState.NOT_FOUND and (look.cut or look.error is not None):
+        state, details = LayerState.NOT_CHECKED, details | (CUT_SHORT if look.cut else {})
+    return Layer(state=state, error=look.error, details=details)
 
 
 def _read_credentials(path: Path, trust: Trust) -> tuple[Layer, CredentialsReading | None]:
@@ -246,13 +189,20 @@ def _said(fault: Exception) -> str:
 
 def check_visible(path: Path, spec: VisibleSpec, *, limits: VideoLimits) -> Layer:
     """Look for the visible mark of a known clip where it must stand. Raises for no content of the file."""
-    step = 1000 / VISIBLE_STEP_MS
-    return _check_visible(luma(path, limits=limits, fps=step, long_side=LONG_SIDE), spec)
+    if path.is_file() and is_picture(path):
+        return Layer(state=LayerState.NOT_CHECKED, details={"reason": "still"})
+    try:
+        return _check_visible(skim(path, limits=limits, step_ms=VISIBLE_STEP_MS, long_side=LONG_SIDE), spec)
+    except Hidden:
+        step = 1000 / VISIBLE_STEP_MS
+        return _check_visible(luma(path, limits=limits, fps=step, long_side=LONG_SIDE), spec)
 
 
 def _check_visible(frames: Iterable[Frame], spec: VisibleSpec) -> Layer:
     try:
         seen = presence(frames, spec)
+    except Hidden:
+        raise
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
         return Layer(state=LayerState.NOT_CHECKED, error=_said(fault))
     if not seen.frames:
@@ -321,10 +271,10 @@ def prove(path: Path, expectation: Expectation, keys: Mapping[int, bytes], trust
     Raises for nothing inside the file: an error of any layer is a failure of the proof.
     """
     c2pa, found = _read_credentials(path, trust)
-    look = _look(path, keys, limits, step_ms=STORED_STEP_MS, keeping=True)
+    look = look_through(path, keys, limits, keep_ms=VISIBLE_STEP_MS)
     checked = {
         "c2pa": (c2pa, _wrong_credentials(found, expectation)),
-        "invisible": (look.layer(), _wrong_mark(look.mark(), expectation)),
+        "invisible": (_mark_layer(look), _wrong_mark(_mark(look), expectation)),
         "visible": (_check_visible(look.kept, expectation.visible), []),
         "media": _check_media(path, expectation, limits),
     }

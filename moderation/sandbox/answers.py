@@ -12,7 +12,9 @@ from watermark.attestation import TEXT_LIMIT
 from watermark.fingerprint import Fingerprint
 from watermark.inheritance import CUTS, STATES, Inheritance
 from watermark.probing import AudioTrack, Probe
+from watermark.reading import MarksReading
 from watermark.sampling import MOST_SHOTS, MOST_STRETCHES, Account
+from watermark.sketches import Sketches
 from watermark.writing import PassReport
 
 _NAME_CHARACTERS = 64
@@ -55,6 +57,19 @@ def fingerprint(content: object) -> Fingerprint:
         return Fingerprint.from_bytes(_decoded(answer(str, content)))
     except ValueError as fault:
         raise Broken("the answer is no fingerprint") from fault
+
+
+def marks(content: object) -> MarksReading:
+    """What was found in a file, its fingerprint and sketches readable. Raises Broken."""
+    found = answer(MarksReading, content)
+    try:
+        if found.fingerprint is not None:
+            Fingerprint.from_bytes(found.fingerprint)
+        if found.sketches is not None:
+            Sketches.from_bytes(found.sketches)
+    except ValueError as fault:
+        raise Broken("the answer holds what is no fingerprint") from fault
+    return found
 
 
 def inheritance(content: object, most: int) -> Inheritance | None:

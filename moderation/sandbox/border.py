@@ -23,6 +23,7 @@ from watermark.credentials import Trust
 from watermark.fingerprint import Fingerprint
 from watermark.inheritance import Inheritance
 from watermark.limits import VideoLimits
+from watermark.patience import Budget
 from watermark.probing import Probe
 from watermark.reading import Expectation, Layer, LayerState, MarksReading, Proof
 from watermark.sampling import Account, SamplingRules
@@ -173,10 +174,19 @@ class Sandbox:
         """PDQ hashes of the clip's frames, two a second."""
         return self.ask("fingerprint", path, self._bounds, answers.fingerprint)
 
-    def read_marks(self, path: Path, keys: Mapping[int, bytes], trust: Trust) -> MarksReading:
-        """Look for every mark in a file nobody knows; `keys` by key version. Raises a refusal for what is no video."""
-        arguments = {"keys": plain(keys), "trust": plain(trust), **self._bounds}
-        reading = self.ask("read_marks", path, arguments, partial(answer, MarksReading), door=True)
+    def read_marks(
+        self,
+        path: Path,
+        keys: Mapping[int, bytes],
+        trust: Trust,
+        budget: Budget = Budget(),  # noqa: B008 - frozen
+    ) -> MarksReading:
+        """Look for every mark in a file nobody knows; `keys` by key version.
+
+        Raises a refusal for what is neither a video nor a picture.
+        """
+        arguments = {"keys": plain(keys), "trust": plain(trust), "budget": plain(budget), **self._bounds}
+        reading = self.ask("read_marks", path, arguments, answers.marks, door=True)
         if reading.refusal is not None and _nothing_seen(reading):
             raise self._error(reading.refusal, door=True)
         return reading

@@ -13,12 +13,13 @@ from moderation.sandbox.channel import Refused
 from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.shared import PIECE_SAMPLES, FrameWriter
 from moderation.sandbox.wire import order, plain
-from watermark import ancestry, listening, probing, reader, reading
+from watermark import ancestry, listening, looking, probing, reader, reading
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
 from watermark.frames import FrameMarker
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
+from watermark.patience import Budget
 from watermark.residuals import ResidualMarker, stored
 from watermark.rewriting import rewrite
 from watermark.sampling import SamplingRules, Watch
@@ -30,7 +31,7 @@ Arguments = Mapping[str, Any]
 Job = Callable[[Arguments, FrameWriter], object]
 
 #: Luma is shrunk to this before it is fingerprinted, as when marks are looked for: the two must agree.
-_FINGERPRINT_SIDE = reading.LONG_SIDE
+_FINGERPRINT_SIDE = looking.LONG_SIDE
 
 
 def _refusing(job: Job) -> Job:
@@ -121,7 +122,9 @@ def _pictures(arguments: Arguments, writer: FrameWriter) -> object:
 
 def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
     keys, trust = order(dict[int, bytes], arguments["keys"]), order(Trust, arguments["trust"])
-    return reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments)).to_json()
+    budget = order(Budget, arguments["budget"])
+    found = reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments), budget=budget)
+    return found.to_json()
 
 
 def _inherit(arguments: Arguments, _: FrameWriter) -> object:

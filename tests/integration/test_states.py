@@ -335,11 +335,15 @@ def test_a_legal_hold_beats_deletion(services, drawn):
             "values ('default', %s, 'court order', 'counsel', now())",
             (verdict["id"],),
         )
+    kept = "select count(*) from moderation.fingerprints where sketches is not null"
+    proofs = "select count(*) from moderation.proofs where body ?| array['fingerprint', 'sketches']"
     with pytest.raises(Conflict):
         release.delete(services, ORG, verdict["id"], "tester")
+    assert (scalar(services, kept), scalar(services, proofs)) == (1, 1)
     with services.database.transaction(ORG) as tx:
         tx.pg.execute("update moderation.legal_holds set lifted_at = now()")
     release.delete(services, ORG, verdict["id"], "tester")
+    assert (scalar(services, kept), scalar(services, proofs)) == (0, 0)
     assert scalar(services, "select prompt from moderation.clips") is None
     assert scalar(services, "select count(*) from moderation.facts") == 0
     assert [key for key, _ in services.store.list(ORG)] == []

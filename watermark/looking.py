@@ -1,0 +1,180 @@
+"""Looks at a file's pictures: reads the invisible mark and takes down what they show. Compares and decides nothing.
+
+Opens untrusted files with native decoders: runs in the confined child.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watermark import invisible
+from watermark.despreading import AlignedTier, Candidate
+from watermark.fingerprint import QUERY_STEP_MS, STORED_STEP_MS, Fingerprint, Hasher
+from watermark.geometry import Geometry
+from watermark.invisible import InvisibleReading, Tier
+from watermark.lattice import LatticeTier
+from watermark.limits import VideoLimits, VideoRefused
+from watermark.patience import Budget, Patience
+from watermark.reader import luma
+from watermark.sketches import QUERY_STEP_MS as SKETCHED_STEP_MS
+from watermark.sketches import Sketcher
+from watermark.skimming import Hidden, skim
+from watermark.stills import is_picture, read_picture
+
+#: A frame's time in ms and its luma, uint8 [height, width].
+Frame: TypeAlias = tuple[int, NDArray[np.uint8]]
+
+#: Frames are shrunk to this before marks are looked for: 960 finds no more and costs twice the decode.
+LONG_SIDE = 640
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a file's pictures showed. `sketches` is `Sketches.to_bytes`, None where nobody knows where the file lies."""
+
+    reading: InvisibleReading | None
+    print_: Fingerprint
+    sketches: bytes | None
+    kept: Sequence[Frame] = ()
+    #: What went wrong, and its VideoRefused code where the file itself was the reason.
+    error: str | None = None
+    refusal: str | None = None
+    #: Whether a budget was spent before all was done; `unseen` when part of the content was not looked at therefore.
+    cut: bool = False
+    unseen: bool = False
+
+
+class _Onlooker:
+    """Passes a file's frames on and takes them down on the way; a file that breaks off ends there, unraised."""
+
+    def __init__(self, hasher: Hasher, sketcher: Sketcher, keep_ms: int | None = None) -> None:
+        self.hasher, self.sketcher, self._keep_ms = hasher, sketcher, keep_ms
+        self.kept: list[Frame] = []
+        self.error: str | None = None
+        self.refusal: str | None = None
+        #: Whether the frames went on to their end.
+        self.ended = False
+
+    def passing(self, frames: Iterator[Frame], stop: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+        """Yield `frames` until `stop` says so, which is asked before each."""
+        try:
+            for time_ms, plane in frames:
+                if stop():
+                    return
+                self.hasher.see(time_ms, plane)
+                self.sketcher.see(time_ms, plane)
+                if self._keep_ms and (not self.kept or time_ms >= self.kept[-1][0] + self._keep_ms):
+                    self.kept.append((time_ms, plane.copy()))
+                yield time_ms, plane
+            self.ended = True
+        except Hidden:
+            raise
+        except VideoRefused as refused:
+            self.error, self.refusal = refused.message, refused.code
+        except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+            self.error = said(fault)
+
+
+def said(fault: Exception) -> str:
+    """A fault in one line."""
+    return f"{type(fault).__name__}: {fault}"
+
+
+def _for_queries() -> _Onlooker:
+    return _Onlooker(Hasher(QUERY_STEP_MS), Sketcher(SKETCHED_STEP_MS, bounded=True))
+
+
+def look_through(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, *, keep_ms: int) -> Look:
+    """Look at every frame of a file of ours, and keep one every `keep_ms`: what is stored of it is taken down here."""
+    onlooker = _Onlooker(Hasher(STORED_STEP_MS), Sketcher(), keep_ms)
+    frames = onlooker.passing(luma(path, limits=limits, long_side=LONG_SIDE))
+    seen, error = _read(frames, keys, invisible.TIERS)
+    for _ in frames:
+        """The reader stops once it is sure; what is taken down is of the whole file."""
+    return Look(
+        reading=seen,
+        print_=onlooker.hasher.finish(),
+        sketches=_drawn(onlooker.sketcher, None),
+        kept=onlooker.kept,
+        error=error or onlooker.error,
+        refusal=onlooker.refusal,
+    )
+
+
+def look_at(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, budget: Budget) -> Look:
+    """Look at a file nobody knows, a film or a single picture, for as long as the budget lasts.
+
+    Where the mark is found early, the rest is skimmed for its content only.
+    """
+    patience, onlooker = Patience(budget), _for_queries()
+    frames = onlooker.passing(_frames(path, limits), lambda: patience.over(budget.mark_seconds))
+    seen, error = _read(frames, keys, (AlignedTier, lambda own: _PatientTier(LatticeTier(own), patience)))
+    unseen = False
+    if seen is not None and seen.payload is not None and not onlooker.ended and onlooker.error is None:
+        onlooker, unseen = _take_down(path, limits, patience)
+    geometry = seen.geometry if seen else None
+    return Look(
+        reading=seen,
+        print_=onlooker.hasher.finish(),
+        sketches=None if geometry is None else _drawn(onlooker.sketcher, geometry),
+        error=error or onlooker.error,
+        refusal=onlooker.refusal,
+        cut=patience.ended,
+        unseen=unseen,
+    )
+
+
+def _frames(path: Path, limits: VideoLimits) -> Iterator[Frame]:
+    if is_picture(path):
+        yield 0, read_picture(path, limits)
+    else:
+        yield from luma(path, limits=limits, long_side=LONG_SIDE)
+
+
+def _read(
+    frames: Iterator[Frame], keys: Mapping[int, bytes], tiers: Sequence[Callable[[Mapping[int, bytes]], Tier]]
+) -> tuple[InvisibleReading | None, str | None]:
+    try:
+        return invisible.read(frames, keys, tiers), None
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
+        return None, said(fault)
+
+
+def _take_down(path: Path, limits: VideoLimits, patience: Patience) -> tuple[_Onlooker, bool]:
+    """Skim a whole file for its content; decode it whole where it hides frames. True when the budget did not last."""
+    since, most = patience.spent, patience.budget.content_seconds
+    for frames in (
+        skim(path, limits=limits, step_ms=QUERY_STEP_MS, long_side=LONG_SIDE),
+        luma(path, limits=limits, fps=1000 / QUERY_STEP_MS, long_side=LONG_SIDE),
+    ):
+        onlooker = _for_queries()
+        try:
+            for _ in onlooker.passing(frames, lambda: patience.over(most, since=since)):
+                """Taken down as they pass."""
+        except Hidden:
+            continue
+        break
+    return onlooker, not onlooker.ended and onlooker.error is None
+
+
+class _PatientTier:
+    """The thorough search, not begun once its budget is spent. One that was begun is ended: its cost is bounded."""
+
+    def __init__(self, tier: LatticeTier, patience: Patience) -> None:
+        self._tier, self._patience = tier, patience
+        self.name = tier.name
+        self.watch, self.close = tier.watch, tier.close
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Yield what is worth decoding, unless time is up."""
+        if not self._patience.over(self._patience.budget.search_seconds):
+            yield from self._tier.candidates()
+
+
+def _drawn(sketcher: Sketcher, geometry: Geometry | None) -> bytes | None:
+    sketches = sketcher.finish(geometry)
+    return None if sketches is None else sketches.to_bytes()
