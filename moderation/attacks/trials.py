@@ -16,11 +16,11 @@ from moderation.attacks.changes import Attack
 from watermark.frames import FrameMarker, Planes
 from watermark.invisible import InvisibleMarker, InvisibleReading, read
 from watermark.limits import VideoLimits
+from watermark.looking import LONG_SIDE
 from watermark.payload import Payload
 from watermark.planes import plane_view
 from watermark.probing import Probe
 from watermark.reader import fit
-from watermark.reading import LONG_SIDE
 from watermark.rewriting import rewrite
 from watermark.writing import Encoding
 
