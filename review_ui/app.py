@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import login, pages, routes
+from review_ui import login, pages, provenance, routes
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = routes.session_principal
     app.include_router(login.router)
     app.include_router(pages.router)
+    app.include_router(provenance.router)
     app.mount(STATIC_URL, StaticFiles(directory=STATIC), name="static")
     app.add_middleware(PageGuard)
     return app

@@ -26,6 +26,8 @@ from moderation.verification import resolve_mark, verify_file
 #: Who may see candidates that a fingerprint alone suggests.
 STAFF = ("review", "specialist", "audit")
 MAX_WAITING = 8
+#: Files of one address, by the API and the page together.
+PER_MINUTE = 30
 FETCH_SECONDS = 60.0
 _PAYLOAD = re.compile(r"[0-9a-f]{12}")
 
@@ -52,7 +54,7 @@ class Turns:
             self._waiting -= 1
 
 
-@router.post("/verify", dependencies=[Depends(at_most(30, "verify"))])
+@router.post("/verify", dependencies=[Depends(at_most(PER_MINUTE, "verify"))])
 async def verify(request: Request, services: Services_, principal: Anyone) -> Response:
     """Say where a copy came from: multipart `file`, or JSON with its `url`."""
     turns: Turns = request.app.state.turns

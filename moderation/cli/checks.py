@@ -181,9 +181,16 @@ def where_to_submit(settings: Settings) -> tuple[str, str]:
     return url, key
 
 
-def verify(file: File, *, as_json: bool = JSON_OPTION) -> None:
-    """Tell where any copy of a clip came from. Exit 0 when it is ours, 1 when not or unknown."""
+def verify(
+    file: File,
+    *,
+    language: Annotated[str, typer.Option(help="en, fr or ar; without it the environment's.", envvar="LANG")] = "en",
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Tell where any copy of a clip came from, a video or a picture. Exit 0 when it is ours, 1 when not or unknown."""
     from moderation.assembly import open_services  # noqa: PLC0415
+    from moderation.messages import language_of  # noqa: PLC0415
+    from moderation.telling import tell, tell_layers  # noqa: PLC0415
     from moderation.verification import verify_file  # noqa: PLC0415
 
     with open_services(local_settings()) as services:
@@ -191,9 +198,8 @@ def verify(file: File, *, as_json: bool = JSON_OPTION) -> None:
     if as_json:
         print_json(answer)
     else:
-        typer.echo(f"{answer['origin']}  {answer.get('clip_id') or ''}")
-        layers = answer["layers"]
-        assert isinstance(layers, dict)
-        for name, layer in layers.items():
-            typer.echo(f"  {name}: {layer['state']}")
+        spoken = language_of(language)
+        typer.echo(tell(answer, spoken))
+        for name, finding in tell_layers(answer, spoken):
+            typer.echo(f"  {name}: {finding}")
     raise typer.Exit(0 if answer["origin"] == "ours" else 1)
