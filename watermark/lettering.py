@@ -1,15 +1,16 @@
 """Text to a mask: bidirectional, shaped, drawn with the packaged fonts, the same on every machine.
 
-Order by UAX #9 (python-bidi), shapes and outlines by HarfBuzz. Refuses what its fonts cannot draw; never draws boxes.
+Order by UAX #9 (python-bidi), shapes and outlines by HarfBuzz, both from their wheels: no library of the system has a
+part in it. Refuses what its fonts cannot draw; never draws boxes.
 """
 
 import importlib.util
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 import uharfbuzz as hb
@@ -22,18 +23,22 @@ WEIGHT: Final = 600
 #: Line height over font size, from the lowest descender to the highest mark of the two fonts.
 ASCENT: Final = 1.3
 DESCENT: Final = 0.5
+#: Marks that one letter may bear.
+MARKS: Final = 2
 #: Positions and outlines are counted in 64ths of a pixel.
 UNITS: Final = 64
 RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
+#: Paths of font files that are asked after the packaged ones.
+Fonts: TypeAlias = tuple[str, ...]
 
 
 class CannotDraw(Exception):
-    """A character for which no packaged font has a glyph."""
+    """A character for which no font has a glyph, or a font that cannot be read; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Glyph:
-    font: int
+    font: str
     index: int
     x: float
     y: float
@@ -44,22 +49,33 @@ def is_rtl(locale: str) -> bool:
     return locale.partition("-")[0].lower() in RIGHT_TO_LEFT
 
 
-def drawable(text: str) -> str:
-    """Return the text without what cannot or must not be drawn: controls, direction marks, unknown characters."""
-    return "".join(c for c in unicodedata.normalize("NFC", text) if _is_plain(c) and _font_of(c) is not None)
+def plain(text: str) -> str:
+    """Return the text without controls and direction marks, blanks made one, marks on a letter at most two.
+
+    More marks would climb out of their line (the longest that a language of ours writes is a vowel over a doubling).
+    """
+    kept: list[str] = []
+    for character in unicodedata.normalize("NFC", " ".join(text.split())):
+        if unicodedata.category(character).startswith("C"):
+            continue
+        if unicodedata.combining(character) and len(kept) >= MARKS and all(map(unicodedata.combining, kept[-MARKS:])):
+            continue
+        kept.append(character)
+    return "".join(kept)
 
 
-def _is_plain(character: str) -> bool:
-    return not unicodedata.category(character).startswith("C")
+def undrawable(text: str, fonts: Fonts = ()) -> str:
+    """Return the characters of a plain text for which no font has a glyph, each once."""
+    return "".join(dict.fromkeys(c for c in plain(text) if _font_of(c, _files(fonts)) is None))
 
 
-def render(text: str, size_px: int, locale: str) -> NDArray[np.float32]:
+def render(text: str, size_px: int, locale: str, fonts: Fonts = ()) -> NDArray[np.float32]:
     """Draw one line; returns coverage 0-1, float32 [height, width], trimmed to the advance width.
 
     `size_px` is the font size (em); the height is fixed by it, so that lines of one size align. The base direction is
-    the locale's. Raises CannotDraw for a character that no packaged font has.
+    the locale's. Raises CannotDraw for a character that no font has.
     """
-    glyphs, advance = _lay_out(text, size_px, "R" if is_rtl(locale) else "L")
+    glyphs, advance = _lay_out(text, size_px, "R" if is_rtl(locale) else "L", _files(fonts))
     height, width = round(size_px * (ASCENT + DESCENT)), max(1, round(advance))
     canvas = hb.RasterDraw()
     canvas.extents = hb.RasterExtents(
@@ -78,12 +94,12 @@ def render(text: str, size_px: int, locale: str) -> NDArray[np.float32]:
     return (rows[::-1].astype(np.float32) / 255.0).copy()
 
 
-def _lay_out(text: str, size_px: int, base: str) -> tuple[list[_Glyph], float]:
+def _lay_out(text: str, size_px: int, base: str, files: Fonts) -> tuple[list[_Glyph], float]:
     """Place the glyphs of a line on a baseline from 0 on; returns them with the advance, in pixels."""
     glyphs: list[_Glyph] = []
     pen = 0.0
     for run, rtl in _visual_runs(text, base):
-        for font, part in _font_runs(run, rtl=rtl):
+        for font, part in _font_runs(run, files, rtl=rtl):
             buffer = hb.Buffer()
             buffer.add_str(part)
             buffer.guess_segment_properties()
@@ -126,13 +142,13 @@ def _levels(text: str, base: str) -> list[tuple[str, int]]:
     return [(each["ch"], each["level"]) for each in storage["chars"]]
 
 
-def _font_runs(run: str, *, rtl: bool) -> list[tuple[int, str]]:
+def _font_runs(run: str, files: Fonts, *, rtl: bool) -> list[tuple[str, str]]:
     """Cut a run of one direction into parts of one font, in visual order; marks and spaces follow their neighbour."""
-    parts: list[tuple[int, str]] = []
+    parts: list[tuple[str, str]] = []
     for character in run:
-        font = _font_of(character)
+        font = _font_of(character, files)
         if font is None:
-            raise CannotDraw(f"no packaged font has U+{ord(character):04X} ({unicodedata.name(character, '?')})")
+            raise CannotDraw(f"no font has U+{ord(character):04X} ({unicodedata.name(character, '?')})")
         joins = parts and (character == " " or unicodedata.combining(character))
         if parts and ((joins and _has(parts[-1][0], character)) or parts[-1][0] == font):
             parts[-1] = (parts[-1][0], parts[-1][1] + character)
@@ -141,31 +157,45 @@ def _font_runs(run: str, *, rtl: bool) -> list[tuple[int, str]]:
     return parts[::-1] if rtl else parts
 
 
-def _font_of(character: str) -> int | None:
-    return next((font for font in range(len(FONT_PACKAGES)) if _has(font, character)), None)
+def _font_of(character: str, files: Fonts) -> str | None:
+    return next((font for font in files if _has(font, character)), None)
 
 
-def _has(font: int, character: str) -> bool:
+def _has(font: str, character: str) -> bool:
     return cast("int | None", _face_font(font).get_nominal_glyph(ord(character))) not in {None, 0}
 
 
+def _files(fonts: Fonts) -> Fonts:
+    return tuple(map(_packaged, FONT_PACKAGES)) + fonts
+
+
 @cache
-def _face(font: int) -> Any:
-    spec = importlib.util.find_spec(FONT_PACKAGES[font])
+def _packaged(package: str) -> str:
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise CannotDraw(f"the font package {FONT_PACKAGES[font]} is not installed")
-    upright = (path for path in sorted(Path(spec.submodule_search_locations[0], "files").glob("*.ttf")))
-    path = next(path for path in upright if "Italic" not in path.name)
-    return hb.Face(hb.Blob.from_file_path(str(path)))
+        raise CannotDraw(f"the font package {package} is not installed")
+    files = sorted(Path(spec.submodule_search_locations[0], "files").glob("*.ttf"))
+    return str(next(path for path in files if "Italic" not in path.name))
 
 
 @cache
-def _face_font(font: int) -> Any:
+def _face(font: str) -> Any:
+    try:
+        face = hb.Face(hb.Blob.from_file_path(font))
+    except hb.HarfBuzzError as error:
+        raise CannotDraw(f"the font {font} cannot be read") from error
+    if not face.glyph_count:
+        raise CannotDraw(f"{font} is no font")
+    return face
+
+
+@cache
+def _face_font(font: str) -> Any:
     return hb.Font(_face(font))
 
 
-@cache
-def _sized(font: int, size_px: int) -> Any:
+@lru_cache(maxsize=64)
+def _sized(font: str, size_px: int) -> Any:
     sized = hb.Font(_face(font))
     sized.scale = (size_px * UNITS, size_px * UNITS)
     sized.set_variations({"wght": WEIGHT})

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from watermark.lettering import _visual_runs, drawable, is_rtl, render
+from watermark.lettering import _visual_runs, is_rtl, plain, render, undrawable
 
 
 def ink(text, locale):
@@ -47,7 +47,8 @@ def test_the_same_text_gives_the_same_pixels():
 
 
 def test_what_cannot_or_must_not_be_drawn_is_dropped():
-    assert drawable("a\u202eb\x07\u4f60c") == "abc"
+    assert plain("a\u202eb\x07\u200dc") == "abc"
+    assert undrawable("a\u202eb\x07\u4f60c\u4f60") == "\u4f60"
 
 
 def test_which_languages_run_from_the_right():

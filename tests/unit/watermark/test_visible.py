@@ -6,15 +6,8 @@ import pytest
 
 from watermark.frames import Planes
 from watermark.lettering import render
-from watermark.visible import (
-    LABELS,
-    CannotDraw,
-    VisibleMarker,
-    VisibleSpec,
-    VisibleState,
-    draw_stamp,
-    presence,
-)
+from watermark.stamp import LABELS, draw_stamp
+from watermark.visible import CannotDraw, VisibleMarker, VisibleSpec, VisibleState, presence
 
 KEY = b"k" * 32
 
@@ -83,16 +76,16 @@ def test_no_frames_are_no_mark():
 
 def test_it_moves():
     marker = VisibleMarker(spec(), 640, 360)
-    places = {marker._places.at(slot) for slot in range(8)}
+    places = {marker._drawing.places.at(slot) for slot in range(8)}
     assert len(places) == 8
 
 
 def test_it_is_always_whole_inside_the_frame():
     for size in ((640, 360), (144, 256), (360, 640)):
         marker = VisibleMarker(spec(creator="w" * 40), *size)
-        height, width = marker._stamp.letters.shape
+        height, width = marker._drawing.stamp.letters.shape
         for slot in range(60):
-            x, y = marker._places.at(slot)
+            x, y = marker._drawing.places.at(slot)
             assert 0 <= x <= size[0] - width
             assert 0 <= y <= size[1] - height
 
