@@ -8,6 +8,7 @@ from moderation.db import Database
 from moderation.db.migrate import migrate, migrations_current
 from moderation.engine import Enqueuer
 from moderation.errors import Outage
+from moderation.labelling import demand_drawable
 from moderation.postgres import server_for
 from moderation.services import Services
 from moderation.settings import Settings
@@ -20,7 +21,9 @@ def open_services(
     """Open the state: its Postgres (started if nobody did), its schema, its services.
 
     With `migrating` the schema is brought up to date; otherwise Outage("database") says to run `moderation migrate`.
+    Raises Outage("visible_mark") where a configured language cannot be drawn.
     """
+    demand_drawable(settings)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with server_for(settings) as server:
         dsn = server.dsn()

@@ -18,7 +18,7 @@ from detectors.gpu.torch_runtime import require_torch_device
 from detectors.likeness import Lines, too_large
 from detectors.remote import read_remotes
 from detectors.runtime import require_device, require_runtime
-from moderation import __version__
+from moderation import __version__, labelling
 from moderation.clock import SystemClock
 from moderation.db import Database, queries
 from moderation.db.migrate import migrate, migrations_current
@@ -29,12 +29,11 @@ from moderation.sandbox import Sandbox
 from moderation.settings import Settings
 from moderation.signing import kind_of_signer
 from watermark.authority import LEAF_FILE
-from watermark.lettering import CannotDraw, render
 from watermark.signers import FileKey, SignerUnusable, demand_profile, ends_at, read_chain
-from watermark.visible import label
 
 #: From so few days on a certificate's end is worth a warning.
 CERTIFICATE_DAYS = 30
+FONTS_FIX = "install a font that has these letters and name its file in MODERATION_MARKING__FONTS"
 OURS = ("moderation", "detectors", "watermark", "review_ui")
 
 
@@ -254,12 +253,14 @@ def decoder(settings: Settings) -> Iterator[Finding]:
 
 
 def languages(settings: Settings) -> Iterator[Finding]:
-    """The visible mark must be drawable in every configured language."""
+    """The visible mark must be drawable in every configured language, and with every start label that may be asked."""
+    found = dict(labelling.faults(settings))
+    for part, fault in found.items():
+        yield Finding(name=part, fine=False, says=fault, fix=FONTS_FIX)
     for language in settings.languages:
-        try:
-            render(label(language), 24, language)
-            render(settings.marking.platform_name, 24, "en")
-        except CannotDraw as error:
-            yield Finding(name=f"language {language}", fine=False, says=str(error), fix="install the packaged fonts")
-        else:
+        if f"language {language}" not in found:
             yield Finding(name=f"language {language}", fine=True, says="can be drawn")
+    for market in set(settings.marking.start_labels) - set(settings.marking.markets):
+        if reason := labelling.start_fault(settings.marking, market):
+            says = f"clips for this market are refused: {reason}"
+            yield Finding(name=f"start label of {market}", fine=True, says=says, fix=FONTS_FIX)

@@ -15,6 +15,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import Busy, Conflict, Outage, Unprocessable
 from moderation.ids import new_id, new_mark_id
+from moderation.labelling import demand_label
 from moderation.media import Probe, describe, examine
 from moderation.store import Blob
 
@@ -111,7 +112,11 @@ def accept_file(
     receiving: Receiving | None = None,
     runner: str = "service",
 ) -> Clip:
-    """Probe, store and enqueue one file. Raises a refusal (415, 413) with nothing kept, Outage when storing fails."""
+    """Probe, store and enqueue one file.
+
+    Raises a refusal (415, 413; 422 for what cannot be labelled) with nothing kept, Outage when storing fails.
+    """
+    demand_label(services.settings, submission)
     probe = examine(services.sandbox, path)
     blob = services.store.put(org, "upload", path)
     return _accept(services, org, principal, submission, content=(blob, probe), receiving=receiving, runner=runner)
@@ -127,6 +132,7 @@ def accept_url(
     receiving: Receiving | None = None,
 ) -> Clip:
     """Accept a clip whose bytes are still to be fetched; one that proves unusable ends `refused`."""
+    demand_label(services.settings, submission)
     return _accept(services, org, principal, submission, source_url=source_url, receiving=receiving)
 
 

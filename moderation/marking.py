@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from moderation.clips import Clip
 from moderation.db import queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import Outage
+from moderation.labelling import settle, visible_spec
 from moderation.layers import LayerFailed, mark_pictures
 from moderation.lineage import described, parents_of
 from moderation.sandbox import MarkOrder
@@ -21,7 +23,6 @@ from watermark.inheritance import UNUSABLE
 from watermark.manifest import ManifestSpec, Parent
 from watermark.payload import Payload
 from watermark.rewriting import Encoding
-from watermark.visible import VisibleSpec
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -44,8 +45,9 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
     with stage(services, org, clip_id, generation, "mark") as detail:
         with services.store.scratch() as folder, services.store.open(services.upload_key(clip)) as source:
             marked, signed = folder / "marked.mp4", folder / "signed.mp4"
+            said = {"visible": settle(services, clip)}
             try:
-                report = mark_pictures(services, source, marked, order_for(services, clip, payload))
+                report = mark_pictures(services, source, marked, order_for(services, clip, payload, said)) | said
             except LayerFailed:
                 demand_marks(services)
                 raise
@@ -75,25 +77,16 @@ def spent(report: dict[str, object]) -> float:
     return float(sum(stages.values()))
 
 
-def order_for(services: "Services", clip: Clip, payload: Payload) -> MarkOrder:
-    """What the decoder child is told to put on a clip."""
+def order_for(
+    services: "Services", clip: Clip, payload: Payload, said: Mapping[str, object] | None = None
+) -> MarkOrder:
+    """What the decoder child is told to put on a clip; `said` is what its visible mark was settled to say."""
     marking = services.settings.marking
     return MarkOrder(
         payload=payload,
         key=services.mark_keys[payload.key_version],
-        visible=visible_spec(services, clip, payload),
+        visible=visible_spec(services, clip, payload, said),
         encoding=Encoding(preset=marking.preset, crf=marking.crf, threads=marking.encoder_threads),
-    )
-
-
-def visible_spec(services: "Services", clip: Clip, payload: Payload) -> VisibleSpec:
-    """The visible mark of a clip: re-derivable by the verifier from the clip's record and the mark key."""
-    return VisibleSpec(
-        platform=services.settings.marking.platform_name,
-        creator=clip.creator or "",
-        locale=clip.locale,
-        mark_id=payload.mark_id,
-        key=services.mark_keys[payload.key_version],
     )
 
 

@@ -20,8 +20,8 @@ from moderation.decisions import Decision, Outcome
 from moderation.errors import ClipFault, Conflict, NotFound
 from moderation.facts import FactRecord
 from moderation.holding import owns
+from moderation.labelling import visible_spec
 from moderation.layers import prove_marks
-from moderation.marking import visible_spec
 from moderation.stages import stage
 from watermark.payload import Payload
 from watermark.reading import Expectation
@@ -66,7 +66,7 @@ def expectation_for(services: "Services", clip: Clip, payload: Payload, report: 
         clip_id=clip.clip_id,
         mark_id=payload.mark_id,
         key_version=payload.key_version,
-        visible=visible_spec(services, clip, payload),
+        visible=visible_spec(services, clip, payload, report),
         duration_ms=int(str(report["duration_ms"])),
         frames=int(str(report["frames"])),
         audio=report["audio"] != "none",

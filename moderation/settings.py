@@ -94,6 +94,14 @@ class Signing(BaseModel):
         return self
 
 
+class StartLabelSettings(BaseModel):
+    """Words that a region wants large at a clip's start, and for how long."""
+
+    text: str = Field(min_length=1, max_length=40)
+    #: GB 45438-2025 asks for two seconds at the least.
+    seconds: float = Field(default=2.5, ge=2.0, le=30.0)
+
+
 class Marking(BaseModel):
     """How a released clip is marked and encoded."""
 
@@ -102,6 +110,19 @@ class Marking(BaseModel):
     #: The version of `system`; without it Countersign's own.
     system_version: str = ""
     platform_name: str = "Countersign"
+    #: How to say "AI-generated" in further languages, by code; each of `languages` needs its words.
+    labels: dict[str, str] = {}
+    #: Font files that are asked after the packaged ones: below `/usr` or in an installed package.
+    fonts: tuple[Path, ...] = ()
+    #: Whether a creator's handle that no font can write whole is left out of the mark, or the clip refused.
+    undrawable_handles: Literal["leave_out", "refuse"] = "leave_out"
+    #: What the start of a clip must show, by its market (ISO 3166-1 alpha-2, or EU for its members).
+    start_labels: dict[str, StartLabelSettings] = {
+        "CN": StartLabelSettings(text="AI生成"),
+        "EU": StartLabelSettings(text="AI GENERATED"),
+    }
+    #: Markets that every clip is for, besides the one it names.
+    markets: tuple[str, ...] = ()
     #: Of x264, which encodes in the confined child; no device reaches in there.
     crf: int = Field(default=21, ge=0, le=51)
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (

@@ -15,8 +15,8 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
 from moderation.facts import FactRecord
+from moderation.labelling import visible_spec
 from moderation.layers import read_named, unread
-from moderation.marking import visible_spec
 from moderation.store import hash_file
 from watermark.credentials import CredentialsState
 from watermark.fingerprint import Fingerprint, same_content
@@ -171,8 +171,10 @@ def with_visible(services: "Services", path: Path, reading: MarksReading, named:
     """Look for the visible mark where it must be, now that the clip is known."""
     with services.database.transaction(named.org) as tx:
         clip = read_clip(tx, named.clip_id)
+        rendition = tx.pg.execute(RECORDS.rendition, {"clip": named.clip_id, "kind": "marked"}).fetchone()
     payload = payload_of(services, named)
-    layer = services.sandbox.check_visible(path, visible_spec(services, clip, payload))
+    report = rendition[3] if rendition else None
+    layer = services.sandbox.check_visible(path, visible_spec(services, clip, payload, report))
     return replace(reading, layers=reading.layers | {"visible": layer})
 
 

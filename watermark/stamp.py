@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from watermark.lettering import Fonts, is_rtl, plain, render, undrawable
+from watermark.lettering import ASCENT, DESCENT, CannotDraw, Fonts, is_rtl, plain, render, undrawable
 
 LABELS: Final[Mapping[str, str]] = {
     "en": "AI-generated",
@@ -23,6 +23,8 @@ LABELS: Final[Mapping[str, str]] = {
 LABEL_SIZE: Final = 0.072
 NAMES_SIZE: Final = 0.05
 START_SIZE: Final = 0.092
+#: Below this, capitals of a start label would be lower than 5 % of the short side (GB 45438-2025).
+START_LEAST: Final = 0.0705
 WIDEST: Final = 0.92
 SMALLEST_PX: Final = 9
 CREATOR_LENGTH: Final = 24
@@ -112,9 +114,18 @@ def draw_stamp(spec: VisibleSpec, width: int, height: int) -> Stamp:
 
 
 def draw_start(text: str, width: int, height: int, fonts: Fonts = ()) -> Stamp:
-    """Draw a start label for frames of one size. Raises CannotDraw."""
+    """Draw a start label, one or more lines, for frames of one size.
+
+    Raises CannotDraw, also where a line is so long that its letters would be lower than the rules allow.
+    """
     short, room = min(width, height), round(width * WIDEST)
-    return _finished(_fit(plain(text), short * START_SIZE, _direction_of(text), room, fonts), short)
+    lines = []
+    for words in map(plain, text.split("\n")):
+        line = _fit(words, short * START_SIZE, _direction_of(words), room, fonts)
+        if line.shape[0] < (ASCENT + DESCENT) * short * START_LEAST and short * START_LEAST > SMALLEST_PX:
+            raise CannotDraw(f"the start label {words!r} is too long to be written large enough")
+        lines.append(line)
+    return _finished(_centred(lines), short)
 
 
 def _direction_of(text: str) -> str:
@@ -145,6 +156,12 @@ def _side_by_side(names: list[NDArray[np.float32]], size: float, locale: str, ro
 def _stack(lines: list[NDArray[np.float32]], *, rtl: bool) -> NDArray[np.float32]:
     widest = max(line.shape[1] for line in lines)
     sides = [(widest - line.shape[1], 0) if rtl else (0, widest - line.shape[1]) for line in lines]
+    return np.vstack([np.pad(line, ((0, 0), side)) for line, side in zip(lines, sides, strict=True)])
+
+
+def _centred(lines: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    widest = max(line.shape[1] for line in lines)
+    sides = [((widest - line.shape[1]) // 2, (widest - line.shape[1] + 1) // 2) for line in lines]
     return np.vstack([np.pad(line, ((0, 0), side)) for line, side in zip(lines, sides, strict=True)])
 
 
