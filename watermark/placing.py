@@ -21,7 +21,7 @@ CELLS: Final = 16
 CLEARANCE: Final = 0.01
 #: Places that are drawn for each stretch, and how many of them must be free for boxes to be heeded.
 DRAWN: Final = 32
-LEAST_FREE: Final = 8
+LEAST_FREE: Final = 4
 #: Where less is free, the least covered of so many is taken: nobody can leave the mark but one corner.
 IN_A_CROWD: Final = 4
 #: The height, as a share of the frame's, at which a start label's top stands.
@@ -98,7 +98,7 @@ class Places:
     def at(self, slot: int) -> tuple[int, int]:
         """Left and top of the mark in a stretch of time, even numbers of pixels: whole inside the frame, always.
 
-        The first drawn place that is free of boxes, where at least a quarter of those drawn are. Whoever wants the
+        The first drawn place that is free of boxes, where at least an eighth of those drawn are. Whoever wants the
         mark in one corner would have to fill the rest, and then boxes are not heeded.
         """
         drawn = self._drawn(slot)

@@ -20,7 +20,7 @@ from watermark.probing import probe
 from watermark.reader import luma
 from watermark.skimming import Hidden, skim
 from watermark.stills import is_picture
-from watermark.visible import VisibleSpec, presence
+from watermark.visible import PRESENT, VisibleSpec, presence
 
 #: How often the visible mark is looked for: three times or more at each of its places.
 VISIBLE_STEP_MS = 800
@@ -208,6 +208,8 @@ def _check_visible(frames: Iterable[Frame], spec: VisibleSpec) -> Layer:
     if not seen.frames:
         return Layer(state=LayerState.NOT_CHECKED, error="there was no frame to look at")
     details: dict[str, JsonValue] = {"score": round(seen.score, 4), "frames": seen.frames}
+    if seen.start is not None:
+        details["start_label"] = "found" if seen.start >= PRESENT else "not_found"
     return Layer(state=LayerState(seen.state.value), details=details)
 
 

@@ -19,6 +19,7 @@ from watermark.placing import DWELL_MS, Places, start_place
 from watermark.stamp import Stamp, StartLabel, VisibleSpec, draw_stamp, draw_start, label
 
 __all__ = [
+    "PRESENT",
     "CannotDraw",
     "StartLabel",
     "VisibleMarker",
@@ -276,22 +277,25 @@ class _Pattern:
         size = (max(1, round(stamp.size[0] * scale[0])), max(1, round(stamp.size[1] * scale[1])))
         drawn = cv2.resize(stamp.letters - stamp.outline, size, interpolation=cv2.INTER_AREA)
         covered = cv2.resize(stamp.letters + stamp.outline, size, interpolation=cv2.INTER_AREA)
-        self._rows, self._columns = np.nonzero(covered > 0.25)
-        self._values = _even(drawn[self._rows, self._columns].astype(np.float32))
+        rows, columns = np.nonzero(covered > 0.25)
+        self._values = _even(drawn[rows, columns].astype(np.float32))
+        self._width, self._height = size[0] + 2 * ABOUT, size[1] + 2 * ABOUT
+        self._where = rows * self._width + columns
+        self._shifts = [down * self._width + across for down in range(2 * ABOUT + 1) for across in range(2 * ABOUT + 1)]
 
     def correlate(self, luma: NDArray[np.uint8], place: tuple[int, int]) -> float:
-        """The largest absolute correlation at a place or a pixel or two about it; 0 where the copy is flat or ends."""
-        framed = np.asarray(cv2.copyMakeBorder(luma, *(ABOUT,) * 4, borderType=cv2.BORDER_REPLICATE), np.uint8)
-        rows, columns = self._rows + place[1], self._columns + place[0]
-        if not rows.size or int(rows.max()) >= luma.shape[0] + ABOUT or int(columns.max()) >= luma.shape[1] + ABOUT:
-            return 0.0
-        shifts = range(2 * ABOUT + 1)
-        seen = (framed[rows + down, columns + across].astype(np.float32) for down in shifts for across in shifts)
-        return max(abs(float(_even(values) @ self._values)) for values in seen)
+        """The largest absolute correlation at a place or a pixel or two about it; what is beyond the copy is black."""
+        left, top = place[0] - ABOUT, place[1] - ABOUT
+        window = np.zeros((self._height, self._width), np.float32)
+        seen = luma[max(0, top) : max(0, top + self._height), max(0, left) : max(0, left + self._width)]
+        down, across = max(0, -top), max(0, -left)
+        window[down : down + seen.shape[0], across : across + seen.shape[1]] = seen
+        flat = window.ravel()
+        return max((abs(float(_even(flat[self._where + shift]) @ self._values)) for shift in self._shifts), default=0.0)
 
 
 def _even(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same of mean 0 and norm 1; zeros where all are equal."""
-    apart = values - values.mean(dtype=np.float64)
+    apart = values - values.mean() if values.size else values
     norm = float(np.linalg.norm(apart))
     return np.asarray(apart / norm if norm > 0 else apart, np.float32)

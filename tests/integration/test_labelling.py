@@ -1,0 +1,106 @@
+"""The visible mark of a stored clip: settled with the boxes that are known, kept, and found again by the gate."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from moderation import intake, marking, release
+from moderation.assembly import open_services
+from moderation.clips import Clip, Submission
+from moderation.db import queries
+from moderation.errors import Outage, Unprocessable
+from moderation.samples.drawing import draw_clip
+from moderation.services import Services
+from moderation.settings import Marking
+
+ORG, SQL = "default", queries("records")
+#: A caption over the lower half.
+ANALYSIS = {"faces": [], "texts": [{"box": [0.0, 0.5, 1.0, 0.5]}], "seen_ms": [0, 900]}
+
+
+@pytest.fixture
+def services(settings) -> Iterator[Services]:
+    with open_services(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("drawn") / "drawn.mp4"
+    draw_clip(path, seconds=2, width=426, height=240, fps=15)
+    return path
+
+
+def marked(services: Services, path: Path, analysis: dict[str, object] | None = None, **said: object) -> Clip:
+    clip = intake.accept_file(services, ORG, "tester", path, Submission(**({"creator": "ana"} | said)))
+    if analysis is not None:
+        row = {"org": ORG, "clip": clip.clip_id, "detectors": "d", "gallery": "g", "body": json.dumps(analysis)}
+        with services.database.transaction(ORG) as tx:
+            tx.pg.execute(SQL.insert_analysis, {**row, "now": services.clock.now()})
+    assert marking.mark(services, ORG, clip.clip_id, 1) == "done"
+    return clip
+
+
+def report_of(services: Services, clip: Clip) -> dict[str, object]:
+    with services.database.transaction(ORG) as tx:
+        return tx.pg.execute(SQL.rendition, {"clip": clip.clip_id, "kind": "marked"}).fetchone()[3]
+
+
+def rewrite(services: Services, clip: Clip, **visible: object) -> None:
+    report = report_of(services, clip)
+    report["visible"] |= visible
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("update moderation.renditions set report = %s where clip_id = %s", (Jsonb(report), clip.clip_id))
+
+
+def visible_of(services: Services, clip: Clip) -> dict[str, object]:
+    with services.database.transaction(ORG) as tx:
+        row = tx.pg.execute("select body from moderation.proofs where clip_id = %s", (clip.clip_id,)).fetchone()
+    return row[0]["layers"]["visible"]
+
+
+def test_boxes_that_are_known_are_kept_with_the_rendition_and_re_derived(services, clip_file):
+    clip = marked(services, clip_file, ANALYSIS)
+    (grid,) = report_of(services, clip)["visible"]["avoid"]
+    assert grid.startswith("0" * 28)
+    assert grid.endswith("f" * 36)
+    assert release.prove(services, ORG, clip.clip_id, 1) == "proven"
+    # Whatever later settings say, the record of what was drawn is what the gate looks for.
+    services.settings.marking.platform_name = "Renamed"
+    assert release.prove(services, ORG, clip.clip_id, 1) == "proven"
+
+
+def test_without_a_look_the_mark_stands_where_it_likes(services, clip_file):
+    clip = marked(services, clip_file, creator="小明")
+    said = report_of(services, clip)["visible"]
+    assert (said["avoid"], said["start"], said["handle"]) == ([], None, "left_out")
+    assert release.prove(services, ORG, clip.clip_id, 1) == "proven"
+
+
+def test_a_market_s_start_label_is_drawn_and_proven_and_missed_when_it_is_not_there(services, clip_file):
+    clip = marked(services, clip_file, market="FR")
+    assert release.prove(services, ORG, clip.clip_id, 1) == "proven"
+    assert visible_of(services, clip)["details"]["start_label"] == "found"
+    bare = marked(services, clip_file)
+    rewrite(services, bare, start={"text": "AI GENERATED", "until_ms": 2500})
+    with pytest.raises(Exception, match="visible: damaged"):
+        release.prove(services, ORG, bare.clip_id, 1)
+    assert visible_of(services, bare)["details"]["start_label"] == "not_found"
+
+
+def test_what_cannot_be_labelled_is_refused_at_the_door_and_nothing_is_kept(services, clip_file):
+    with pytest.raises(Unprocessable, match="CN"):
+        intake.accept_file(services, ORG, "tester", clip_file, Submission(market="CN"))
+    with pytest.raises(Unprocessable, match="CN"):
+        intake.accept_url(services, ORG, "tester", "https://example.org/a.mp4", Submission(market="CN"))
+    with services.database.system_transaction() as tx:
+        assert tx.pg.execute("select count(*) from moderation.clips").fetchone() == (0,)
+
+
+def test_a_deployment_that_cannot_draw_its_labels_does_not_start(settings):
+    settings.marking = Marking(markets=("CN",))
+    with pytest.raises(Outage, match="start label of CN"), open_services(settings):
+        pass
