@@ -86,7 +86,7 @@ def test_a_market_s_start_label_is_drawn_and_proven_and_missed_when_it_is_not_th
     assert visible_of(services, clip)["details"]["start_label"] == "found"
     bare = marked(services, clip_file)
     rewrite(services, bare, start={"text": "AI GENERATED", "until_ms": 2500})
-    with pytest.raises(Exception, match="visible: (damaged|not_found)"):
+    with pytest.raises(Exception, match=r"visible: (damaged|not_found)"):
         release.prove(services, ORG, bare.clip_id, 1)
     assert visible_of(services, bare)["details"]["start_label"] == "not_found"
 
