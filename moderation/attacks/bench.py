@@ -8,6 +8,7 @@ from typing import Any, Final
 import cv2
 
 from moderation.attacks.applying import attacked, frames_of
+from moderation.attacks.changes import ATTACKS
 from moderation.attacks.clips import Kind
 from moderation.attacks.plan import Cell, Plan, cells
 from moderation.attacks.quality import weigh
@@ -64,13 +65,23 @@ class Bench:
 
     def _weigh_clips(self) -> None:
         for clip in self._plan.clips:
-            if self._record.has("clips", clip):
-                continue
-            self._tell(f"{clip}: quality and size")
-            kind, fidelity = self._known[clip], self._store.fidelity(clip)
-            size = {"width": kind.size[0], "height": kind.size[1]}
-            weighed = weigh(self._store.versions(clip), self._plan.ffmpeg)
-            self._record.put("clips", {"clip": clip, "shows": kind.described, **size, **asdict(fidelity), **weighed})
+            if not self._record.has("clips", clip):
+                self._tell(f"{clip}: quality and size, and reading what has no mark")
+                self._record.put("clips", self._weighed(clip))
+
+    def _weighed(self, clip: str) -> dict[str, Any]:
+        kind, versions = self._known[clip], self._store.versions(clip)
+        unmarked = self._store.owner(clip).try_attack(frames_of(versions.source), ATTACKS["as delivered"])
+        return {
+            "clip": clip,
+            "shows": kind.described,
+            "width": kind.size[0],
+            "height": kind.size[1],
+            **asdict(self._store.fidelity(clip)),
+            **weigh(versions, self._plan.ffmpeg),
+            "unmarked_outcome": unmarked.outcome,
+            "unmarked_cpu_seconds": unmarked.cpu_seconds,
+        }
 
     def _meet_strangers(self) -> None:
         for stranger in strangers(self._plan.clips, self._plan.seed):

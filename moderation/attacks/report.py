@@ -16,9 +16,9 @@ NOT_MEASURED: Final = "not measured"
 _PARTS: Final = {
     "ordinary": ("ordinary attacks, and as delivered", 1.0),
     "hard": ("hard attacks", 0.9),
-    "screenshot, whole": ("screenshots, JPEG 80", 0.9),
-    "screenshot, half the area": ("screenshots, half the area cut out", 0.6),
-    "screenshot, half of each side": ("screenshots, half of each side cut out", None),
+    "screenshot, whole": ("screenshots, JPEG at quality 80", 0.9),
+    "screenshot, half the area": ("screenshots cropped to half the area", 0.6),
+    "screenshot, half of each side": ("screenshots cropped to half of each side", None),
     "wider": ("other shapes, speeds, cuts, codecs", 1.0),
     "pair": ("two attacks drawn at random", 1.0),
     "removal": ("attempts to remove the mark", None),
@@ -161,8 +161,8 @@ def _figures(record: Record) -> list[tuple[str, str]]:
     return [
         ("another id than the clip's", f"{wrong} of {len(trials)}"),
         *_quality(record.entries("clips")),
-        *_reading(trials),
-        *_strangers(record.entries("strangers")),
+        *_reading(trials, record.entries("clips")),
+        *_strangers(record.entries("strangers"), record.entries("clips")),
     ]
 
 
@@ -180,29 +180,30 @@ def _quality(clips: Sequence[Entry]) -> list[tuple[str, str]]:
     ]
 
 
-def _reading(trials: Sequence[Entry]) -> list[tuple[str, str]]:
+def _reading(trials: Sequence[Entry], clips: Sequence[Entry]) -> list[tuple[str, str]]:
     found = [trial for trial in trials if trial["view"] and trial["part"] != "screenshot"]
     fast = [trial["cpu_seconds"] for trial in found if trial["view"].startswith("aligned")]
     searched = [trial["cpu_seconds"] for trial in found if trial["view"].startswith("lattice")]
-    nothing = [trial["cpu_seconds"] for trial in trials if trial["outcome"] == "lost" and trial["part"] != "screenshot"]
+    nothing = [clip["unmarked_cpu_seconds"] for clip in clips]
     return [
         ("reading, CPU-s: found without search, median; 95 %", _spread(fast)),
         ("reading, CPU-s: found with search, median; 95 %", _spread(searched)),
-        ("reading, CPU-s: nothing found, median; 95 %", _spread(nothing)),
+        ("reading, CPU-s: nothing there, median; 95 %", _spread(nothing)),
     ]
 
 
-def _strangers(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+def _strangers(entries: Sequence[Entry], clips: Sequence[Entry]) -> list[tuple[str, str]]:
+    whole = sum(clip["unmarked_outcome"] != "lost" for clip in clips)
+    of_clips = [("a mark seen in the unmarked clips themselves", f"{whole} of {len(clips)}")] if clips else []
     if not entries:
-        return [("a mark seen where none is", NOT_MEASURED)]
+        return [*of_clips, ("a mark seen in unmarked excerpts", NOT_MEASURED)]
     keys, tried = sum(entry["keys"] for entry in entries), sum(entry["decodings_tried"] for entry in entries)
     seen = [entry for entry in entries if entry["state"] != "not_found"]
     longer = sum(entry["keys"] for entry in entries if entry["seconds"] > 1)
+    counted = f"{len(seen)} of {keys} (excerpt, key) from {len(entries)} excerpts, {longer} of them over 1 s"
     return [
-        (
-            "a mark seen where none is",
-            f"{len(seen)} of {keys} (excerpt, key) from {len(entries)} unmarked excerpts, {longer} of them over 1 s",
-        ),
+        *of_clips,
+        ("a mark seen in unmarked excerpts", counted),
         ("decodings tried on these; each is passed by chance with 2^-28", str(tried)),
     ]
 
@@ -212,7 +213,7 @@ def _spread(values: Iterable[float]) -> str:
     if not ordered:
         return NOT_MEASURED
     high = ordered[ceil(0.95 * len(ordered)) - 1]
-    return f"{ordered[len(ordered) // 2]:.2f}; {high:.2f} ({len(ordered)} copies)"
+    return f"{ordered[len(ordered) // 2]:.2f}; {high:.2f} ({len(ordered)} clips)"
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

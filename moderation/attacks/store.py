@@ -45,7 +45,9 @@ class ClipStore:
         """Return the clip as drawn, and encoded without and with the mark."""
         bare = self._folder / f"{clip}-bare.mp4"
         if not bare.exists():
-            rewrite(self._source(clip), bare, lambda _: (), encoding=self._plan.encoding, limits=VideoLimits())
+            unfinished = bare.with_name(f"{clip}-bare-part.mp4")
+            rewrite(self._source(clip), unfinished, lambda _: (), encoding=self._plan.encoding, limits=VideoLimits())
+            unfinished.replace(bare)
         return Versions(source=self._source(clip), bare=bare, marked=self.marked(clip))
 
     def _source(self, clip: str) -> Path:

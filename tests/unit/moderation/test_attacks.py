@@ -108,6 +108,7 @@ def test_what_was_not_measured_is_said(folder, capsys):
     entry = json.loads((folder / "a.json").read_text())["clips"][0]
     assert entry["vmaf_marked"] is None
     assert entry["bytes_marked"] > entry["bytes_bare"] > 0
+    assert entry["unmarked_outcome"] == "lost"
     assert 40 < entry["psnr_y_worst_frame"] <= entry["psnr_y"] < 60
     printed = capsys.readouterr().out
     assert any("VMAF" in line and line.endswith("not measured") for line in printed.splitlines())
