@@ -74,7 +74,7 @@ def cells(plan: Plan, known: Mapping[str, Kind]) -> Iterator[Cell]:
 def missing(record: Record, plan: Plan, known: Mapping[str, Kind]) -> int:
     """Count the cells of the whole bench, all clips and parts, that a record does not hold."""
     whole = replace(plan, clips=tuple(known), only=PARTS)
-    return sum(not record.has("trials", cell.clip, cell.name) for cell in cells(whole, known))
+    return sum(not record.knows("trials", cell.clip, cell.name) for cell in cells(whole, known))
 
 
 def _of_clip(part: str, clip: str, plan: Plan, known: Mapping[str, Kind]) -> Iterable[Cell]:

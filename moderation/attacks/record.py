@@ -30,7 +30,6 @@ _CODE: Final = (
     "constellation",
     "convolution",
     "despreading",
-    "geometry",
     "imprint",
     "invisible",
     "keystream",
@@ -63,6 +62,10 @@ class Record:
     def has(self, section: Section, *name: Any) -> bool:
         """Tell whether an entry stands that was measured by the present code."""
         return self._entries[section].get(name, {}).get("code") == self._code
+
+    def knows(self, section: Section, *name: Any) -> bool:
+        """Tell whether an entry stands, by whatever state of the code."""
+        return name in self._entries[section]
 
     def put(self, section: Section, entry: Entry) -> None:
         """Keep an entry, in place of an older one of its name, and write the file."""

@@ -81,6 +81,7 @@ def as_markdown(record: Record, missing: int = 0) -> str:
         f"{_basis(record).capitalize()}.{_unfinished(missing)}",
         _table(("attacks", "id read", "target"), [_cells(key, share) for key, share in _by_part(record)]),
         _table(("figure", "measured"), _figures(record)),
+        _table(("clip", "shows", "PSNR-Y, dB", "bytes", "VMAF without and with the mark"), _clips(record)),
         _table(("attack", "id read", "not in"), every),
     ]
     if removals:
@@ -177,6 +178,20 @@ def _quality(clips: Sequence[Entry]) -> list[tuple[str, str]]:
         ("PSNR-Y, mean; worst clip; worst frame", f"{fmean(psnr):.1f}; {min(psnr):.1f}; {worst_frame:.1f} dB"),
         ("bytes at the same settings, mean; worst clip", f"{fmean(growth):+.1%}; {max(growth):+.1%}"),
         ("VMAF lost, mean; worst clip", f"{fmean(lost):.1f}; {max(lost):.1f}" if lost else NOT_MEASURED),
+    ]
+
+
+def _clips(record: Record) -> list[tuple[str, ...]]:
+    """Return what marking did to each clip."""
+    return [
+        (
+            clip["clip"],
+            clip["shows"],
+            f"{clip['psnr_y']:.1f}",
+            f"{clip['bytes_marked'] / clip['bytes_bare'] - 1:+.0%}",
+            NOT_MEASURED if clip["vmaf_bare"] is None else f"{clip['vmaf_bare']:.1f}, {clip['vmaf_marked']:.1f}",
+        )
+        for clip in record.entries("clips")
     ]
 
 

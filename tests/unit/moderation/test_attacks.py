@@ -88,6 +88,7 @@ def test_a_run_goes_on_where_it_stopped_and_begins_anew_with_another_mark(made, 
     monkeypatch.setattr(records, "mark_code", lambda: "another")
     record = Record(path, seconds=1, seed=7)
     assert not record.has("trials", "small", "mirrored")
+    assert record.knows("trials", "small", "mirrored")
     assert record.older() == 2
 
 
