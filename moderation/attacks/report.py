@@ -70,7 +70,9 @@ def write_pages(record: Record, folder: Path, missing: int = 0) -> None:
         for key, share in _by_part(record)
     ]
     chart = folder / "assets" / "robustness.svg"
-    chart.write_text(draw_chart(f"Id read from attacked copies, {_basis(record)}", bars), encoding="utf-8")
+    unfinished = f"; {missing} more not made" if missing else ""
+    title = f"Id read from attacked copies: {_basis(record)}{unfinished}"
+    chart.write_text(draw_chart(title, bars), encoding="utf-8")
 
 
 def as_markdown(record: Record, missing: int = 0) -> str:
@@ -228,7 +230,7 @@ def _spread(values: Iterable[float]) -> str:
     if not ordered:
         return NOT_MEASURED
     high = ordered[ceil(0.95 * len(ordered)) - 1]
-    return f"{ordered[len(ordered) // 2]:.2f}; {high:.2f} ({len(ordered)} clips)"
+    return f"{ordered[len(ordered) // 2]:.2f}; {high:.2f} ({len(ordered)} readings)"
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
