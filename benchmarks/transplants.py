@@ -84,7 +84,8 @@ def transplants(films: Mapping[str, Film], folder: Path, trust: Trust) -> Iterat
 def draw(name: str) -> Film:
     """Draw a clip's luma, uint8 [frames, height, width]."""
     kind = kinds(Settings().models)[name]
-    frames = kind.draw(SECONDS * FPS, (WIDTH, HEIGHT), 5)
+    # A seed of its own: two kinds drawn from the same noise are the same picture but for its detail.
+    frames = kind.draw(SECONDS * FPS, (WIDTH, HEIGHT), 5 + CLIPS.index(name))
     return np.stack([np.asarray(cv2.cvtColor(each, cv2.COLOR_BGR2GRAY), np.uint8) for each in frames])
 
 
