@@ -5,6 +5,7 @@ Opens untrusted files with native decoders: runs in the confined child.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,6 +29,8 @@ from watermark.stills import is_picture, read_picture
 #: A frame's time in ms and its luma, uint8 [height, width].
 Frame: TypeAlias = tuple[int, NDArray[np.uint8]]
 
+#: So much of a file that is bound by our manifest is compared.
+BEGINNING_MS = 2_000
 #: Frames are shrunk to this before marks are looked for: 960 finds no more and costs twice the decode.
 LONG_SIDE = 640
 
@@ -105,17 +108,18 @@ def look_through(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, *, 
     )
 
 
-def look_at(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, budget: Budget) -> Look:
+def look_at(path: Path, keys: Mapping[int, bytes], limits: VideoLimits, budget: Budget, *, bound: bool = False) -> Look:
     """Look at a file nobody knows, a film or a single picture, for as long as the budget lasts.
 
-    Where the mark is found early, the rest is skimmed for its content only.
+    Where the mark is found early, the rest is skimmed for its content only; of a file whose bytes a valid manifest of
+    ours has `bound`, no more than its beginning: nobody could put another film behind it.
     """
     patience, onlooker = Patience(budget), _for_queries()
     frames = onlooker.passing(_frames(path, limits), lambda: patience.over(budget.mark_seconds))
     seen, error = _read(frames, keys, (AlignedTier, lambda own: _PatientTier(LatticeTier(own), patience)))
     unseen = False
     if seen is not None and seen.payload is not None and not onlooker.ended and onlooker.error is None:
-        onlooker, unseen = _take_down(path, limits, patience)
+        onlooker, unseen = _take_down(path, limits, patience, BEGINNING_MS if bound else limits.max_duration_ms)
     geometry = seen.geometry if seen else None
     return Look(
         reading=seen,
@@ -144,8 +148,8 @@ def _read(
         return None, said(fault)
 
 
-def _take_down(path: Path, limits: VideoLimits, patience: Patience) -> tuple[_Onlooker, bool]:
-    """Skim a whole file for its content; decode it whole where it hides frames. True when the budget did not last."""
+def _take_down(path: Path, limits: VideoLimits, patience: Patience, until_ms: int) -> tuple[_Onlooker, bool]:
+    """Skim a file for its content; decode it whole where it hides frames. True when the budget did not last."""
     since, most = patience.spent, patience.budget.content_seconds
     for frames in (
         skim(path, limits=limits, step_ms=QUERY_STEP_MS, long_side=LONG_SIDE),
@@ -153,7 +157,8 @@ def _take_down(path: Path, limits: VideoLimits, patience: Patience) -> tuple[_On
     ):
         onlooker = _for_queries()
         try:
-            for _ in onlooker.passing(frames, lambda: patience.over(most, since=since)):
+            early = takewhile(lambda frame: frame[0] <= until_ms, frames)
+            for _ in onlooker.passing(early, lambda: patience.over(most, since=since)):
                 """Taken down as they pass."""
         except Hidden:
             continue

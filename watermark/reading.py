@@ -114,7 +114,8 @@ def read_marks(
     clip is known (`check_visible`).
     """
     c2pa, found = _read_credentials(path, trust)
-    look = look_at(path, keys, limits, budget)
+    bound = found is not None and found.ours and found.state is CredentialsState.TRUSTED
+    look = look_at(path, keys, limits, budget, bound=bound)
     unread: dict[str, JsonValue] = {"frames": len(look.print_)} | (CUT_SHORT if look.cut else {})
     return MarksReading(
         layers={

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from watermark import invisible
+from watermark import invisible, looking
 from watermark.credentials import Signer, Trust, sign
 from watermark.fingerprint import Fingerprint, fingerprint
 from watermark.frames import FrameMarker, Planes
@@ -116,6 +116,19 @@ def test_a_stripped_re_encode_is_found_by_its_invisible_mark(delivered: Path, re
     assert states(reading)["fingerprint"] == "found"
     assert reading.mark is not None
     assert reading.mark.mark_id == PAYLOAD.mark_id
+
+
+def test_only_bound_bytes_are_compared_by_their_beginning(delivered, marked, read, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(looking, "BEGINNING_MS", 800)
+    content = delivered.read_bytes()
+    ends = {}
+    for name, path in (("intact", delivered), ("stripped", marked)):
+        ends[name] = Fingerprint.from_bytes(read(path).fingerprint).times.max()
+    # A manifest that does not hold binds nothing.
+    delivered.write_bytes(content.replace(b"Example Platform", b"Exemple Platform"))
+    ends["broken"] = Fingerprint.from_bytes(read(delivered).fingerprint).times.max()
+    assert ends["intact"] <= 800
+    assert min(ends["stripped"], ends["broken"]) >= 1400
 
 
 def test_a_mirrored_copy_is_ours_as_well(delivered: Path, read, stored, re_encode, tmp_path):
