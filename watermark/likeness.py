@@ -11,7 +11,7 @@ from watermark.fingerprint import ContentMatch, Verdict
 from watermark.sketches import Sketches
 
 #: Correlation of two sketches from which they are of one picture, and below which of two.
-ALIKE, UNLIKE = 0.45, 0.30
+ALIKE, UNLIKE = 0.45, 0.35
 #: Cells with something to see that both sketches of a pair must have.
 MIN_CELLS = 80
 #: Less of both pictures in common is no part of either: edges of a canvas, where a whole field off.
@@ -21,6 +21,8 @@ SLACK = 2
 #: A query frame speaks for so much of its copy's time: a moving picture is stored in steps.
 SPEAKS_MS = 250
 MIN_FRAMES, MIN_SHARE = 3, 0.5
+#: A clip changes too fast for stills of it when more of its neighbouring sketches are not alike.
+FAST = 0.1
 
 
 def same_part(query: Sketches, stored: Sketches) -> ContentMatch:
@@ -41,6 +43,8 @@ class _Alignment:
     """How all frames agree at one place: float32 [queries, stored], NaN where there is too little to see."""
 
     likeness: NDArray[np.float32]
+    #: Whether the stored clip looks like another between two of its sketches.
+    fast: bool
 
     @property
     def rank(self) -> float:
@@ -60,7 +64,8 @@ class _Alignment:
         near = np.abs(times[told][:, None] - times[alike][None]).min(axis=1, initial=2**30) <= SPEAKS_MS
         share = float(near.mean())
         same = share >= MIN_SHARE and len(alike) >= min(MIN_FRAMES, int(told.sum()))
-        different = float(np.quantile(best[told], 1 - MIN_SHARE)) < UNLIKE
+        still = len(times) < MIN_FRAMES and self.fast
+        different = not still and float(np.quantile(best[told], 1 - MIN_SHARE)) < UNLIKE
         verdict = Verdict.SAME if same else Verdict.DIFFERENT if different else Verdict.INCOMPARABLE
         offset = None
         if len(alike):
@@ -102,4 +107,9 @@ def _compare(query: Sketches, stored: Sketches) -> _Alignment | None:
     with np.errstate(invalid="ignore", divide="ignore"):
         likeness = (a @ b.T) / np.sqrt(much[:, None] * more[None])
     likeness[np.minimum(much[:, None], more[None]) < MIN_CELLS] = np.nan
-    return _Alignment(likeness=likeness)
+    return _Alignment(likeness=likeness, fast=_is_fast(b, more))
+
+
+def _is_fast(cells: NDArray[np.float32], much: NDArray[np.float32]) -> bool:
+    between = (cells[1:] * cells[:-1]).sum(axis=1) / np.sqrt(much[1:] * much[:-1] + 1e-6)
+    return len(between) > 0 and float((between < ALIKE).mean()) > FAST

@@ -95,6 +95,14 @@ def test_a_marked_beginning_does_not_carry_what_follows(stored: Sketches):
     assert 0 < found.share < 0.4
 
 
+def test_a_still_between_two_sketches_of_a_fast_clip_is_not_called_anothers():
+    stored = sketch((time, picture if time // 250 % 2 else picture[::-1]) for time, picture in film(1))
+    other = [next(film(2))]
+    assert same_part(sketch(other), stored).verdict is Verdict.INCOMPARABLE
+    held = [(time, next(film(1))[1]) for time, _ in film(1)]
+    assert same_part(sketch(other), sketch(held)).verdict is Verdict.DIFFERENT
+
+
 def test_nothing_to_see_says_nothing(stored: Sketches):
     flat = ((time, np.full((HEIGHT, WIDTH), 128, np.uint8)) for time in range(0, 4000, 40))
     assert same_part(sketch(flat), stored).verdict is Verdict.INCOMPARABLE
