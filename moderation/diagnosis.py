@@ -23,6 +23,7 @@ from moderation.clock import SystemClock
 from moderation.db import Database, queries
 from moderation.db.migrate import migrate, migrations_current
 from moderation.errors import ModerationError
+from moderation.layering import open_layers
 from moderation.policy.loader import load_ruleset
 from moderation.postgres import server_for
 from moderation.sandbox import Sandbox
@@ -60,6 +61,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         ("GPU pack", gpu_pack),
         ("remote detectors", remotes),
         ("signing", signers),
+        ("mark layers", mark_layers),
         ("policies", policies),
         ("database", database),
         ("decoder", decoder),
@@ -250,6 +252,12 @@ def decoder(settings: Settings) -> Iterator[Finding]:
         says=str(confinement),
         fix="run on a kernel with seccomp filters",
     )
+
+
+def mark_layers(settings: Settings) -> Iterator[Finding]:
+    """Every chosen layer of marks must read its own word."""
+    for layer in open_layers(settings):
+        yield Finding(name=f"mark layer {layer.name}", fine=True, says=f"reads its own word of {layer.bits} bits")
 
 
 def languages(settings: Settings) -> Iterator[Finding]:

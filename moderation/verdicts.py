@@ -147,7 +147,7 @@ def _marks(verdict: Verdict) -> dict[str, object]:
     """Each mark with what the gate proved of it; `not_checked` before the gate has looked."""
     layers = (verdict.proof or {}).get("layers")
     found: dict[str, object] = dict(layers) if isinstance(layers, dict) else {}
-    marks: dict[str, object] = {
-        name: found.get(name, {"state": "not_checked"}) for name in ("visible", "invisible", "c2pa")
-    }
+    added = (verdict.proof or {}).get("demanded")
+    names = ("visible", "invisible", "c2pa", *(added if isinstance(added, list) else ()))
+    marks: dict[str, object] = {name: found.get(name, {"state": "not_checked"}) for name in names}
     return marks | {"payload": verdict.payload}

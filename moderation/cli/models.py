@@ -18,6 +18,8 @@ from moderation.settings import Settings
 
 _NOT_FINE = 1
 _COULD_NOT_BE_DONE = 3
+#: They ask for a notice only, which the pack keeps beside the weights.
+PERMISSIVE = frozenset({"MIT", "Apache-2.0", "BSD-3-Clause"})
 _COLUMNS = ("pack", "model", "version", "licence", "from", "MB", "state")
 
 app = typer.Typer(help="The packs of weights: build, check, list, pin.", no_args_is_help=True)
@@ -57,11 +59,12 @@ def build_command(
 
 
 def demand_licence(pack: str, accepted: str) -> None:
-    """Refuse an optional pack until its licence is accepted by name: it may bind what uses it."""
+    """Refuse an optional pack until its licence is accepted by name, where it may bind what uses it."""
     if pack not in optional_packs():
         raise typer.BadParameter(f"there is no pack {pack}; optional are {', '.join(optional_packs())}")
-    wanted = " and ".join(licences(_root(), pack))
-    if accepted != wanted:
+    needed = licences(_root(), pack)
+    wanted = " and ".join(needed)
+    if accepted != wanted and not PERMISSIVE.issuperset(needed):
         raise typer.BadParameter(
             f"the pack {pack} is under {wanted}, which binds whoever offers a service with it; "
             f"to accept it say --accept-licence '{wanted}'"

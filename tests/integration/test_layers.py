@@ -1,5 +1,6 @@
 """Additional layers through the whole border: chosen, put on beside our own mark, demanded by the gate, read by verify."""
 
+import re
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,25 +33,9 @@ PAYLOAD = Payload(mark_id=MARK, key_version=1)
 VISIBLE = VisibleSpec(platform="Countersign", creator="zoë", locale="en", mark_id=MARK, key=KEY)
 FRAMES = 60
 
-#: A plug-in of a few lines: each bit turns the sign of a pattern of its own over the whole picture.
-PLUGIN = """
-import numpy as np
-
-SIGNS = np.random.default_rng(0).choice((-1.0, 1.0), (64, 64 * 64)).astype(np.float32)
-
-class Cells:
-    name, version, bits, side, every = "cells", "1", 64, 64, 4
-    def draw(self, pictures, word):
-        drawn = (word @ SIGNS).reshape(64, 64) * 0.6
-        return np.broadcast_to(drawn[None, :, :, None], pictures.shape).astype(np.float32)
-    def listen(self, pictures):
-        grey = pictures.astype(np.float32).mean(3)
-        near = (np.roll(grey, 1, 1) + np.roll(grey, -1, 1) + np.roll(grey, 1, 2) + np.roll(grey, -1, 2)) / 4
-        return np.clip(grey - near, -8, 8).reshape(-1, 64 * 64) @ SIGNS.T
-
-def build(equipment):
-    return Cells()
-"""
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "add-a-mark.md"
+#: The plug-in that the how-to shows: each bit turns the sign of a pattern of its own over the whole picture.
+PLUGIN = re.search(r"```python\n(.*?)```", HOWTO.read_text(), re.DOTALL)[1]
 
 
 @pytest.fixture
@@ -76,25 +61,25 @@ def choosing(*names: str) -> Settings:
 
 
 def test_a_plugin_joins_under_its_own_name_once_it_read_itself(install):
-    install("cells", PLUGIN)
-    assert [layer.name for layer in layering.open_layers(choosing("cells"))] == ["cells"]
+    install("patterns", PLUGIN)
+    assert [layer.name for layer in layering.open_layers(choosing("patterns"))] == ["patterns"]
     assert layering.open_layers(choosing()) == ()
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("import no_such_module", r"plug-in cells .*no_such_module"),
-        ("def build(equipment): raise RuntimeError('no licence')", r"layer cells .*no licence"),
-        (PLUGIN.replace('"cells"', '"other"'), r"layer cells .*'other'"),
-        (PLUGIN.replace("* 0.6", "* 0"), r"layer cells .*its own word"),
-        (PLUGIN.replace("pictures.shape)", "(1, 64, 64, 3))"), r"layer cells .*draws"),
+        ("import no_such_module", r"plug-in patterns .*no_such_module"),
+        ("def build(equipment): raise RuntimeError('no licence')", r"layer patterns .*no licence"),
+        (PLUGIN.replace('"patterns"', '"other"'), r"layer patterns .*'other'"),
+        (PLUGIN.replace("* 0.6", "* 0"), r"layer patterns .*its own word"),
+        (PLUGIN.replace("pictures.shape)", "(1, 64, 64, 3))"), r"layer patterns .*draws"),
     ],
 )
 def test_a_chosen_layer_that_is_not_able_stops_the_start_by_name(install, source, said):
-    install("cells", source)
+    install("patterns", source)
     with pytest.raises(Outage, match=said):
-        layering.open_layers(choosing("cells"))
+        layering.open_layers(choosing("patterns"))
     assert layering.open_layers(choosing()) == ()
 
 
@@ -113,7 +98,7 @@ def test_the_shipped_layer_says_how_to_get_its_weights(tmp_path):
     with pytest.raises(Outage, match=r"rivagan.*models build. --pack marks"):
         layering.open_layers(settings)
     assert layering.packs_of_layers(settings) == ("marks",)
-    assert layering.packs_of_layers(choosing("cells")) == ()
+    assert layering.packs_of_layers(choosing("patterns")) == ()
 
 
 @dataclass
@@ -145,8 +130,8 @@ def sandbox(folder):
 
 @pytest.fixture
 def parts(sandbox, authority, install):
-    install("cells", PLUGIN)
-    settings = choosing("cells")
+    install("patterns", PLUGIN)
+    settings = choosing("patterns")
     return Parts(
         sandbox=sandbox,
         settings=settings,
@@ -194,20 +179,22 @@ def test_a_chosen_layer_is_put_on_recorded_and_proven_and_one_that_is_missing_ho
     parts, authority, upload, tmp_path
 ):
     report = mark_pictures(parts, upload, tmp_path / "marked.mp4", ORDER)
-    assert report["layers"] == [{"name": "cells", "version": "1", "bits": 64, "every": 4}]
+    assert report["layers"] == [{"name": "patterns", "version": "1", "bits": 64, "every": 4}]
     assert report["cpu_seconds_by_stage"]["layers"] > 0
     assert not list(tmp_path.glob("*.residuals"))
     delivered = signed(authority, tmp_path / "marked.mp4")
     proof = prove_marks(parts, delivered, expectation(report))
-    assert proof.passed, (proof.failures, proof.layers["cells"])
-    assert proof.layers["cells"].details["agreeing"] > 56
+    assert proof.passed, (proof.failures, proof.layers["patterns"])
+    assert proof.layers["patterns"].details["agreeing"] > 56
     assert type(proof).from_json(proof.to_json()) == proof
 
     named = read_named(parts, delivered, PAYLOAD)
-    assert named["cells"].state is LayerState.FOUND
+    assert named["patterns"].state is LayerState.FOUND
     other = read_named(parts, delivered, Payload(mark_id=MARK ^ 1, key_version=1))
-    assert other["cells"].state is LayerState.NOT_FOUND
-    assert read_named(parts, delivered, Payload(mark_id=MARK, key_version=2))["cells"].state is LayerState.NOT_CHECKED
+    assert other["patterns"].state is LayerState.NOT_FOUND
+    assert (
+        read_named(parts, delivered, Payload(mark_id=MARK, key_version=2))["patterns"].state is LayerState.NOT_CHECKED
+    )
 
     # The same clip without the layer: everything else is right, and yet it is not let out.
     bare = Parts(parts.sandbox, choosing(), parts.trust)
@@ -217,7 +204,7 @@ def test_a_chosen_layer_is_put_on_recorded_and_proven_and_one_that_is_missing_ho
     assert prove_marks(bare, delivered, expectation(report)).passed
     proof = prove_marks(parts, delivered, expectation(report))
     assert not proof.passed
-    assert proof.failures == ("cells: not_found",)
+    assert proof.failures == ("patterns: not_found",)
 
 
 def test_a_layer_that_fails_marks_nothing_and_proves_nothing(parts, authority, upload, tmp_path):
@@ -226,7 +213,7 @@ def test_a_layer_that_fails_marks_nothing_and_proves_nothing(parts, authority, u
     def broken(*_: object) -> np.ndarray:
         raise RuntimeError("no memory on the card")
 
-    failing = SimpleNamespace(name="cells", version="1", bits=64, side=64, every=4, draw=broken, listen=broken)
+    failing = SimpleNamespace(name="patterns", version="1", bits=64, side=64, every=4, draw=broken, listen=broken)
     with pytest.raises(LayerFailed, match="no memory on the card"):
         mark_pictures(Parts(parts.sandbox, parts.settings, parts.trust, (failing,)), upload, tmp_path / "m.mp4", ORDER)
     assert not (tmp_path / "m.mp4").exists()
@@ -239,7 +226,7 @@ def test_a_layer_that_fails_marks_nothing_and_proves_nothing(parts, authority, u
     deaf = Parts(parts.sandbox, parts.settings, parts.trust, (failing,))
     proof = prove_marks(deaf, signed(authority, tmp_path / "marked.mp4"), expectation(report))
     assert not proof.passed
-    assert proof.layers["cells"].state is LayerState.NOT_CHECKED
+    assert proof.layers["patterns"].state is LayerState.NOT_CHECKED
     assert "no memory on the card" in proof.failures[0]
 
 
@@ -257,7 +244,7 @@ def test_residuals_that_end_too_early_mark_nothing(parts, upload, tmp_path):
 
 
 def test_where_no_mark_names_a_clip_no_layer_is_checked(parts):
-    assert {name: layer.state for name, layer in unread(parts).items()} == {"cells": LayerState.NOT_CHECKED}
+    assert {name: layer.state for name, layer in unread(parts).items()} == {"patterns": LayerState.NOT_CHECKED}
 
 
 @pytest.mark.full
