@@ -13,6 +13,7 @@ from clips import ClipPlan, draw_clip
 
 from detectors.packs import build_optional
 from moderation import layering
+from moderation.cli import running
 from moderation.errors import ClipFault, Outage
 from moderation.layers import LayerFailed, mark_pictures, prove_marks, read_named, unread
 from moderation.sandbox import MarkOrder, Sandbox
@@ -91,6 +92,14 @@ def test_a_layer_that_is_not_there_or_there_twice_stops_the_start(install):
     install("rivagan", PLUGIN)
     with pytest.raises(Outage, match="rivagan is there twice"):
         layering.factories(choosing("rivagan"))
+
+
+def test_a_worker_that_marks_does_not_start_without_a_chosen_layer(monkeypatch, tmp_path):
+    monkeypatch.setenv("MODERATION_MARKING__LAYERS", '["celsl"]')
+    monkeypatch.setenv("MODERATION_STATE", str(tmp_path / "state"))
+    with pytest.raises(Outage, match="no layer celsl"):
+        running.worker(queues="render")
+    assert not (tmp_path / "state").exists()
 
 
 def test_the_shipped_layer_says_how_to_get_its_weights(tmp_path):
