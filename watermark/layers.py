@@ -5,8 +5,8 @@ opened here. It corroborates a clip that another mark has named; it never names 
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -29,6 +29,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _STEPS = 255
 
 Pictures = NDArray[np.uint8]
+State = Literal["found", "damaged", "not_found"]
 
 
 class LayerUnavailable(Exception):
@@ -110,7 +111,7 @@ class LayerReading:
     `chance` is the probability that a random word agrees as well with these very soft bits, in any view tried.
     """
 
-    state: Literal["found", "damaged", "not_found"]
+    state: State
     chance: float
     #: Bits on the right side of zero, of how many, read off so many pictures.
     agreeing: int
@@ -123,26 +124,39 @@ def read(
 ) -> LayerReading | None:
     """Compare what is read off all pictures of a copy with a word; None when there was no picture.
 
-    With `mirrored` left and right exchanged as well, which costs as much again.
+    With `mirrored` left and right are exchanged too where the word is not found upright. Holds all the pictures.
 
     Soft bits are averaged over the pictures. Raises whatever the layer raises, and ValueError for an answer of another
     shape or one that is not finite.
     """
-    views = (False, True) if mirrored else (False,)
-    sums, count = [np.zeros(layer.bits) for _ in views], 0
-    for pictures in batches:
-        for total, turned in zip(sums, views, strict=True):
-            np.add(total, _heard(layer, pictures[:, :, ::-1] if turned else pictures).sum(axis=0), out=total)
-        count += len(pictures)
+    shown = list(batches)
+    count = sum(map(len, shown))
     if count == 0:
         return None
-    soft = min(sums, key=lambda heard: chance_of(heard, word))
-    chance = min(1.0, len(views) * chance_of(soft, word))
-    state: Literal["found", "damaged", "not_found"] = "not_found"
-    if chance <= DAMAGED:
-        state = "found" if chance <= FOUND else "damaged"
-    agreeing = int(np.count_nonzero(soft * word > 0))
-    return LayerReading(state=state, chance=chance, agreeing=agreeing, bits=layer.bits, pictures=count)
+    views = (False, True) if mirrored else (False,)
+    best = LayerReading(state="not_found", chance=1.0, agreeing=0, bits=layer.bits, pictures=count)
+    for turned in views:
+        soft = _summed(layer, shown, turned=turned)
+        chance = min(1.0, len(views) * chance_of(soft, word))
+        if chance <= best.chance:
+            agreeing = int(np.count_nonzero(soft * word > 0))
+            best = replace(best, state=_state(chance), chance=chance, agreeing=agreeing)
+        if best.state == "found":
+            break
+    return best
+
+
+def _state(chance: float) -> State:
+    if chance <= FOUND:
+        return "found"
+    return "damaged" if chance <= DAMAGED else "not_found"
+
+
+def _summed(layer: MarkLayer, shown: Sequence[Pictures], *, turned: bool) -> NDArray[np.float64]:
+    total = np.zeros(layer.bits)
+    for pictures in shown:
+        total += _heard(layer, np.ascontiguousarray(pictures[:, :, ::-1]) if turned else pictures).sum(axis=0)
+    return total
 
 
 def _heard(layer: MarkLayer, pictures: Pictures) -> NDArray[np.float64]:
