@@ -40,7 +40,7 @@ _CLOSER = 3
 #: Waves this much louder than usual, in deviations of all maps tried, are looked at more closely.
 _LOUD = 4.0
 #: Agreement of all waves, in deviations of noise, from which a map is worth folding along.
-_AGREEING = 6.0
+_AGREEING = 7.5
 #: Chance of a sync, all that was tried counted, at which decoding is worth it: see docs/decisions/0017.
 _WORTH_DECODING = 0.02
 
