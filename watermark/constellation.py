@@ -132,7 +132,10 @@ _QUARTERS = (np.eye(2), np.array([[0.0, -1.0], [1.0, 0.0]]))
 
 
 def guesses(spectrum: Spectrum, waves: NDArray[np.float64], most: int) -> tuple[list[Guess], int]:
-    """Return the maps under which the waves [WAVES, 2] are loudest, refined, best first, and how many were tried."""
+    """Return the maps under which the waves [WAVES, 2] are loudest, refined, best first, and how many were tried.
+
+    Each stands for two: a map and the same upside down, under which the waves are just as loud.
+    """
     short = min(spectrum.size)
     families = [_turned(short)]
     energies = [np.concatenate([spectrum.energies(part, waves) for part in np.array_split(families[0], 4)])]
@@ -146,7 +149,7 @@ def guesses(spectrum: Spectrum, waves: NDArray[np.float64], most: int) -> tuple[
     for matrix in _apart(maps, energy, most):
         better, best = _refined(spectrum, waves, matrix)
         found.append(Guess(matrix=better, energy=(best - usual) / deviation))
-    return sorted(found, key=lambda guess: -guess.energy), len(maps)
+    return sorted(found, key=lambda guess: -guess.energy), 2 * len(maps)
 
 
 def _apart(maps: NDArray[np.float64], energy: NDArray[np.float32], most: int) -> Iterator[NDArray[np.float64]]:

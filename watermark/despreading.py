@@ -42,7 +42,7 @@ class Candidate:
     geometry: Geometry
     #: Upper bound of the probability that pictures without our mark show waves this strong here.
     chance: float
-    #: float32 [304], positive means 1.
+    #: float32 [..., 304], positive means 1: the bits as they are read under each of several suppositions.
     llr: NDArray[np.float32]
 
 
@@ -214,8 +214,24 @@ def _bands(n: int) -> NDArray[np.intp]:
 
 
 def soft_bits(tile: Tile, plan: ChipPlan, row: int, column: int) -> NDArray[np.float32]:
-    """Despread a folded tile whose origin lies at (row, column) into float32 [304] of unit deviation."""
+    """Despread a folded tile whose origin lies at (row, column) into float32 [2, 304] of unit deviation.
+
+    Once as if every frequency had come through alike, and once as if the encoder had kept the lower ones only.
+    """
     spectrum = _levelled_spectrum(np.roll(tile, (-row, -column), (0, 1))) * _pulse_spectrum(plan.grade)
-    chips = np.fft.irfft2(spectrum, tile.shape)[::CHIP_PX, ::CHIP_PX].reshape(-1)
+    return np.stack([_despread(spectrum * fade, plan) for fade in (1, _faded(len(tile)))])
+
+
+def _despread(spectrum: NDArray[np.complex64], plan: ChipPlan) -> NDArray[np.float32]:
+    n = plan.grade.tile_px
+    chips = np.fft.irfft2(spectrum, (n, n))[::CHIP_PX, ::CHIP_PX].reshape(-1)
     llr = np.bincount(plan.bit, weights=chips * plan.signs, minlength=CODED_BITS)
     return np.asarray(llr / (llr.std() + 1e-9), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _faded(n: int) -> NDArray[np.float32]:
+    """How much is left of each frequency of a tile after hard encoding, at half a cycle per chip about a fifth."""
+    down, across = np.fft.fftfreq(n) * n, np.fft.rfftfreq(n) * n
+    radius = np.hypot(down[:, None], across[None]) * (2 * CHIP_PX / n)
+    return np.asarray(np.exp(-1.5 * radius**2), np.float32)

@@ -12,7 +12,7 @@ from watermark.frames import Planes
 from watermark.geometry import Geometry
 from watermark.imprint import UNIT, Imprint
 from watermark.lattice import LatticeTier
-from watermark.payload import Payload, decode, encode
+from watermark.payload import CODED_BITS, Payload, decode, encode
 from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
 #: Gain in grey levels by detail in grey levels, for 720 lines. Flat areas show the pattern most; from the first bit of
@@ -155,8 +155,13 @@ class _Reader:
         return None
 
     def _decode(self, candidate: Candidate) -> Payload | None:
-        self._trials += 1
         if candidate.chance < self._least_chance:
             self._least_chance, self._view = candidate.chance, candidate.view
         # Only the key whose chips were found: a payload naming another would be noise that happened to pass.
-        return decode(candidate.llr, {candidate.key_version: self._keys[candidate.key_version]})
+        key = {candidate.key_version: self._keys[candidate.key_version]}
+        for llr in candidate.llr.reshape(-1, CODED_BITS):
+            self._trials += 1
+            payload = decode(llr, key)
+            if payload is not None:
+                return payload
+        return None

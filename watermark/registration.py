@@ -19,8 +19,11 @@ _PARTS = (3, 4)
 _LOUDEST = 3.0
 #: Noise agrees as much as 4.2 somewhere on the field; what agrees less than this is not looked at more closely.
 _WORTH_CLIMBING = 4.3
-#: Steps of the climb in short sides of the original, and how often each is gone.
+#: After a first climb noise reaches 6; what stays below this is no mark.
+_WORTH_GOING_ON = 5.5
+#: Steps of the climb in short sides of the original, and how often each is gone at most.
 _STEPS = (0.008, 0.004, 0.002, 0.001)
+_MOVES = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,17 +51,17 @@ class Registration:
 
 
 def register(sheet: Sheet, spectrum: Spectrum, plan: ChipPlan, guess: Guess) -> Registration:
-    """Find the exact map near a guess, for a levelled sheet [h, w] whose spectrum is given."""
+    """Find the exact map near a guess or near that map upside down, for a levelled sheet [h, w] and its spectrum."""
     affine = np.column_stack([guess.matrix.T, [0.0, 0.0]])
-    found = Registration(affine=affine, bend=np.zeros(2), score=0.0)
-    for first in (True, False):
-        parts, turn = _heard(sheet, spectrum, plan, found.affine)
-        if first:
-            found = _shifted(parts.sum(axis=0), plan, found)
-            if found.score < _WORTH_CLIMBING:
-                return found
-        found = replace(_climb(parts, plan, found, sheet.shape), turn=turn)
-    return found
+    parts, turn = _heard(sheet, spectrum, plan, affine)
+    found, parts = _shifted(parts, plan, affine)
+    if found.score < _WORTH_CLIMBING:
+        return found
+    found = replace(_climb(parts, plan, found, sheet.shape), turn=turn)
+    if found.score < _WORTH_GOING_ON:
+        return found
+    parts, turn = _heard(sheet, spectrum, plan, found.affine)
+    return replace(_climb(parts, plan, found, sheet.shape), turn=turn)
 
 
 def _heard(
@@ -95,13 +98,19 @@ def _by_parts(sheet: NDArray[np.float32], frequencies: NDArray[np.float64]) -> N
     return np.asarray(parts, np.complex64).swapaxes(0, 1).reshape(-1, WAVES)
 
 
-def _shifted(whole: NDArray[np.complex64], plan: ChipPlan, found: Registration) -> Registration:
-    """Find the shift under which the waves of the whole sheet agree."""
-    map_ = agreement(_bounded(whole), plan.phases, plan)
-    at = np.array(divmod(int(np.abs(map_).argmax()), map_.shape[1]))
-    affine = found.affine.copy()
-    affine[:, 2] = -plan.grade.field * at / map_.shape[0]
-    return replace(found, affine=affine, score=float(np.abs(map_).max()))
+def _shifted(
+    parts: NDArray[np.complex64], plan: ChipPlan, affine: NDArray[np.float64]
+) -> tuple[Registration, NDArray[np.complex64]]:
+    """Find the shift under which the waves of the whole sheet agree, upright or upside down: they are as loud in both.
+
+    Returns the parts' waves as they are heard under the map found.
+    """
+    heard = {1.0: parts, -1.0: parts.conj()}
+    maps = {sign: np.abs(agreement(_bounded(each.sum(axis=0)), plan.phases, plan)) for sign, each in heard.items()}
+    sign = max(maps, key=lambda one: float(maps[one].max()))
+    at = np.array(divmod(int(maps[sign].argmax()), maps[sign].shape[1]))
+    moved = np.column_stack([sign * affine[:, :2], -plan.grade.field * at / len(maps[sign])])
+    return Registration(affine=moved, bend=np.zeros(2), score=float(maps[sign].max())), heard[sign]
 
 
 def _bounded(waves: NDArray[np.complex64]) -> NDArray[np.complex64]:
@@ -112,27 +121,29 @@ def _climb(parts: NDArray[np.complex64], plan: ChipPlan, start: Registration, si
     """Climb over shift, stretch, turn and bend to where the parts agree best."""
     frequencies = per_short_side(plan)
     limit = np.minimum(1, _LOUDEST / (np.abs(parts.sum(axis=0)) + 1e-9))
-    parts = parts * limit * np.conj(plan.phases)
+    parts = np.asarray(parts * limit * np.conj(plan.phases), np.complex64)
     grid = list(product(*(2 * (np.arange(n) + 0.5) / n - 1 for n in _PARTS)))
     places = np.array(grid)  # the parts' middles, -1 to 1
     reach = places * np.array(size[:2]) / 2 @ start.affine[:, :2].T  # from the middle, in short sides
     shapes = np.stack(list(_shapes(places, reach)))  # [8, parts, 2]
     middle = start.affine @ (size[0] / 2, size[1] / 2, 1)
 
-    def score(amounts: NDArray[np.float64]) -> float:
-        moved = start.affine[:, 2] + np.tensordot(amounts, shapes, 1)
-        turns = np.exp(-2j * np.pi * (moved @ frequencies.T))
-        return abs(float(np.real((parts * turns).sum())))
+    def scores(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+        moved = start.affine[:, 2] + np.tensordot(amounts, shapes, 1)  # [choices, parts, 2]
+        turns = (2 * np.pi * (moved @ frequencies.T)).astype(np.float32)
+        agreeing = parts.real * np.cos(turns) + parts.imag * np.sin(turns)
+        return np.asarray(np.abs(agreeing.sum(axis=(1, 2))), np.float64)
 
-    amounts, best = np.zeros(len(shapes)), 0.0
-    best = score(amounts)
+    ways = np.concatenate([np.eye(len(shapes)), -np.eye(len(shapes))])
+    amounts = np.zeros(len(shapes))
+    best = float(scores(amounts[None])[0])
     for step in _STEPS:
-        for _, which, sign in product(range(2), range(len(shapes)), (1, -1)):
-            moved = amounts.copy()
-            moved[which] += sign * step
-            while (better := score(moved)) > best:
-                amounts, best = moved.copy(), better
-                moved[which] += sign * step
+        for _ in range(_MOVES):
+            tried = amounts + step * ways
+            better = scores(tried)
+            if better.max() <= best:
+                break
+            amounts, best = tried[int(better.argmax())], float(better.max())
     return _applied(start, amounts, size, middle, best / sqrt(WAVES / 2))
 
 
