@@ -100,7 +100,6 @@ CHANGES = {
     "squeezed two to one": (lambda y: sized(y, 640, 720), (0, 0), (1280 / 720, 1)),
     "in a tall canvas": (in_canvas, (0, -400 / 405), (1280 / 720, 880 / 405)),
     "letterboxed": (lambda y: cv2.copyMakeBorder(y, 120, 120, 0, 0, cv2.BORDER_CONSTANT), (0, -1 / 6), (16 / 9, 7 / 6)),
-    "on its side": (lambda y: y.T[::-1], (16 / 9, 0), (0, 1)),
 }
 
 
@@ -147,6 +146,25 @@ def test_a_cut_beginning_of_a_cropped_copy_is_read(published):
 def test_a_single_picture_is_read(published):
     ((_, luma),) = published[:1]
     assert read([(0, luma[36:576, 230:1190])], {3: KEY}).payload == PAYLOAD
+
+
+#: Every way of laying a picture that the first tier cannot read, and where its first corner lies in the original.
+LAID = {
+    "on its left side": (lambda y: y.T[::-1], (16 / 9, 0)),
+    "on its right side": (lambda y: y[::-1].T, (0, 1)),
+    "upside down": (lambda y: y[::-1, ::-1], (16 / 9, 1)),
+    "upside down and mirrored": (lambda y: y[::-1], (0, 1)),
+    "transposed": (lambda y: y.T, (0, 0)),
+    "transposed the other way": (lambda y: y[::-1, ::-1].T, (16 / 9, 1)),
+}
+
+
+@pytest.mark.parametrize("name", LAID)
+def test_a_picture_on_any_side_is_read_and_told(published, name):
+    change, corner = LAID[name]
+    reading = read([(0, np.ascontiguousarray(change(published[0][1])))], {3: KEY})
+    assert reading.payload == PAYLOAD
+    assert np.abs(reading.geometry.to_array() @ (0, 0, 1) - corner).max() < 0.02
 
 
 def test_a_picture_without_a_mark_shows_none():
