@@ -35,6 +35,8 @@ _WIDEST = 3000
 _SPEEDS = (0.82, 0.91, 1.1, 1.2)
 #: Sheets are kept in whole parts of their highest value.
 _UNIT = 63 / 2
+#: Pixels over which it is told how steady a place is, and how much of the usual unsteadiness every place has.
+_STEADY, _STEADIEST = 9, 0.05
 #: Maps that are looked at more closely in every search.
 _CLOSER = 3
 #: Waves this much louder than usual, in deviations of all maps tried, are looked at more closely.
@@ -60,6 +62,8 @@ class _Found:
     key_version: int
     plan: ChipPlan
     size: int
+    #: How each place of the sheets was weighed, [h, w] or a number.
+    trust: NDArray[np.float32]
     registration: Registration
     #: Maps and shifts looked at so far.
     tried: int
@@ -133,7 +137,8 @@ class LatticeTier:
         tried = 0
         for sums in _sums(times, thorough=self._ended):
             size = sums.size
-            sheet = level(self._sheet(size, sums.weights))
+            trust = self._trust(size) if sums.evened else np.ones((1, 1), np.float32)
+            sheet = level((self._sheet(size, sums.weights) * trust).astype(sums.weights.dtype))
             spectrum = Spectrum.of(sheet)
             for grade, (version, key) in product(sums.grades, self._keys.items()):
                 plan = chip_plan(key, grade)
@@ -144,7 +149,9 @@ class LatticeTier:
                         break
                     exact = register(sheet, spectrum, plan, guess)
                     if exact.score >= _AGREEING:
-                        yield _Found(key_version=version, plan=plan, size=size, registration=exact, tried=tried)
+                        yield _Found(
+                            key_version=version, plan=plan, size=size, trust=trust, registration=exact, tried=tried
+                        )
 
     def _sheet(self, size: int, weights: Sheet) -> Sheet:
         """Add up the windows' sheets of one size."""
@@ -152,6 +159,18 @@ class LatticeTier:
         for weight, window in zip(weights, self._windows, strict=True):
             total += weight * window.sheets[size].astype(np.float32)
         return total
+
+    def _trust(self, size: int) -> NDArray[np.float32]:
+        """How far each place can be trusted: by how steady it is from window to window, unlike moving edges."""
+        total: NDArray[np.float32] = np.zeros(self._windows[0].sheets[size].shape, np.float32)
+        squares = total.copy()
+        for window in self._windows:
+            sheet = window.sheets[size].astype(np.float32)
+            total += sheet
+            squares += sheet * sheet
+        number = len(self._windows)
+        spread = cv2.blur(squares / number - np.square(total / number), (_STEADY, _STEADY))
+        return np.asarray(1 / np.sqrt(spread / (spread.mean() + 1e-9) + _STEADIEST), np.float32)
 
     def _decodable(self, found: _Found) -> Iterator[Candidate]:
         """Fold all windows along a map and read their waves: they tell the polarities and whether to go on."""
@@ -163,7 +182,7 @@ class LatticeTier:
         tiles: list[NDArray[np.float32]] = []
         heard: list[Heard] = []
         for window in self._windows:
-            field = layout.fold(level(window.sheets[found.size].astype(np.float32)), n)
+            field = layout.fold(level(window.sheets[found.size] * found.trust), n)
             heard.append(listen(field, plan))
             tiles.append(fold(field, plan.grade.tile_px))
         polarity = sequences(np.array([window.time_ms for window in self._windows]))
@@ -246,6 +265,8 @@ class _Sum:
     weights: Sheet
     size: int = 0
     grades: tuple[Grade, ...] = GRADES
+    #: Whether places are weighed by how steady they are: text and cuts gain much by it, soft pictures lose a little.
+    evened: bool = False
 
 
 def _sums(times_ms: NDArray[np.int64], *, thorough: bool) -> Iterator[_Sum]:
@@ -259,8 +280,8 @@ def _sums(times_ms: NDArray[np.int64], *, thorough: bool) -> Iterator[_Sum]:
     if thorough:
         for speed in _SPEEDS:
             yield _Sum(weights=_alternating(times_ms, speed), grades=GRADES[:1])
-        yield _Sum(weights=own_clock, size=1, grades=GRADES[:1])
-        yield _Sum(weights=any_start, size=1, grades=GRADES[:1])
+        yield _Sum(weights=own_clock, size=1, grades=GRADES[:1], evened=True)
+        yield _Sum(weights=any_start, size=1, grades=GRADES[:1], evened=True)
 
 
 def _alternating(times_ms: NDArray[np.int64], speed: float) -> NDArray[np.complex64]:

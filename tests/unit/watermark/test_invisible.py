@@ -156,19 +156,19 @@ def test_reading_stops_as_soon_as_it_is_sure(published):
 
 @pytest.mark.parametrize("kind", [drawn, textured])
 def test_an_unmarked_clip_has_none(kind):
-    reading = read(encoded(kind(640, 360, 60), 23), KEYS | {2: OTHER})
+    reading = read(encoded(kind(640, 360, 24), 23), KEYS | {2: OTHER})
     assert (reading.state, reading.payload, reading.confidence) == ("not_found", None, 0.0)
 
 
 @pytest.mark.parametrize("kind", ["drawn", "textured"])
 def test_another_deployments_mark_says_nothing(published, kind):
-    assert read(published[kind], {3: OTHER}).state == "not_found"
+    assert read(published[kind][:16], {3: OTHER}).state == "not_found"
 
 
 def test_any_key_in_use_reads_and_the_wrong_version_does_not(published):
     frames = published["drawn"]
     assert read(frames, {7: OTHER, 3: KEY}).payload == PAYLOAD
-    assert read(frames, {7: KEY}).state == "damaged"
+    assert read(frames[:10], {7: KEY}).state == "damaged"
 
 
 def test_a_mark_that_cannot_be_decoded_is_damaged_not_absent():
@@ -176,7 +176,7 @@ def test_a_mark_that_cannot_be_decoded_is_damaged_not_absent():
     marker = InvisibleMarker(PAYLOAD, KEY, 640, 360)
     noise = np.random.default_rng(0).integers(0, 2, CODED_BITS).astype(np.int8)
     marker._imprint.pattern = (32 * pattern(chip_plan(KEY, grade_for(640, 360)), noise, 640, 360)).astype(np.int8)
-    reading = read(mark(drawn(640, 360, 40), marker), KEYS)
+    reading = read(mark(drawn(640, 360, 10), marker), KEYS)
     assert (reading.state, reading.payload) == ("damaged", None)
     assert reading.confidence > 1 - 1e-6
 
