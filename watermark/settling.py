@@ -5,8 +5,8 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from watermark.fingerprint import ContentMatch, Fingerprint, Verdict, same_content
-from watermark.likeness import same_part
 from watermark.reading import Layer, LayerState, MarksReading
+from watermark.resemblance import same_part
 from watermark.sketches import Sketches
 
 #: A copy that shows the clip for so much of its time shows nothing else.

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: The largest body of a request that is no upload; uploads have their own limits while they arrive.
 MAX_BODY_BYTES = 1024 * 1024
-UPLOADS = frozenset({"/v1/clips", "/v1/verify", "/verify"})
+UPLOADS = frozenset({"/v1/clips", "/v1/verify", "/v1/c2pa/matches/byContent", "/verify"})
 
 
 class Envelope:

@@ -129,6 +129,9 @@ def test_a_stripped_copy_gets_its_manifest_back_until_it_is_withdrawn(service, o
     assert manifest_ids(nobody.post(f"{C2PA}/matches/byBinding", json=where)) == [manifest]
     assert manifest_ids(nobody.post(f"{C2PA}/matches/byContent", content=copy, headers=VIDEO)) == [manifest]
     assert manifest_ids(nobody.post(f"{C2PA}/matches/byContent", files={"file": copy})) == [manifest]
+    # Copies are larger than what other requests may hold.
+    large = copy + (2_000_000).to_bytes(4) + b"free" + bytes(2_000_000 - 8)
+    assert manifest_ids(nobody.post(f"{C2PA}/matches/byContent", content=large, headers=VIDEO)) == [manifest]
     for query in ({"alg": "org.example.other"}, {"alg": where["alg"], "maxResults": 1}):
         found = manifest_ids(nobody.post(f"{C2PA}/matches/byContent", content=copy, headers=VIDEO, params=query))
         assert found == ([] if query["alg"] == "org.example.other" else [manifest])

@@ -6,7 +6,7 @@ import pytest
 
 from watermark.fingerprint import Verdict
 from watermark.geometry import Geometry
-from watermark.likeness import same_part
+from watermark.resemblance import same_part
 from watermark.sketches import LINES, Sketcher, Sketches
 
 WIDTH, HEIGHT = 640, 360

@@ -42,7 +42,7 @@ def same_part(query: Sketches, stored: Sketches) -> ContentMatch:
 class _Alignment:
     """How all frames agree at one place: float32 [queries, stored], NaN where there is too little to see."""
 
-    likeness: NDArray[np.float32]
+    alike: NDArray[np.float32]
     #: Whether the stored clip looks like another between two of its sketches.
     fast: bool
 
@@ -53,7 +53,7 @@ class _Alignment:
 
     @property
     def best(self) -> NDArray[np.float32]:
-        return np.asarray(np.nanmax(np.pad(self.likeness, ((0, 0), (0, 1)), constant_values=-2), axis=1), np.float32)
+        return np.asarray(np.nanmax(np.pad(self.alike, ((0, 0), (0, 1)), constant_values=-2), axis=1), np.float32)
 
     def judge(self, times: NDArray[np.int32], stored_times: NDArray[np.int32]) -> ContentMatch:
         best = self.best
@@ -69,7 +69,7 @@ class _Alignment:
         verdict = Verdict.SAME if same else Verdict.DIFFERENT if different else Verdict.INCOMPARABLE
         offset = None
         if len(alike):
-            offset = int(np.median(stored_times[np.nanargmax(self.likeness[alike], axis=1)] - times[alike]))
+            offset = int(np.median(stored_times[np.nanargmax(self.alike[alike], axis=1)] - times[alike]))
         return ContentMatch(verdict=verdict, share=round(share, 4), frames=len(alike), offset_ms=offset)
 
 
@@ -105,9 +105,9 @@ def _compare(query: Sketches, stored: Sketches) -> _Alignment | None:
     b = stored.cells[:, *ours][:, seen].astype(np.float32)
     much, more = (np.abs(each).sum(axis=1) for each in (a, b))
     with np.errstate(invalid="ignore", divide="ignore"):
-        likeness = (a @ b.T) / np.sqrt(much[:, None] * more[None])
-    likeness[np.minimum(much[:, None], more[None]) < MIN_CELLS] = np.nan
-    return _Alignment(likeness=likeness, fast=_is_fast(b, more))
+        alike = (a @ b.T) / np.sqrt(much[:, None] * more[None])
+    alike[np.minimum(much[:, None], more[None]) < MIN_CELLS] = np.nan
+    return _Alignment(alike=alike, fast=_is_fast(b, more))
 
 
 def _is_fast(cells: NDArray[np.float32], much: NDArray[np.float32]) -> bool:
