@@ -450,7 +450,7 @@ class TestGate:
         """The marked file is swapped for a signed one without pixel marks."""
         from moderation import marking  # noqa: PLC0415
 
-        monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, _order: _copy(source, target))
+        monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, *_: _copy(source, target))
         assert marking.mark
 
     def test_a_clip_without_marks_is_held_when_nobodys_passes(self, services, drawn, unmarked):
@@ -488,7 +488,7 @@ def test_a_healthy_canary_blames_nobody(services):
 
 
 def test_a_canary_that_fails_too_is_an_outage(services, monkeypatch):
-    monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, _order: _copy(source, target))
+    monkeypatch.setattr(type(services.sandbox), "mark", lambda _self, source, target, *_: _copy(source, target))
     with pytest.raises(Outage):
         canary.demand_marks(services)
 
