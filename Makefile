@@ -8,7 +8,7 @@ INTERPRETERS ?= python3.11 python3.12 python3.13 python3
 PYTHON := $(VENV)/bin/python
 MODERATION := $(PYTHON) -m moderation
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install --no-compile
-# Tests without processes and servers of their own; they come first, for they tell most in a minute.
+# Tests without processes, servers, coded video and whole networks; they come first, for they tell most in a minute.
 UNIT := tests/unit tests/policies
 # Two files at a time: every test has a database, ports and folders of its own, and half of them wait.
 BESIDE := -n 2 --dist loadfile
