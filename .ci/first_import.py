@@ -34,7 +34,7 @@ def main() -> None:
     for name in IMPORTED:
         import_module(name)
     for package in INSTALLERS:
-        for place in Path(get_path("purelib"), package).rglob("__pycache__"):
+        for place in [*Path(get_path("purelib"), package).rglob("__pycache__")]:
             shutil.rmtree(place)
 
 
