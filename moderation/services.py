@@ -69,7 +69,6 @@ class Services:
         self.probing = False
         self.left_behind = LeftBehind()
         self._loading = Loading(self._load_detectors)
-
         #: Whether the last signature came to nothing: a drawn clip is signed before the next one is decoded.
         self.signing_fails = False
 

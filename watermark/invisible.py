@@ -47,6 +47,8 @@ class InvisibleReading:
     confidence: float = 0.0
     #: Windows of an eighth of a second that were read.
     windows: int = 0
+    #: Words that were really decoded and checked, whatever came of them.
+    decodings: int = 0
     #: For people: how the mark was looked at.
     view: str | None = None
     #: Where the copy's pixels lie in the original, when found.
@@ -135,9 +137,15 @@ class _Reader:
         if reading is not None:
             return reading
         if self._least_chance > _SYNC_IS_SURE:
-            return InvisibleReading(state="not_found", windows=self._windows)
+            return InvisibleReading(state="not_found", windows=self._windows, decodings=self._trials)
         confidence = 1 - self._least_chance
-        return InvisibleReading(state="damaged", confidence=confidence, windows=self._windows, view=self._view)
+        return InvisibleReading(
+            state="damaged",
+            confidence=confidence,
+            windows=self._windows,
+            view=self._view,
+            decodings=self._trials,
+        )
 
     def _attempt(self) -> InvisibleReading | None:
         for tier in self._tiers:
@@ -151,6 +159,7 @@ class _Reader:
                         windows=self._windows,
                         view=f"{tier.name}: {candidate.view}",
                         geometry=candidate.geometry,
+                        decodings=self._trials,
                     )
         return None
 

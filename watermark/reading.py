@@ -14,7 +14,7 @@ from pydantic import Base64Bytes, JsonValue, TypeAdapter
 from watermark import credentials
 from watermark.credentials import CredentialsReading, CredentialsState, Trust
 from watermark.limits import VideoLimits
-from watermark.looking import LONG_SIDE, Frame, Look, look_at, look_through
+from watermark.looking import LONG_SIDE, Frame, Look, look_at, look_through, said
 from watermark.patience import Budget
 from watermark.probing import probe
 from watermark.reader import luma
@@ -157,7 +157,7 @@ def _read_credentials(path: Path, trust: Trust) -> tuple[Layer, CredentialsReadi
     try:
         found = credentials.read(path, trust)
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
-        return Layer(state=LayerState.NOT_CHECKED, error=_said(fault)), None
+        return Layer(state=LayerState.NOT_CHECKED, error=said(fault)), None
     return Layer(state=_credentials_state(found), error=found.error, details=_credentials_details(found)), found
 
 
@@ -184,10 +184,6 @@ def _credentials_details(found: CredentialsReading) -> dict[str, JsonValue]:
     }
 
 
-def _said(fault: Exception) -> str:
-    return f"{type(fault).__name__}: {fault}"
-
-
 def check_visible(path: Path, spec: VisibleSpec, *, limits: VideoLimits) -> Layer:
     """Look for the visible mark of a known clip where it must stand. Raises for no content of the file."""
     if path.is_file() and is_picture(path):
@@ -205,7 +201,7 @@ def _check_visible(frames: Iterable[Frame], spec: VisibleSpec) -> Layer:
     except Hidden:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
-        return Layer(state=LayerState.NOT_CHECKED, error=_said(fault))
+        return Layer(state=LayerState.NOT_CHECKED, error=said(fault))
     if not seen.frames:
         return Layer(state=LayerState.NOT_CHECKED, error="there was no frame to look at")
     details: dict[str, JsonValue] = {"score": round(seen.score, 4), "frames": seen.frames}
@@ -317,7 +313,7 @@ def _check_media(path: Path, expectation: Expectation, limits: VideoLimits) -> t
     try:
         seen = probe(path, limits)
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
-        return Layer(state=LayerState.NOT_CHECKED, error=_said(fault)), []
+        return Layer(state=LayerState.NOT_CHECKED, error=said(fault)), []
     details: dict[str, JsonValue] = {
         "duration_ms": seen.duration_ms,
         "frames": seen.frames,

@@ -1,7 +1,7 @@
 """Pictures without our mark, read with many keys: how often a mark is seen where none is. Marks nothing."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -12,8 +12,7 @@ from moderation.attacks.applying import attacked
 from moderation.attacks.changes import ATTACKS
 from moderation.attacks.clips import FPS, Kind
 from moderation.attacks.trials import key_for, lumas
-from watermark.despreading import Candidate
-from watermark.invisible import TIERS, Tier, read
+from watermark.invisible import read
 
 EXCERPTS: Final = 128
 #: As many versions as a payload can name: every reading tries all.
@@ -61,8 +60,7 @@ def misread(stranger: Stranger, kinds: Mapping[str, Kind], seed: int) -> dict[st
     """Read an excerpt with keys that marked nothing; says what was seen, and how many decodings were really tried."""
     keys = {version: key_for(f"stranger {stranger.number}/{version}", seed) for version in range(KEYS)}
     frames = attacked(stranger.frames(kinds[stranger.kind]), ATTACKS[stranger.attack])
-    tried: list[Candidate] = []
-    reading = read(lumas(frames), keys, [_counting(make, tried.append) for make in TIERS])
+    reading = read(lumas(frames), keys)
     return {
         "excerpt": stranger.number,
         "kind": stranger.kind,
@@ -70,32 +68,5 @@ def misread(stranger: Stranger, kinds: Mapping[str, Kind], seed: int) -> dict[st
         "attack": stranger.attack,
         "keys": len(keys),
         "state": reading.state,
-        "decodings_tried": len(tried),
+        "decodings_tried": reading.decodings,
     }
-
-
-def _counting(
-    make: Callable[[Mapping[int, bytes]], Tier], count: Callable[[Candidate], None]
-) -> Callable[[Mapping[int, bytes]], Tier]:
-    return lambda keys: _CountingTier(make(keys), count)
-
-
-class _CountingTier:
-    """A tier that tells what it hands out to be decoded."""
-
-    def __init__(self, tier: Tier, count: Callable[[Candidate], None]) -> None:
-        self._tier, self._count, self.name = tier, count, tier.name
-
-    def watch(self, time_ms: int, luma: Any) -> bool:
-        """As the tier does."""
-        return self._tier.watch(time_ms, luma)
-
-    def close(self) -> None:
-        """As the tier does."""
-        self._tier.close()
-
-    def candidates(self) -> Iterator[Candidate]:
-        """As the tier does."""
-        for candidate in self._tier.candidates():
-            self._count(candidate)
-            yield candidate
