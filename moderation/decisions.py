@@ -109,11 +109,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Something that was not known: the signal, person or fact, and how it was missing ("failed", "unknown")."""
+    """Something that was not known: the signal, person, fact or expression, and how it was missing ("failed", "unknown")."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
-    kind: Literal["signal", "person", "fact"]
+    kind: Literal["signal", "person", "fact", "expression"]
     name: str
     state: str
 

@@ -6,8 +6,19 @@ from typing import assert_never
 
 from moderation.decisions import Leaf
 from moderation.policy.exhibits import Exhibits
+from moderation.policy.expressions import compile_expression
 from moderation.policy.leaves import compile_fact, compile_person, compile_signal
-from moderation.policy.model import All, AnyOf, Condition, FactLeaf, Not, PersonLeaf, SignalLeaf, VoiceLeaf
+from moderation.policy.model import (
+    All,
+    AnyOf,
+    Condition,
+    ExpressionLeaf,
+    FactLeaf,
+    Not,
+    PersonLeaf,
+    SignalLeaf,
+    VoiceLeaf,
+)
 from moderation.policy.speaking import compile_voice
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, opposite
 
@@ -26,7 +37,7 @@ class Compiled:
 def compile_condition(condition: Condition) -> Compiled:
     """Turn a condition into closures; judging then walks no tree and looks no name up."""
     match condition:
-        case SignalLeaf() | PersonLeaf() | VoiceLeaf() | FactLeaf():
+        case SignalLeaf() | PersonLeaf() | VoiceLeaf() | FactLeaf() | ExpressionLeaf():
             return _leaf(*_compile_leaf(condition))
         case All(parts):
             return _every(tuple(map(compile_condition, parts)))
@@ -39,7 +50,7 @@ def compile_condition(condition: Condition) -> Compiled:
 
 
 def _compile_leaf(
-    leaf: SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf,
+    leaf: SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf | ExpressionLeaf,
 ) -> tuple[Ask, Callable[[Exhibits, Truth], Leaf]]:
     match leaf:
         case SignalLeaf():
@@ -50,6 +61,8 @@ def _compile_leaf(
             return compile_voice(leaf)
         case FactLeaf():
             return compile_fact(leaf)
+        case ExpressionLeaf():
+            return compile_expression(leaf)
 
 
 def _leaf(ask: Ask, describe: Callable[[Exhibits, Truth], Leaf]) -> Compiled:

@@ -39,6 +39,9 @@ class Exhibits:
         self.clip_ms = facts.duration_ms
         #: Which series meet a leaf, by leaf: rules ask the same things, and evidence asks again.
         self.held: dict[SignalLeaf, list[Series]] = {}
+        #: What expressions said, by text, and the values they read, by the names of these: each worked out once.
+        self.expressed: dict[str, Truth] = {}
+        self.bound: dict[frozenset[str], object] = {}
         self._entries = vocabulary.signals
         self._ends = {face.track: face.end_ms for face in facts.faces}
         self._read = frozenset(face.track for face in facts.faces if face.state in _READ)

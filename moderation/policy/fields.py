@@ -10,10 +10,15 @@ from moderation.policy.source import Node, Scalar, Sequence
 _NAMES = {str: "a word or text", float: "a number", bool: "true or false", int: "a whole number"}
 
 
+def nearest(word: str, known: Collection[str]) -> str:
+    """Return the known word that is most like this one, or nothing."""
+    return "".join(difflib.get_close_matches(word, known, n=1, cutoff=0.6))
+
+
 def similar(word: str, known: Collection[str]) -> str:
     """Return " - did you mean `x`?" for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" - did you mean `{near[0]}`?" if near else ""
+    near = nearest(word, known)
+    return f" - did you mean `{near}`?" if near else ""
 
 
 class Fields:
@@ -23,9 +28,13 @@ class Fields:
         self.path = path
         self.findings: list[Finding] = []
 
-    def fault(self, node: Node, code: str, message: str) -> None:
-        """Record a finding at the node's place."""
-        found = Finding(path=self.path, line=node.line, column=node.column, code=code, message=message)
+    def fault(self, node: Node, code: str, message: str, suggestion: str = "") -> None:
+        """Record a finding at the node's place; the suggestion is what to write there instead."""
+        self.fault_at(node.line, node.column, code, message, suggestion)
+
+    def fault_at(self, line: int, column: int, code: str, message: str, suggestion: str = "") -> None:
+        """Record a finding at a place (from 1) inside a text."""
+        found = Finding(path=self.path, line=line, column=column, code=code, message=message, suggestion=suggestion)
         self.findings.append(found)
 
     def mapping(
@@ -45,7 +54,8 @@ class Fields:
             if name in allowed:
                 found[name] = value
             else:
-                self.fault(key, "unknown-key", f"{what} has no key `{name}`{similar(name, allowed)}")
+                message = f"{what} has no key `{name}`{similar(name, allowed)}"
+                self.fault(key, "unknown-key", message, nearest(name, allowed))
         for name in needed:
             if name not in found:
                 self.fault(node, "missing-key", f"{what} lacks `{name}`")
@@ -107,7 +117,7 @@ class Fields:
         if value is None or value in known:
             return value
         hint = similar(value, known) or f" - one of {', '.join(known)}" * (len(known) <= 8)
-        self.fault(node, code, f"{what} `{value}` is not known{hint}")
+        self.fault(node, code, f"{what} `{value}` is not known{hint}", nearest(value, known))
         return None
 
     def only_one(self, found: Mapping[str, Node], keys: Collection[str], at: Node, what: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from detectors.base import FaceState, VoiceState
 from moderation.facts import Consent, PersonKind, Scalar
+from moderation.policy.expressions import ExpressionError, compile_text
 from moderation.policy.fields import Fields
 from moderation.policy.model import (
     ABSENT,
@@ -16,6 +17,7 @@ from moderation.policy.model import (
     Anywhere,
     Comparator,
     Condition,
+    ExpressionLeaf,
     FactLeaf,
     Not,
     OftenIn,
@@ -29,6 +31,7 @@ from moderation.policy.model import (
 from moderation.policy.registry import FactEntry, Vocabulary
 from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node
+from moderation.policy.source import Scalar as ScalarNode
 
 QUANTIFIERS = ("for", "in", "anywhere", "share_of_clip")
 PERSON_KEYS = ("person", "person.kind", "person.declared", "face")
@@ -52,9 +55,9 @@ def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condit
         return _voice(fields, node, vocabulary)
     if any(key in PERSON_KEYS for key in keys):
         return _person(fields, node)
-    if "fact" in keys:
-        return _fact(fields, node, vocabulary)
-    starts = (*_BRANCHES, "signal", "fact", *PERSON_KEYS, "voice")
+    if "fact" in keys or "expr" in keys:
+        return (_fact if "fact" in keys else _expression)(fields, node, vocabulary)
+    starts = (*_BRANCHES, "signal", "fact", "expr", *PERSON_KEYS, "voice")
     fields.mapping(node, starts, what="a condition")
     if not keys:
         fields.fault(node, "wrong-type", f"a condition must have one of {', '.join(starts)}")
@@ -203,6 +206,25 @@ def _fact(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactLeaf | None
         return None
     comparator = next(known for known in FACT_COMPARATORS if known == way)
     return FactLeaf(fact=name, comparator=comparator, operands=operands)
+
+
+def _expression(fields: Fields, node: Node, vocabulary: Vocabulary) -> ExpressionLeaf | None:
+    found = fields.mapping(node, ("expr",), what="an expression") or {}
+    written = found.get("expr")
+    text = None if written is None else fields.text(written, "`expr`")
+    if text is None or not isinstance(written, ScalarNode):
+        return None
+    try:
+        expression = compile_text(text, vocabulary)
+    except ExpressionError as error:
+        fields.fault_at(*written.place(error.row, error.column), error.code, str(error), error.instead)
+        return None
+    return ExpressionLeaf(
+        text=text,
+        signals=expression.reading.signals,
+        known_signals=frozenset(vocabulary.signals),
+        known_facts=frozenset(vocabulary.facts),
+    )
 
 
 def _operands(fields: Fields, node: Node, way: str, name: str, entry: FactEntry) -> tuple[Scalar, ...]:

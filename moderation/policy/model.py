@@ -29,6 +29,8 @@ class Finding:
     column: int
     code: str
     message: str
+    #: What to write there instead, where that can be told.
+    suggestion: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column} {self.code} {self.message}"
@@ -40,6 +42,7 @@ class Finding:
             "column": self.column,
             "code": self.code,
             "message": self.message,
+            "suggestion": self.suggestion,
         }
 
 
@@ -112,6 +115,16 @@ class FactLeaf:
     operands: tuple[Scalar, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpressionLeaf:
+    """An expression in CEL, the signals that it reads, and the names that were known when it was checked."""
+
+    text: str
+    signals: frozenset[str]
+    known_signals: frozenset[str] = field(default=frozenset(), repr=False)
+    known_facts: frozenset[str] = field(default=frozenset(), repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class All:
     """Every part holds."""
@@ -133,7 +146,7 @@ class Not:
     part: "Condition"
 
 
-Condition = SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf | All | AnyOf | Not
+Condition = SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf | ExpressionLeaf | All | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +202,8 @@ def signals_of(condition: Condition) -> frozenset[str]:
             return frozenset({signal})
         case VoiceLeaf():
             return frozenset({VOICE_SIGNAL})
+        case ExpressionLeaf(signals=signals):
+            return signals
         case All(parts) | AnyOf(parts):
             return frozenset().union(*map(signals_of, parts))
         case Not(part):

@@ -5,7 +5,7 @@ Plain scalars follow the YAML 1.2 core schema: `no`, `on` and `12:30` are text h
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import yaml
 
@@ -36,6 +36,17 @@ class Scalar:
     value: str | int | float | bool | None
     line: int
     column: int
+    #: How it is written: plain "", quoted, or in a block; and the columns before a block's lines.
+    style: str = field(default="", compare=False)
+    indent: int = field(default=0, compare=False)
+
+    def place(self, row: int, column: int) -> tuple[int, int]:
+        """Return line and column in the file of a place (from 1) in the text; its beginning where none can be told."""
+        if self.style == "|":
+            return self.line + row, self.indent + column
+        if row > 1 or self.style == ">":
+            return self.line, self.column
+        return self.line, self.column + column - (not self.style)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +87,7 @@ def parse(text: str, path: str) -> Node:
     if len(text.encode()) > MAX_BYTES:
         raise SourceError(_finding(path, None, "too-large", f"larger than {MAX_BYTES // 1024} KiB"))
     try:
-        return _Composer(path, yaml.parse(text, Loader=_LOADER)).document()
+        return _Composer(path, text, yaml.parse(text, Loader=_LOADER)).document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -109,8 +120,9 @@ def _value(event: yaml.ScalarEvent) -> str | int | float | bool | None:
 class _Composer:
     """Builds the tree from the parser's events, counting as it goes so that a bomb is met early."""
 
-    def __init__(self, path: str, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, path: str, text: str, events: Iterator[yaml.Event]) -> None:
         self._path = path
+        self._lines = text.splitlines()
         self._events = events
         self._nodes = 0
 
@@ -131,10 +143,17 @@ class _Composer:
         self._admit(event, depth)
         line, column = _place(event.start_mark)
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(value=_value(event), line=line, column=column)
+            style = event.style or ""
+            indent = self._indent(line) if style == "|" else 0
+            return Scalar(value=_value(event), line=line, column=column, style=style, indent=indent)
         if isinstance(event, yaml.SequenceStartEvent):
             return Sequence(items=tuple(self._items(depth + 1)), line=line, column=column)
         return Mapping(entries=tuple(self._entries(depth + 1)), line=line, column=column)
+
+    def _indent(self, line: int) -> int:
+        """Return how far the first line of a block, which begins after `line`, stands in."""
+        first = next((text for text in self._lines[line:] if text.strip()), "")
+        return len(first) - len(first.lstrip(" "))
 
     def _admit(self, event: yaml.Event, depth: int) -> None:
         self._nodes += 1
