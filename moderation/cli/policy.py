@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from moderation.policy.cases import Report, run_folder
+from moderation.cli.proving import check_vocabulary, run_cases
 from moderation.policy.lint import lint
-from moderation.policy.loader import UnusablePolicies
 from moderation.policy.model import Finding
 from moderation.settings import Settings
 
@@ -29,19 +28,8 @@ def find_faults(directory: Folder = None, *, as_json: AsJson = False) -> None:
     raise typer.Exit(1 if findings else 0)
 
 
-@app.command("test")
-def run_cases(directory: Folder = None, *, as_json: AsJson = False) -> None:
-    """Run the cases beside each policy, failures first. Exits 1 when a case fails or the policies cannot be used."""
-    try:
-        report = run_folder(_chosen(directory), Settings().models)
-    except UnusablePolicies as error:
-        report = Report(findings=tuple(error.findings), cases=0, failed=0, fired=0, rules=0)
-    if as_json:
-        print(json.dumps(report.to_json(), indent=2))
-    else:
-        _print_findings(list(report.findings))
-        print(f"{report.cases} cases, {report.failed} failed; {report.fired} of {report.rules} rules fired")
-    raise typer.Exit(1 if report.findings else 0)
+app.command("test")(run_cases)
+app.command("vocabulary")(check_vocabulary)
 
 
 def _chosen(directory: Path | None) -> Path:

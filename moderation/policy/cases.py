@@ -1,6 +1,9 @@
-"""Runs `cases.yaml`: facts as a policy team writes them, the rules that must and must not fire, what must come out."""
+"""Runs `cases.yaml`: facts as a policy team writes them, the rules that must and must not fire, what must come out.
 
-from collections.abc import Mapping
+A case with `known_gap` states what should be and is not: it fails nothing, until it comes out right.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from moderation.policy.staging import read_texts, stage_facts
 from moderation.policy.texts import TextReader
 from moderation.policy.truth import TRUE, UNDETERMINED
 
-_CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect")
+_CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect", "known_gap")
 _EXPECT = ("outcome", "reasons", "notes", "queue", "teens", "adults_only", "no_remix")
 
 Expected = str | bool | frozenset[str]
@@ -39,11 +42,39 @@ class Case:
     expect: Mapping[str, Expected] = field(default_factory=dict)
     #: Read by the word lists when the case runs, by source; the signals of words follow from them.
     texts: Mapping[str, str] = field(default_factory=dict)
+    #: Why the policy does not yet do what the case says; empty for a case that must hold.
+    known_gap: str = ""
 
-    def fault(self, message: str) -> Finding:
-        """Return a failure of this case as a finding."""
+    def fault(self, message: str, code: str = "case-failed") -> Finding:
+        """Return what is wrong with this case, or with the policy by this case, as a finding."""
         text = f"{self.name}: {message}"
-        return Finding(path=self.path, line=self.line, column=self.column, code="case-failed", message=text)
+        return Finding(path=self.path, line=self.line, column=self.column, code=code, message=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that came out otherwise than a case says; `rule` is the one it says it of, if it names one."""
+
+    message: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One case tried: the facts it gives, what was decided, and what of it is otherwise than the case says.
+
+    Without facts (and so without a decision) its texts could not be read, and that is its fault.
+    """
+
+    case: Case
+    facts: FactRecord | None
+    decision: Decision | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether it shows what the policy does: it holds and claims no gap."""
+        return not self.faults and not self.case.known_gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +83,15 @@ class Report:
 
     findings: tuple[Finding, ...]
     cases: int
-    #: Cases with at least one fault.
+    #: Cases with at least one fault, known gaps aside.
     failed: int
     #: Rules that some case makes fire, and rules in all.
     fired: int
     rules: int
+    #: Known gaps that are still open.
+    gaps: tuple[Finding, ...] = ()
+    #: Every case tried, by area; the folder's own cases stand under "".
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -65,6 +100,7 @@ class Report:
             "rules": self.rules,
             "rules_fired": self.fired,
             "findings": [finding.to_json() for finding in self.findings],
+            "known_gaps": [finding.to_json() for finding in self.gaps],
         }
 
 
@@ -75,9 +111,14 @@ def read_cases(path: Path, ruleset: Ruleset, area: str) -> tuple[list[Case], lis
     text = read_text(path)
     if isinstance(text, Finding):
         return [], [text]
-    fields = Fields(str(path))
+    return parse_cases(text, str(path), ruleset, area)
+
+
+def parse_cases(text: str, path: str, ruleset: Ruleset, area: str) -> tuple[list[Case], list[Finding]]:
+    """Read the text of a case file; `path` is only what findings call it."""
+    fields = Fields(path)
     try:
-        found = fields.mapping(source.parse(text, str(path)), ("cases",), ("cases",), "a case file") or {}
+        found = fields.mapping(source.parse(text, path), ("cases",), ("cases",), "a case file") or {}
     except source.SourceError as error:
         return [], [error.finding]
     names = _rule_names(ruleset, area)
@@ -109,7 +150,15 @@ def _case(fields: Fields, node: Node, names: frozenset[str], vocabulary: Vocabul
         must_not_fire=wanted[1],
         undetermined=wanted[2],
         expect=expect,
+        known_gap=_gap(fields, found["known_gap"]) if "known_gap" in found else "",
     )
+
+
+def _gap(fields: Fields, node: Node) -> str:
+    """Read `known_gap`: true, or better, why."""
+    if isinstance(node, Scalar) and node.value is True:
+        return "known gap"
+    return fields.text(node, "`known_gap`") or ""
 
 
 def _rules(fields: Fields, found: Mapping[str, Node], key: str, names: frozenset[str]) -> tuple[str, ...]:
@@ -135,27 +184,36 @@ def _expect(fields: Fields, node: Node) -> dict[str, Expected]:
     return wanted
 
 
-def run_case(
-    case: Case, ruleset: Ruleset, area: str, reader: TextReader | None = None
-) -> tuple[list[Finding], frozenset[str]]:
-    """Judge the case; give what came out otherwise than it says, and the rules that fired.
-
-    A case with texts that cannot be read, for want of a reader or of weights, has failed.
-    """
+def try_case(case: Case, ruleset: Ruleset, area: str, reader: TextReader | None = None) -> Trial:
+    """Judge the case. One with texts that cannot be read, for want of a reader or of weights, has failed."""
     try:
         facts = _read(case, reader)
     except DetectorUnavailable as problem:
-        return [case.fault(f"its texts cannot be read: {problem}")], frozenset()
+        fault = Fault(message=f"its texts cannot be read: {problem}")
+        return Trial(case=case, facts=None, decision=None, faults=(fault,))
     decision = decide(facts, ruleset)
-    fired = _named(decision, TRUE.word, area)
-    doubtful = _named(decision, UNDETERMINED.word, area)
-    faults = [f"`{rule}` must fire and did not" for rule in case.must_fire if rule not in fired]
-    faults += [f"`{rule}` must not fire and did" for rule in case.must_not_fire if rule in fired]
-    faults += [f"`{rule}` must not fire, but is undetermined" for rule in case.must_not_fire if rule in doubtful]
-    faults += [f"`{rule}` must be undetermined and is not" for rule in case.undetermined if rule not in doubtful]
+    return Trial(case=case, facts=facts, decision=decision, faults=tuple(find_faults(case, decision, area)))
+
+
+def find_faults(case: Case, decision: Decision, area: str) -> list[Fault]:
+    """Return what of the decision is otherwise than the case says."""
+    fired = named(decision, TRUE.word, area)
+    doubtful = named(decision, UNDETERMINED.word, area)
+    faults = [_fault(rule, "must fire and did not") for rule in case.must_fire if rule not in fired]
+    faults += [_fault(rule, "must not fire and did") for rule in case.must_not_fire if rule in fired]
+    faults += [_fault(rule, "must not fire, but is undetermined") for rule in case.must_not_fire if rule in doubtful]
+    faults += [_fault(rule, "must be undetermined and is not") for rule in case.undetermined if rule not in doubtful]
     outcome = _outcome(decision)
-    faults += [f"{k} must be {_say(w)} and is {_say(outcome[k])}" for k, w in case.expect.items() if outcome[k] != w]
-    return [case.fault(fault) for fault in faults], fired
+    faults += [
+        Fault(message=f"{key} must be {_say(wanted)} and is {_say(outcome[key])}")
+        for key, wanted in case.expect.items()
+        if outcome[key] != wanted
+    ]
+    return faults
+
+
+def _fault(rule: str, message: str) -> Fault:
+    return Fault(message=f"`{rule}` {message}", rule=rule)
 
 
 def _read(case: Case, reader: TextReader | None) -> FactRecord:
@@ -166,7 +224,8 @@ def _read(case: Case, reader: TextReader | None) -> FactRecord:
     return reader.read(case.facts, case.texts)
 
 
-def _named(decision: Decision, truth: str, area: str) -> frozenset[str]:
+def named(decision: Decision, truth: str, area: str) -> frozenset[str]:
+    """Return the rules of this truth, as cases of `area` name them."""
     entries = [entry for entry in decision.trace if entry.truth == truth]
     return frozenset(entry.rule if area else f"{entry.policy}.{entry.rule}" for entry in entries)
 
@@ -195,22 +254,68 @@ def run_folder(directory: Path, models: Path | None = None) -> Report:
     themselves cannot be loaded.
     """
     whole = load_ruleset(directory)
-    reader = TextReader(directory, models)
-    findings: list[Finding] = []
-    fired: set[str] = set()
-    cases = failed = 0
-    for area, ruleset in _rulesets(whole):
-        read, faults = read_cases(directory / area / CASES, ruleset, area)
-        findings += faults
-        cases += len(read)
-        for case in read:
-            wrong, hit = run_case(case, ruleset, area, reader)
-            failed += bool(wrong)
-            findings += wrong
-            fired |= {f"{area}.{rule}" if area else rule for rule in hit}
-    return Report(findings=tuple(findings), cases=cases, failed=failed, fired=len(fired), rules=len(whole.judges))
+    texts, findings = case_texts(directory, whole)
+    return run_cases(whole, texts, findings, root=str(directory), reader=TextReader(directory, models))
 
 
-def _rulesets(whole: Ruleset) -> list[tuple[str, Ruleset]]:
+def case_texts(directory: Path, whole: Ruleset) -> tuple[dict[str, str], list[Finding]]:
+    """Read the case files of a folder, by area, the folder's own under ""; unreadable ones are findings."""
+    paths = {area: directory / area / CASES for area in (*(policy.area for policy in whole.policies), "")}
+    read = {area: read_text(path) for area, path in paths.items() if path.is_file()}
+    texts = {area: text for area, text in read.items() if isinstance(text, str)}
+    return texts, [text for text in read.values() if isinstance(text, Finding)]
+
+
+def run_cases(
+    whole: Ruleset,
+    texts: Mapping[str, str],
+    findings: Iterable[Finding] = (),
+    *,
+    root: str = "",
+    reader: TextReader | None = None,
+) -> Report:
+    """Run cases given as texts by area. Reads no file but what `reader` needs for cases with texts."""
+    found = list(findings)
+    trials: dict[str, tuple[Trial, ...]] = {}
+    for area, ruleset in rulesets(whole):
+        path = "/".join(part for part in (root, area, CASES) if part)
+        cases, faults = parse_cases(texts[area], path, ruleset, area) if area in texts else ([], [])
+        found += faults
+        trials[area] = tuple(try_case(case, ruleset, area, reader) for case in cases)
+    return _report(trials, found, len(whole.judges))
+
+
+def _report(trials: Mapping[str, tuple[Trial, ...]], findings: list[Finding], rules: int) -> Report:
+    every = [(area, trial) for area, tried in trials.items() for trial in tried]
+    failed = [trial for _, trial in every if trial.faults and not trial.case.known_gap]
+    closed = [trial.case for _, trial in every if trial.case.known_gap and not trial.faults]
+    fired = {
+        f"{area}.{rule}" if area else rule
+        for area, trial in every
+        if trial.decision is not None
+        for rule in named(trial.decision, TRUE.word, area)
+    }
+    return Report(
+        findings=(
+            *findings,
+            *(trial.case.fault(fault.message) for trial in failed for fault in trial.faults),
+            *(case.fault("it holds now: take `known_gap` out, so that it stays so", "gap-closed") for case in closed),
+        ),
+        cases=len(every),
+        failed=len(failed),
+        fired=len(fired),
+        rules=rules,
+        gaps=tuple(_open_gap(trial) for _, trial in every if trial.case.known_gap and trial.faults),
+        trials=trials,
+    )
+
+
+def _open_gap(trial: Trial) -> Finding:
+    missed = "; ".join(fault.message for fault in trial.faults)
+    return trial.case.fault(f"{missed} ({trial.case.known_gap})", "known-gap")
+
+
+def rulesets(whole: Ruleset) -> list[tuple[str, Ruleset]]:
+    """Return what cases are tried against: each area alone, and under "" all areas together."""
     alone = [(policy.area, Ruleset.of([policy], vocabulary=whole.vocabulary)) for policy in whole.policies]
     return [*alone, ("", whole)]

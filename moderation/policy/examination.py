@@ -1,0 +1,193 @@
+"""What the cases of a policy folder prove: what fails, what they saw, what they would notice. Reads texts only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderation.policy import source
+from moderation.policy.branches import entry, explain, rule_nodes
+from moderation.policy.cases import Report, Trial, case_texts, run_cases
+from moderation.policy.coverage import RuleCoverage, cover, exhibit
+from moderation.policy.engine import Ruleset
+from moderation.policy.exhibits import Exhibits
+from moderation.policy.loader import POLICY, Folder, UnusablePolicies, compile_folder, read_folder
+from moderation.policy.model import Finding, Policy, Rule
+from moderation.policy.mutation import RuleScore, Subject, score_rules
+from moderation.policy.texts import TextReader
+
+#: The share of a rule's mutants that its cases must tell from it before it may act.
+LEAST_SHARE = 0.90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleProof:
+    """What the cases prove of one rule; `score` is None where mutants were not asked for."""
+
+    area: str
+    rule: Rule
+    path: str
+    coverage: RuleCoverage
+    score: RuleScore | None
+    must_fire: int
+    must_not_fire: int
+
+    @property
+    def name(self) -> str:
+        """The rule as the whole folder knows it."""
+        return f"{self.area}.{self.rule.name}"
+
+    def faults(self) -> list[Finding]:
+        """Return what keeps the rule from acting."""
+        found = []
+        if not self.must_fire:
+            found.append(self._fault("no-must-fire", "no case says that it must fire"))
+        if not self.must_not_fire:
+            found.append(self._fault("no-must-not-fire", "no case says that it must not fire"))
+        if self.score is not None and self.score.share < LEAST_SHARE:
+            told = f"its cases tell {self.score.killed} of {self.score.mutants} mutants from it, fewer than"
+            found.append(self._fault("weak-cases", f"{told} {LEAST_SHARE:.0%}"))
+        return found
+
+    def _fault(self, code: str, message: str) -> Finding:
+        rule = self.rule
+        return Finding(
+            path=self.path, line=rule.line, column=rule.column, code=code, message=f"`{rule.name}`: {message}"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "rule": self.name,
+            "must_fire": self.must_fire,
+            "must_not_fire": self.must_not_fire,
+            "coverage": self.coverage.to_json(),
+            "mutation": None if self.score is None else self.score.to_json(),
+            "faults": [fault.to_json() for fault in self.faults()],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A case that failed, and what the conditions came to of every rule that it says otherwise of."""
+
+    findings: tuple[Finding, ...]
+    traces: Mapping[str, Sequence[str]]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "findings": [finding.to_json() for finding in self.findings],
+            "traces": {rule: list(lines) for rule, lines in self.traces.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """All of it, for a folder."""
+
+    ruleset: Ruleset
+    report: Report
+    proofs: tuple[RuleProof, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def killed(self) -> int:
+        """Mutants told from their rules, in all."""
+        return sum(proof.score.killed for proof in self.proofs if proof.score)
+
+    @property
+    def mutants(self) -> int:
+        """Mutants counted, in all."""
+        return sum(proof.score.mutants for proof in self.proofs if proof.score)
+
+    def faults(self) -> list[Finding]:
+        """Return what keeps the folder from acting: failed cases, then rules with too little proof."""
+        return [*self.report.findings, *(fault for proof in self.proofs for fault in proof.faults())]
+
+    def to_json(self) -> dict[str, object]:
+        share = round(self.killed / self.mutants, 4) if self.mutants else None
+        return self.report.to_json() | {
+            "mutation": {"killed": self.killed, "mutants": self.mutants, "share": share},
+            "failures": [failure.to_json() for failure in self.failures],
+            "proofs": [proof.to_json() for proof in self.proofs],
+        }
+
+
+def activation_faults(folder: Folder, cases: Mapping[str, str], *, reader: TextReader | None = None) -> list[Finding]:
+    """Return what forbids these rules to act; empty means they may be switched on.
+
+    `folder` holds the texts that decide, `cases` the case files' texts by area (the folder's own under "").
+    A rule that acts needs a case in which it must fire, one in which it must not, and at least `LEAST_SHARE` of its
+    mutants told from it; and no case may fail. Pure but for `reader`, which cases with texts need.
+    """
+    ruleset, findings = compile_folder(folder)
+    if ruleset is None:
+        return findings
+    return examine(folder, ruleset, run_cases(ruleset, cases, root=folder.root, reader=reader)).faults()
+
+
+def examine_folder(directory: Path, models: Path | None = None, *, mutants: bool = True) -> Examination:
+    """Examine a policy folder. Raises UnusablePolicies when the policies themselves cannot be loaded."""
+    folder = read_folder(directory)
+    ruleset, findings = compile_folder(folder)
+    if ruleset is None:
+        raise UnusablePolicies(findings)
+    texts, unread = case_texts(directory, ruleset)
+    report = run_cases(ruleset, texts, unread, root=str(directory), reader=TextReader(directory, models))
+    return examine(folder, ruleset, report, mutants=mutants)
+
+
+def examine(folder: Folder, ruleset: Ruleset, report: Report, *, mutants: bool = True) -> Examination:
+    """Tell what cases that were run prove of every rule."""
+    trees = {policy.area: _tree(folder, policy.area) for policy in ruleset.policies}
+    proofs = [
+        proof
+        for policy in ruleset.policies
+        for proof in _proofs(folder, trees[policy.area], policy, ruleset, report, mutants=mutants)
+    ]
+    failures = [
+        _failure(area, trial, trees, ruleset)
+        for area, trials in report.trials.items()
+        for trial in trials
+        if trial.faults and not trial.case.known_gap
+    ]
+    return Examination(ruleset=ruleset, report=report, proofs=tuple(proofs), failures=tuple(failures))
+
+
+def _tree(folder: Folder, area: str) -> source.Mapping:
+    relative = f"{area}/{POLICY}"
+    tree = source.parse(folder.texts[relative], folder.name(relative))
+    assert isinstance(tree, source.Mapping), "it was read as a policy"
+    return tree
+
+
+def _failure(area: str, trial: Trial, trees: Mapping[str, source.Mapping], ruleset: Ruleset) -> Failure:
+    traces: dict[str, Sequence[str]] = {}
+    for rule in dict.fromkeys(fault.rule for fault in trial.faults if fault.rule):
+        owner, _, name = rule.rpartition(".")
+        when = entry(rule_nodes(trees[area or owner])[name], "when")
+        if when is not None and trial.facts is not None:
+            traces[rule] = explain(when, Exhibits(trial.facts, ruleset.vocabulary), ruleset.vocabulary)
+    return Failure(findings=tuple(trial.case.fault(fault.message) for fault in trial.faults), traces=traces)
+
+
+def _proofs(
+    folder: Folder, tree: source.Mapping, policy: Policy, whole: Ruleset, report: Report, *, mutants: bool
+) -> list[RuleProof]:
+    path, vocabulary = folder.name(f"{policy.area}/{POLICY}"), whole.vocabulary
+    worlds = exhibit(report.trials.get(policy.area, ()), vocabulary)
+    covered = cover(policy.area, tree, worlds, vocabulary)
+    sound = tuple((trial, exhibits) for trial, exhibits in worlds if trial.sound)
+    subject = Subject(tree=tree, policy=policy, vocabulary=vocabulary, worlds=sound)
+    scores = score_rules(subject) if mutants else {}
+    cases = [trial.case for trial in report.trials.get(policy.area, ()) if not trial.case.known_gap]
+    return [
+        RuleProof(
+            area=policy.area,
+            rule=rule,
+            path=path,
+            coverage=covered[rule.name],
+            score=scores.get(rule.name),
+            must_fire=sum(rule.name in case.must_fire for case in cases),
+            must_not_fire=sum(rule.name in case.must_not_fire for case in cases),
+        )
+        for rule in policy.rules
+    ]

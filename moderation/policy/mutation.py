@@ -1,0 +1,178 @@
+"""The mutation score of a rule: of its mutants, how many some case tells from it. Reads and judges; decides nothing.
+
+A mutant that the language refuses, or that provably means the same, is not counted: no case could be asked for it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from moderation.policy.areas import read_policy
+from moderation.policy.branches import rule_nodes
+from moderation.policy.cases import Trial, find_faults
+from moderation.policy.engine import Ruleset, decide
+from moderation.policy.exhibits import Exhibits
+from moderation.policy.fields import Fields
+from moderation.policy.model import All, AnyOf, Anywhere, Condition, Finding, Not, OftenIn, Policy, Rule, SignalLeaf
+from moderation.policy.mutants import Change, put, rule_mutants
+from moderation.policy.registry import Vocabulary
+from moderation.policy.source import Mapping
+from moderation.policy.source import Sequence as Listed
+from moderation.policy.verdicts import Judge, Verdict
+
+World = tuple[Trial, Exhibits]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleScore:
+    """How well the cases of an area know one of its rules."""
+
+    area: str
+    rule: str
+    killed: int
+    survivors: tuple[Change, ...]
+
+    @property
+    def mutants(self) -> int:
+        """How many were counted."""
+        return self.killed + len(self.survivors)
+
+    @property
+    def share(self) -> float:
+        """The share that was told from the rule, 0 to 1; 1 where there was none."""
+        return self.killed / self.mutants if self.mutants else 1.0
+
+    def findings(self, path: str) -> list[Finding]:
+        """Return every survivor at its place, with what to write."""
+        return [
+            Finding(
+                path=path,
+                line=change.line,
+                column=change.column,
+                code="mutant-survives",
+                message=f"`{self.rule}`: no case tells {change.tells}: {change.advice}",
+            )
+            for change in self.survivors
+        ]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "area": self.area,
+            "rule": self.rule,
+            "killed": self.killed,
+            "mutants": self.mutants,
+            "share": round(self.share, 4),
+            "survivors": [change.to_json() for change in self.survivors],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An area under test: its rules as text and as read, and its cases laid out. Only cases that hold tell anything."""
+
+    tree: Mapping
+    policy: Policy
+    vocabulary: Vocabulary
+    worlds: tuple[World, ...]
+
+
+def score_rules(subject: Subject) -> dict[str, RuleScore]:
+    """Score every rule of an area by its cases."""
+    nodes = rule_nodes(subject.tree)
+    return {rule.name: _score(subject, rule, nodes[rule.name]) for rule in subject.policy.rules if rule.name in nodes}
+
+
+def _score(subject: Subject, rule: Rule, node: Mapping) -> RuleScore:
+    killed = 0
+    survivors: list[Change] = []
+    trial = _RuleTrial.of(subject, rule)
+    for change in rule_mutants(node, subject.policy.queue, subject.vocabulary):
+        mutant = _reread(subject, change)
+        if mutant is None or same(mutant, rule):
+            continue
+        if trial.kills(mutant):
+            killed += 1
+        else:
+            survivors.append(change)
+    return RuleScore(area=subject.policy.area, rule=rule.name, killed=killed, survivors=tuple(survivors))
+
+
+def _reread(subject: Subject, change: Change) -> Rule | None:
+    """Read the changed rule alone under its area's head; None where the language refuses it."""
+    node = change.node
+    alone = Listed(items=(node,), line=node.line, column=node.column)
+    fields = Fields("")
+    policy = read_policy(fields, put(subject.tree, "rules", alone), subject.policy.area, subject.vocabulary)
+    return None if fields.findings or policy is None or not policy.rules else policy.rules[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RuleTrial:
+    """One rule's place among the cases: what it says of each, so that a mutant is judged only where it differs."""
+
+    subject: Subject
+    rule: Rule
+    #: The cases that speak of the rule come first: most mutants meet their end there.
+    worlds: tuple[World, ...]
+    says: tuple[object, ...]
+
+    @classmethod
+    def of(cls, subject: Subject, rule: Rule) -> "_RuleTrial":
+        ordered = tuple(sorted(subject.worlds, key=lambda world: rule.name not in _named(world[0])))
+        return cls(subject=subject, rule=rule, worlds=ordered, says=tuple(_says(subject, rule, ordered)))
+
+    def kills(self, mutant: Rule) -> bool:
+        """Tell whether some case comes out otherwise than it says with the mutant in the rule's place."""
+        subject, ruleset = self.subject, None
+        for (trial, _), before, after in zip(self.worlds, self.says, _says(subject, mutant, self.worlds), strict=True):
+            if before == after or trial.facts is None:
+                continue
+            if ruleset is None:
+                rules = tuple(mutant if rule.name == mutant.name else rule for rule in subject.policy.rules)
+                ruleset = Ruleset.of([replace(subject.policy, rules=rules)], vocabulary=subject.vocabulary)
+            if find_faults(trial.case, decide(trial.facts, ruleset), subject.policy.area):
+                return True
+        return False
+
+
+def _named(trial: Trial) -> tuple[str, ...]:
+    case = trial.case
+    return (*case.must_fire, *case.must_not_fire, *case.undetermined)
+
+
+def _says(subject: Subject, rule: Rule, worlds: Sequence[World]) -> Iterator[object]:
+    """Yield what the rule alone says of each case, as far as a case could tell."""
+    judge, required = Judge.of(subject.policy, rule), frozenset(subject.policy.requires)
+    return (_visible(judge.judge(exhibits, required)) for _, exhibits in worlds)
+
+
+def _visible(verdict: Verdict | None) -> object:
+    if verdict is None:
+        return None
+    reasons = frozenset(reason.code for reason in verdict.reasons)
+    notes = frozenset(note.code for note in verdict.notes)
+    return (verdict.trace.truth, verdict.outcome, reasons, notes, verdict.queue, verdict.audience)
+
+
+def same(one: Rule, other: Rule) -> bool:
+    """Tell whether two rules provably mean the same."""
+    return replace(one, when=normal(one.when)) == replace(other, when=normal(other.when))
+
+
+def normal(condition: Condition) -> Condition:
+    """Write a condition in a form in which some that mean the same look the same."""
+    match condition:
+        case All(parts) | AnyOf(parts):
+            kind = type(condition)
+            flat: dict[Condition, None] = {}
+            for part in map(normal, parts):
+                flat |= dict.fromkeys(part.parts if isinstance(part, kind) else (part,))
+            ordered = tuple(sorted(flat, key=repr))
+            return ordered[0] if len(ordered) == 1 else kind(ordered)
+        case Not(Not(part)):
+            return normal(part)
+        case Not(part):
+            return Not(normal(part))
+        case SignalLeaf(quantifier=OftenIn(hits=1)):
+            return replace(condition, quantifier=Anywhere())
+        case _:
+            return condition

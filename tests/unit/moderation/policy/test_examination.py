@@ -1,0 +1,203 @@
+"""What cases prove: known gaps, coverage, the mutation score, and the gate that refuses rules with too little proof."""
+
+from pathlib import Path
+
+import pytest
+
+from moderation.policy.cases import run_folder
+from moderation.policy.examination import Examination, activation_faults, examine_folder
+from moderation.policy.loader import read_folder
+
+#: With these two more the rule of the folder is known well enough to act.
+ENOUGH = """\
+  - case: on the line
+    given: {signals: {explicit.score: "0x7 0.3"}}
+    must_fire: [any_frame]
+    expect: {outcome: review, reasons: [explicit_content], queue: explicit}
+  - case: above the line
+    given: {signals: {explicit.score: "0.34x8"}}
+    must_fire: [any_frame]
+"""
+
+
+def proof(examination: Examination, rule: str = "area.any_frame"):
+    return next(found for found in examination.proofs if found.name == rule)
+
+
+def tells(examination: Examination, rule: str = "area.any_frame") -> set[str]:
+    score = proof(examination, rule).score
+    assert score is not None
+    return {change.tells for change in score.survivors}
+
+
+def write(folder: Path, *, cases: str | None = None, rules: str | None = None) -> None:
+    area = folder / "area"
+    if cases is not None:
+        (area / "cases.yaml").write_text(f"cases:\n{cases}")
+    if rules is not None:
+        head = (area / "policy.yaml").read_text().partition("rules:\n")[0]
+        (area / "policy.yaml").write_text(f"{head}rules:\n{rules}")
+
+
+def gate(folder: Path) -> list[str]:
+    found = activation_faults(read_folder(folder), {"area": (folder / "area" / "cases.yaml").read_text()})
+    return [finding.code for finding in found]
+
+
+def test_a_mutant_no_case_notices_says_where_and_what_to_write(folder):
+    examination = examine_folder(folder)
+    assert {
+        "`queue: explicit` from `queue: failures`",
+        "`reasons: [explicit_content]` from `reasons: [public_figure_likeness]`",
+    } <= tells(examination)
+    score = proof(examination).score
+    assert score is not None
+    (moved,) = [f for f in score.findings("policy.yaml") if "queue" in f.message]
+    assert (moved.line, moved.code) == (9, "mutant-survives")
+    assert moved.message.endswith("write `expect: {queue: explicit}` where this rule alone fires")
+
+
+def test_a_case_on_the_line_and_one_below_hold_a_threshold(folder):
+    assert not {told for told in tells(examine_folder(folder)) if "at_least" in told}
+    write(folder, cases='  - case: high\n    given: {signals: {explicit.score: "0.9x8"}}\n    must_fire: [any_frame]\n')
+    assert {told for told in tells(examine_folder(folder)) if "at_least" in told} == {
+        "`at_least: 0.3` from `at_least: 0.35`",
+        "`at_least: 0.3` from `at_least: 0.25`",
+        "`at_least: 0.3` from `above: 0.3`",
+    }
+
+
+def test_what_a_survivor_asks_for_kills_it(folder):
+    write(folder, cases='  - case: high\n    given: {signals: {explicit.score: "0.9x8"}}\n    must_fire: [any_frame]\n')
+    score = proof(examine_folder(folder)).score
+    assert score is not None
+    (up,) = [change for change in score.survivors if "at_least: 0.35" in change.tells]
+    value = up.advice.rpartition(" ")[2]
+    more = f'  - case: more\n    given: {{signals: {{explicit.score: "{value}x8"}}}}\n    must_fire: [any_frame]\n'
+    write(folder, cases=(folder / "area" / "cases.yaml").read_text().partition("cases:\n")[2] + more)
+    assert up.tells not in tells(examine_folder(folder))
+
+
+@pytest.mark.parametrize(
+    ("when", "same"),
+    [
+        ("{signal: explicit.score, at_least: 0.3, in: 1 of 4}", "quantifier"),
+        ("{signal: explicit.score, at_least: 0.3, anywhere: true}", "quantifier"),
+        ("{not: {not: {signal: explicit.score, at_least: 0.3}}}", "none"),
+    ],
+)
+def test_what_provably_means_the_same_is_not_counted(folder, when, same):
+    write(folder, rules=f"  - rule: any_frame\n    when: {when}\n    then: {{outcome: review, reasons: [violence]}}\n")
+    kinds = {told for told in tells(examine_folder(folder)) if "from none" in told or "1 of" in told}
+    assert not {told for told in kinds if "2 of" not in told}, same
+
+
+def test_what_the_language_refuses_is_not_counted(folder):
+    rule = "  - rule: any_frame\n    when: {signal: words.hate, at_least: 1}\n    then: {outcome: review, reasons: [hate]}\n"
+    write(folder, rules=rule, cases="  - case: none\n    given: {}\n    must_not_fire: [any_frame]\n")
+    score = proof(examine_folder(folder)).score
+    assert score is not None
+    told = {change.tells for change in score.survivors}
+    # Words may not block, and no value is above the end of its scale.
+    assert "`outcome: review` from `outcome: block`" not in told
+    assert "`at_least: 1` from `at_least: 1.05`" not in told
+    assert "`at_least: 1` from `at_least: 0.95`" in told
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("{all: [{signal: words.hate, at_least: 0.5}, {signal: words.scam, at_least: 0.5}]}", "`all` from `any`"),
+        ("{any: [{signal: words.hate, at_least: 0.5}, {signal: words.scam, at_least: 0.5}]}", "`any` from `all`"),
+        ("{not: {signal: words.hate, below: 0.5}}", "from the same without `not`"),
+        ("{signal: explicit.score, at_least: 0.3, for: 500ms}", "`for: 500ms` from none"),
+        ("{signal: explicit.score, at_least: 0.3, for: 500ms}", "`for: 500ms` from `for: 750ms`"),
+        ("{signal: explicit.score, at_least: 0.3, for: 200ms}", "`for: 200ms` from `for: 100ms`"),
+        ("{signal: explicit.score, at_least: 0.3, in: 3 of 5}", "`in: 3 of 5` from `in: 3 of 6`"),
+        ("{signal: explicit.score, at_least: 0.3, share_of_clip: 0.5}", "`share_of_clip: 0.5` from `0.45`"),
+        ("{person: [revoked, not_consented], face: matched}", "`person` with `revoked` from `person` without it"),
+        ("{person: revoked, face: matched}", "`face: matched` from none"),
+        ("{fact: submission.market, one_of: [FR, BE]}", "`one_of` with `BE` from `one_of` without it"),
+        ("{fact: known_illegal, equals: true}", "`equals: true` from `equals: false`"),
+        ("{signal: face.age, below: 25}", "`below: 25` from `below: 24`"),
+        ("{signal: face.age, below: 25}", "`below: 25` from `at_most: 25`"),
+        ("{signal: face.age, below: 25}", "`below: 25` from `above: 25`"),
+    ],
+)
+def test_every_kind_of_wrong_turn_is_tried(folder, when, told):
+    write(
+        folder,
+        rules=f"  - rule: any_frame\n    when: {when}\n    then: {{outcome: review, reasons: [violence]}}\n",
+        cases="  - case: nothing\n    given: {submission: {market: US}}\n    expect: {notes: []}\n",
+    )
+    assert any(told in found for found in tells(examine_folder(folder)))
+
+
+def test_coverage_says_what_no_case_shows(folder):
+    when = "{all: [{signal: explicit.score, at_least: 0.3}, {signal: words.hate, at_least: 0.5}]}"
+    write(folder, rules=f"  - rule: any_frame\n    when: {when}\n    then: {{outcome: review, reasons: [hate]}}\n")
+    examination = examine_folder(folder, mutants=False)
+    coverage = proof(examination).coverage
+    assert (coverage.covered, len(coverage.seen)) == (1, 3)
+    assert [(f.line, f.column, f.message) for f in coverage.findings("p")] == [
+        (8, 11, "`any_frame`: in no case it holds: all"),
+        (8, 59, "`any_frame`: in no case it holds: {signal: words.hate, at_least: 0.5}"),
+    ]
+    assert proof(examination).score is None
+
+
+def test_a_known_gap_fails_nothing_until_it_holds(folder):
+    gap = '  - case: a hidden picture\n    given: {signals: {explicit.score: "0.2x8"}}\n    must_fire: [any_frame]\n'
+    write(folder, cases=gap + "    known_gap: the net does not see drawings\n")
+    report = run_folder(folder)
+    assert (report.cases, report.failed, report.findings) == (1, 0, ())
+    assert [finding.message for finding in report.gaps] == [
+        "a hidden picture: `any_frame` must fire and did not (the net does not see drawings)"
+    ]
+    write(folder, cases=gap.replace("0.2x8", "0.3x8") + "    known_gap: true\n")
+    report = run_folder(folder)
+    assert [finding.code for finding in report.findings] == ["gap-closed"]
+    assert report.gaps == ()
+
+
+def test_a_known_gap_proves_nothing(folder):
+    cases = (folder / "area" / "cases.yaml").read_text().partition("cases:\n")[2]
+    write(folder, cases=cases + ENOUGH)
+    assert gate(folder) == []
+    wrong = ENOUGH.replace("on the line", "wrong").replace("0x7 0.3", "0x8")
+    write(folder, cases=cases + wrong + "    known_gap: true\n")
+    assert "weak-cases" in gate(folder)
+
+
+def test_the_gate_wants_cases_of_both_kinds_and_mutants_killed(folder):
+    cases = (folder / "area" / "cases.yaml").read_text().partition("cases:\n")[2]
+    write(folder, cases="  - case: nothing\n    given: {}\n    expect: {outcome: allow}\n")
+    assert gate(folder) == ["no-must-fire", "no-must-not-fire", "weak-cases"]
+    write(folder, cases=cases)
+    assert gate(folder) == ["weak-cases"]
+    write(folder, cases=cases + ENOUGH)
+    assert gate(folder) == []
+
+
+def test_the_gate_refuses_a_failing_case_and_unusable_text(folder):
+    cases = (folder / "area" / "cases.yaml").read_text().partition("cases:\n")[2]
+    write(folder, cases=cases.replace("0.2999x8", "0.3x8") + ENOUGH)
+    assert "case-failed" in gate(folder)
+    write(folder, rules="  - rule: any_frame\n")
+    assert gate(folder) == ["missing-key", "missing-key"]
+
+
+def test_a_failure_shows_what_the_conditions_came_to(folder):
+    path = folder / "area" / "policy.yaml"
+    path.write_text(path.read_text().replace("0.3}", "0.31}"))
+    (failure,) = examine_folder(folder, mutants=False).failures
+    assert failure.traces == {
+        "any_frame": ["false: {signal: explicit.score, at_least: 0.31} - highest 0.3 at 1750 ms"],
+    }
+
+
+def test_an_area_without_cases_is_examined_all_the_same(folder):
+    (folder / "area" / "cases.yaml").unlink()
+    examination = examine_folder(folder)
+    assert [finding.code for finding in examination.faults()] == ["no-must-fire", "no-must-not-fire", "weak-cases"]
+    assert examination.killed == 0
