@@ -9,9 +9,9 @@ import cv2
 
 from moderation.attacks.applying import attacked, frames_of
 from moderation.attacks.changes import ATTACKS
-from moderation.attacks.clips import Kind
+from moderation.attacks.clips import Own, Subject, lasts
 from moderation.attacks.plan import Cell, Plan, cells
-from moderation.attacks.quality import weigh
+from moderation.attacks.quality import TEXTURED, detail, weigh
 from moderation.attacks.record import Record
 from moderation.attacks.removal import Loot
 from moderation.attacks.store import ClipStore
@@ -25,12 +25,15 @@ _COMPARED: Final = 50
 class Bench:
     """Runs what a plan asks for; stopping it loses the cell it is at and no other."""
 
-    def __init__(self, plan: Plan, record: Record, known: Mapping[str, Kind], tell: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, record: Record, known: Mapping[str, Subject], tell: Callable[[str], None]) -> None:
         self._plan, self._record, self._known, self._tell = plan, record, known, tell
         self._store = ClipStore(plan, known)
 
     def run(self) -> None:
-        """Measure what is missing. Raises PortraitUnavailable where a clip's photograph cannot be had."""
+        """Measure what is missing.
+
+        Raises PortraitUnavailable where a clip's photograph cannot be had, VideoRefused where a file is damaged.
+        """
         # One thread, so that what a trial costs can be told; encoders' own words are not wanted.
         cv2.setNumThreads(1)
         os.environ.setdefault("SVT_LOG", "0")
@@ -70,13 +73,17 @@ class Bench:
                 self._record.put("clips", self._weighed(clip))
 
     def _weighed(self, clip: str) -> dict[str, Any]:
-        kind, versions = self._known[clip], self._store.versions(clip)
+        subject, versions = self._known[clip], self._store.versions(clip)
+        fine = detail(versions.source)
         unmarked = self._store.owner(clip).try_attack(frames_of(versions.source), ATTACKS["as delivered"])
         return {
             "clip": clip,
-            "shows": kind.described,
-            "width": kind.size[0],
-            "height": kind.size[1],
+            "shows": subject.described,
+            "seconds": lasts(subject, self._plan.seconds),
+            "width": subject.size[0],
+            "height": subject.size[1],
+            "detail": fine,
+            "textured": fine >= TEXTURED if isinstance(subject, Own) else subject.textured,
             **asdict(self._store.fidelity(clip)),
             **weigh(versions, self._plan.ffmpeg),
             "unmarked_outcome": unmarked.outcome,
@@ -84,7 +91,7 @@ class Bench:
         }
 
     def _meet_strangers(self) -> None:
-        for stranger in strangers(self._plan.clips, self._plan.seed):
+        for stranger in strangers({clip: self._known[clip] for clip in self._plan.clips}, self._plan.seed):
             if not self._record.has("strangers", stranger.number):
                 entry = misread(stranger, self._known, self._plan.seed)
                 self._record.put("strangers", entry)

@@ -1,6 +1,9 @@
-"""Clips that the bench attacks: drawn by program, and one photograph in a shaky hand. The same bytes every time."""
+"""Clips that the bench attacks: drawn by program, one photograph in a shaky hand, and files that the caller names.
 
-from collections.abc import Callable, Iterator, Mapping
+The same bytes every time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Final, cast
 import cv2
 import numpy as np
 
+from moderation.attacks.videos import Video
 from moderation.samples.drawing import draw_pictures
 from moderation.samples.footage import Picture, write_footage
 from moderation.samples.portraits import portrait
@@ -28,11 +32,36 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A sort of picture: what it looks like, its size, and who draws `count` frames of it from a seed."""
+    """A sort of picture: what it looks like, its size, and who draws `count` frames of it from a seed.
+
+    `textured`: it has the grain or fine detail that pictures of a camera or a film have.
+    """
 
     described: str
     size: Size
     draw: Callable[[int, Size, int], Iterator[Picture]]
+    textured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A clip that is no kind of ours but the caller's file."""
+
+    video: Video
+
+    @property
+    def described(self) -> str:
+        """What it is, for a table."""
+        return self.video.described
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.video.size
+
+
+#: What the bench knows by name: a kind it can draw as long as is wished, or a file.
+Subject = Kind | Own
 
 
 def _drawn(count: int, size: Size, seed: int) -> Iterator[Picture]:
@@ -153,22 +182,40 @@ _WIDE: Final = (1280, 720)
 def kinds(folder: Path) -> Mapping[str, Kind]:
     """Return the kinds by name, in the order in which a run takes them; `folder` is where the photograph is kept."""
     return {
-        "drawn": Kind("shapes in motion over soft ground, a little grain", _WIDE, _drawn),
-        "camera": Kind("a photograph filmed by hand, with sensor noise", _WIDE, _camera(folder)),
+        "drawn": Kind("shapes in motion over soft ground, a little grain", _WIDE, _drawn, textured=True),
+        "camera": Kind("a photograph filmed by hand, with sensor noise", _WIDE, _camera(folder), textured=True),
         "smooth": Kind("soft light without detail, as generators of video like it", _WIDE, _smooth),
-        "vertical": Kind("drawn shapes, 720 x 1280", (720, 1280), _drawn),
+        "vertical": Kind("drawn shapes, 720 x 1280", (720, 1280), _drawn, textured=True),
         "still": Kind("a camera that stands; one thing moves", _WIDE, _still),
         "fast": Kind("46 pixels a frame", _WIDE, _fast),
         "dark": Kind("drawn shapes in a dark room", _WIDE, _dark),
         "cartoon": Kind("flat colours with black outlines, no grain at all", _WIDE, _cartoon),
         "text": Kind("a page of text that scrolls", _WIDE, _text),
         "tiles": Kind("a wall whose pattern repeats exactly", _WIDE, _tiles),
-        "rough": Kind("detail of every size, and grain", _WIDE, _rough),
-        "small": Kind("drawn shapes, 854 x 480", (854, 480), _drawn),
+        "rough": Kind("detail of every size, and grain", _WIDE, _rough, textured=True),
+        "small": Kind("drawn shapes, 854 x 480", (854, 480), _drawn, textured=True),
     }
 
 
-def write_clip(kind: Kind, path: Path, seconds: float, seed: int) -> Path:
-    """Write a clip of a kind, silent, as H.264 in MP4. Raises PortraitUnavailable."""
-    write_footage(path, kind.draw(round(seconds * FPS), kind.size, seed), fps=FPS)
+def subjects(folder: Path, videos: Sequence[Video]) -> Mapping[str, Subject]:
+    """Return all kinds, then the caller's files, by name. Raises ValueError where two would have one name."""
+    known: dict[str, Subject] = dict(kinds(folder))
+    for video in videos:
+        if video.name in known:
+            raise ValueError(f"two clips would be called {video.name}: give the file another name")
+        known[video.name] = Own(video)
+    return known
+
+
+def lasts(subject: Subject, seconds: float) -> float:
+    """Return how long its clip is where clips of so many seconds are wanted: a file may be shorter."""
+    return min(seconds, subject.video.seconds) if isinstance(subject, Own) else seconds
+
+
+def write_clip(subject: Subject, path: Path, seconds: float, seed: int) -> Path:
+    """Write a clip, silent, as H.264 in MP4: a file's frames without loss. Raises PortraitUnavailable, VideoRefused."""
+    if isinstance(subject, Own):
+        subject.video.write(path, seconds)
+    else:
+        write_footage(path, subject.draw(round(seconds * FPS), subject.size, seed), fps=FPS)
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from moderation.attacks.changes import ATTACKS, Attack, pair
-from moderation.attacks.clips import Kind
+from moderation.attacks.clips import Subject, lasts
 from moderation.attacks.record import Record
 from moderation.attacks.removal import COMPANIONS, NEEDS_COMPANIONS, REMOVERS, Loot
 from watermark.writing import Encoding
@@ -23,7 +23,10 @@ _AGAIN: Final = ATTACKS["h264 crf 23"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run: clips by name, parts or single attacks, on how long clips, from which seed; where to keep clips."""
+    """What to run: clips by name, parts or single attacks, on how long clips, from which seed; where to keep clips.
+
+    A caller's file that is shorter is taken whole.
+    """
 
     clips: Sequence[str]
     only: Sequence[str]
@@ -62,7 +65,7 @@ class Cell:
     shot: Shot | None = None
 
 
-def cells(plan: Plan, known: Mapping[str, Kind]) -> Iterator[Cell]:
+def cells(plan: Plan, known: Mapping[str, Subject]) -> Iterator[Cell]:
     """Yield every cell that a plan asks for, part by part and clip by clip."""
     for part in PARTS:
         for clip in plan.clips:
@@ -71,13 +74,13 @@ def cells(plan: Plan, known: Mapping[str, Kind]) -> Iterator[Cell]:
                     yield cell
 
 
-def missing(record: Record, plan: Plan, known: Mapping[str, Kind]) -> int:
+def missing(record: Record, plan: Plan, known: Mapping[str, Subject]) -> int:
     """Count the cells of the whole bench, all clips and parts, that a record does not hold."""
     whole = replace(plan, clips=tuple(known), only=PARTS)
     return sum(not record.knows("trials", cell.clip, cell.name) for cell in cells(whole, known))
 
 
-def _of_clip(part: str, clip: str, plan: Plan, known: Mapping[str, Kind]) -> Iterable[Cell]:
+def _of_clip(part: str, clip: str, plan: Plan, known: Mapping[str, Subject]) -> Iterable[Cell]:
     for name, attack in ATTACKS.items():
         if attack.kind == part:
             yield Cell(clip=clip, part=part, name=name, attack=attack)
@@ -88,13 +91,13 @@ def _of_clip(part: str, clip: str, plan: Plan, known: Mapping[str, Kind]) -> Ite
     elif part == "screenshot" and min(known[clip].size) >= _SMALLEST_SHOT:
         for name, keep in _KEPT.items():
             for number, share in enumerate(_SHOTS, start=1):
-                shot = Shot(at_seconds=share * plan.seconds, keep=keep)
+                shot = Shot(at_seconds=share * lasts(known[clip], plan.seconds), keep=keep)
                 yield Cell(clip=clip, part=part, name=f"screenshot {number}, {name}", shot=shot)
     elif part == "removal":
         yield from _removals(clip, plan, known)
 
 
-def _removals(clip: str, plan: Plan, known: Mapping[str, Kind]) -> Iterator[Cell]:
+def _removals(clip: str, plan: Plan, known: Mapping[str, Subject]) -> Iterator[Cell]:
     alike = [other for other in plan.clips if other != clip and known[other].size == known[clip].size]
     for name, remove in REMOVERS.items():
         companions = tuple(alike[: COMPANIONS - 1]) if name == NEEDS_COMPANIONS else ()

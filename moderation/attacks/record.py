@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import watermark
+from moderation.attacks.videos import Video
 
 Section = Literal["clips", "trials", "strangers"]
 Entry = Mapping[str, Any]
@@ -23,6 +24,12 @@ _NAMED_BY: Final[Mapping[Section, tuple[str, ...]]] = {
     "clips": ("clip",),
     "trials": ("clip", "attack"),
     "strangers": ("excerpt",),
+}
+#: What else an entry must say: one of an earlier form of the bench is measured anew.
+_MEASURED: Final[Mapping[Section, tuple[str, ...]]] = {
+    "clips": ("detail", "seconds", "textured"),
+    "trials": ("part", "outcome"),
+    "strangers": ("width", "height"),
 }
 #: What writes and reads the mark: when it changes, old figures say nothing of it.
 _CODE: Final = (
@@ -49,13 +56,14 @@ class AnotherRun(Exception):
 class Record:
     """The entries of one run, in memory and in a file that is whole after every entry."""
 
-    def __init__(self, path: Path | None, *, seconds: float, seed: int) -> None:
+    def __init__(self, path: Path | None, *, seconds: float, seed: int, videos: Sequence[Video] = ()) -> None:
         self._path = path
         self.seconds = seconds
         self._settings = {"seconds": seconds, "seed": seed}
         self._code = mark_code()
         self._entries: dict[Section, dict[tuple[Any, ...], Entry]] = {section: {} for section in _SECTIONS}
         self._circumstances = _circumstances()
+        self._videos = {video.name: _described(video) for video in videos}
         if path is not None and path.exists():
             self._load(json.loads(path.read_text(encoding="utf-8")))
 
@@ -77,6 +85,11 @@ class Record:
         """Return the entries of a section, those of older code among them."""
         return list(self._entries[section].values())
 
+    @property
+    def videos(self) -> Mapping[str, Entry]:
+        """The caller's files by the names of their clips; those of this run and of the ones that it continues."""
+        return self._videos
+
     def older(self) -> int:
         """Count entries that were measured by other code than the present."""
         return sum(entry["code"] != self._code for section in _SECTIONS for entry in self.entries(section))
@@ -84,15 +97,22 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return the whole document."""
         sections: dict[str, Any] = {section: self.entries(section) for section in _SECTIONS}
-        return {"benchmark": "attacks", **self._settings, "circumstances": self._circumstances, **sections}
+        return {"benchmark": "attacks", **self._settings, **self._about(), **sections}
+
+    def _about(self) -> dict[str, Any]:
+        return {"circumstances": self._circumstances, "videos": self._videos}
 
     def _load(self, document: Mapping[str, Any]) -> None:
         found = {name: document[name] for name in self._settings}
         if found != self._settings:
             raise AnotherRun(f"{self._path} holds a run with {found}: name another file, or the same settings")
+        for name, video in document.get("videos", {}).items():
+            if self._videos.setdefault(name, video)["sha256"] != video["sha256"]:
+                raise AnotherRun(f"{self._path} holds a run with another file called {name}: name another record")
         for section in _SECTIONS:
             for entry in document[section]:
-                self._entries[section][_name(section, entry)] = entry
+                if entry.keys() >= set(_MEASURED[section]):
+                    self._entries[section][_name(section, entry)] = entry
 
     def _write(self, path: Path) -> None:
         self._circumstances["load_average_at_end"] = _load_average()
@@ -114,6 +134,12 @@ def mark_code() -> str:
 
 def _name(section: Section, entry: Entry) -> tuple[Any, ...]:
     return tuple(entry[part] for part in _NAMED_BY[section])
+
+
+def _described(video: Video) -> Entry:
+    width, height = video.size
+    about = {"file": video.path.name, "sha256": video.sha256, "codec": video.probe.video_codec}
+    return {**about, "seconds": video.seconds, "width": width, "height": height, "fps": video.probe.fps}
 
 
 def _lines(entries: Iterable[Entry]) -> str:

@@ -1,6 +1,7 @@
 """What a record says, in words: shares by part, a table of attacks, failures by name. Measures nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -10,6 +11,12 @@ from typing import Final
 from moderation.attacks.chart import Bar, draw_chart
 from moderation.attacks.record import Entry, Record
 
+#: What marking costs, as a reader calls it.
+_COSTS: Final = (
+    "PSNR-Y: mean; worst clip; worst frame",
+    "bytes at the same settings: mean; worst clip",
+    "VMAF lost: mean; worst clip",
+)
 _BEGIN, _END = "<!-- attacks -->", "<!-- /attacks -->"
 NOT_MEASURED: Final = "not measured"
 #: Parts as a reader calls them, and the share of them that is to be recovered.
@@ -49,6 +56,8 @@ def as_text(record: Record) -> str:
     """Return what a run found, as lines for a terminal."""
     lines = [f"{share.name:44} {share}" for share in parts(record)]
     lines += [f"{name:44} {value}" for name, value in _figures(record)]
+    for group, *costs in _qualities(record) or [("quality", *[NOT_MEASURED] * len(_COSTS))]:
+        lines += [group, *(f"  {name:44} {value}" for name, value in zip(_COSTS, costs, strict=True))]
     lines += [f"  not recovered: {line}" for line in failures(record)]
     return "\n".join(lines)
 
@@ -83,6 +92,7 @@ def as_markdown(record: Record, missing: int = 0) -> str:
         f"{_basis(record).capitalize()}.{_unfinished(missing)}",
         _table(("attacks", "id read", "target"), [_cells(key, share) for key, share in _by_part(record)]),
         _table(("figure", "measured"), _figures(record)),
+        _table(("clips", *_COSTS), _qualities(record)),
         _table(("clip", "shows", "PSNR-Y, dB", "bytes", "VMAF without and with the mark"), _clips(record)),
         _table(("attack", "id read", "not in"), every),
     ]
@@ -114,7 +124,14 @@ def failures(record: Record) -> list[str]:
 def _basis(record: Record) -> str:
     clips = {trial["clip"] for trial in record.entries("trials")}
     older = f", {record.older()} figures of an earlier state of the mark" if record.older() else ""
-    return f"{len(clips)} clips of {record.seconds:g} s, {len(record.entries('trials'))} copies{older}"
+    drawn, own = clips - record.videos.keys(), clips & record.videos.keys()
+    parts = [f"{_count(drawn, 'clip')} of {record.seconds:g} s"] if drawn or not own else []
+    parts += [f"{_count(own, 'clip')} of your own"] if own else []
+    return f"{' and '.join(parts)}, {_count(record.entries('trials'), 'cop', 'y', 'ies')}{older}"
+
+
+def _count(what: Sized, noun: str, one: str = "", more: str = "s") -> str:
+    return f"{len(what)} {noun}{one if len(what) == 1 else more}"
 
 
 def _unfinished(missing: int) -> str:
@@ -163,24 +180,34 @@ def _figures(record: Record) -> list[tuple[str, str]]:
     wrong = sum(trial["outcome"] == "wrong" for trial in trials)
     return [
         ("another id than the clip's", f"{wrong} of {len(trials)}"),
-        *_quality(record.entries("clips")),
         *_reading(trials, record.entries("clips")),
         *_strangers(record.entries("strangers"), record.entries("clips")),
     ]
 
 
-def _quality(clips: Sequence[Entry]) -> list[tuple[str, str]]:
-    if not clips:
-        return [("PSNR-Y, bytes, VMAF", NOT_MEASURED)]
+def _qualities(record: Record) -> list[tuple[str, ...]]:
+    """Return what marking costs: all clips together, and those with and without texture apart."""
+    clips = record.entries("clips")
+    textured = [clip for clip in clips if clip["textured"]]
+    plain = [clip for clip in clips if not clip["textured"]]
+    groups = [("all clips", clips), ("with natural texture", textured), ("without any grain", plain)]
+    return [(_named(name, group, whole=group is clips), *_costs(group)) for name, group in groups if group]
+
+
+def _named(name: str, group: Sequence[Entry], *, whole: bool) -> str:
+    return f"{name} ({len(group)})" if whole else f"{name} ({', '.join(clip['clip'] for clip in group)})"
+
+
+def _costs(clips: Sequence[Entry]) -> tuple[str, str, str]:
     psnr = [clip["psnr_y"] for clip in clips]
     growth = [clip["bytes_marked"] / clip["bytes_bare"] - 1 for clip in clips]
     lost = [clip["vmaf_bare"] - clip["vmaf_marked"] for clip in clips if clip["vmaf_bare"] is not None]
     worst_frame = min(clip["psnr_y_worst_frame"] for clip in clips)
-    return [
-        ("PSNR-Y, mean; worst clip; worst frame", f"{fmean(psnr):.1f}; {min(psnr):.1f}; {worst_frame:.1f} dB"),
-        ("bytes at the same settings, mean; worst clip", f"{fmean(growth):+.1%}; {max(growth):+.1%}"),
-        ("VMAF lost, mean; worst clip", f"{fmean(lost):.1f}; {max(lost):.1f}" if lost else NOT_MEASURED),
-    ]
+    return (
+        f"{fmean(psnr):.1f}; {min(psnr):.1f}; {worst_frame:.1f} dB",
+        f"{fmean(growth):+.1%}; {max(growth):+.1%}",
+        f"{fmean(lost):.1f}; {max(lost):.1f}" if lost else NOT_MEASURED,
+    )
 
 
 def _clips(record: Record) -> list[tuple[str, ...]]:
@@ -188,7 +215,7 @@ def _clips(record: Record) -> list[tuple[str, ...]]:
     return [
         (
             clip["clip"],
-            clip["shows"],
+            clip["shows"] + (f", {clip['seconds']:g} s" if clip["clip"] in record.videos else ""),
             f"{clip['psnr_y']:.1f}",
             f"{clip['bytes_marked'] / clip['bytes_bare'] - 1:+.0%}",
             NOT_MEASURED if clip["vmaf_bare"] is None else f"{clip['vmaf_bare']:.1f}, {clip['vmaf_marked']:.1f}",
@@ -221,8 +248,16 @@ def _strangers(entries: Sequence[Entry], clips: Sequence[Entry]) -> list[tuple[s
     return [
         *of_clips,
         ("a mark seen in unmarked excerpts", counted),
+        ("sizes of these excerpts, and how often each was read", _sizes(entries)),
         ("decodings tried on these; each is passed by chance with 2^-28", str(tried)),
     ]
+
+
+def _sizes(excerpts: Sequence[Entry]) -> str:
+    reads: Counter[str] = Counter()
+    for excerpt in excerpts:
+        reads[f"{excerpt['width']} x {excerpt['height']}"] += excerpt["keys"]
+    return "; ".join(f"{size}: {count}" for size, count in reads.most_common())
 
 
 def _spread(values: Iterable[float]) -> str:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from moderation.attacks.applying import attacked, frames_of, screenshot
 from moderation.attacks.changes import Attack
+from moderation.attacks.videos import OWN_FILES
 from watermark.frames import FrameMarker, Planes
 from watermark.invisible import InvisibleMarker, InvisibleReading, read
-from watermark.limits import VideoLimits
 from watermark.looking import LONG_SIDE
 from watermark.payload import Payload
 from watermark.planes import plane_view
@@ -69,7 +69,7 @@ class Owner:
             watched.append(_WatchedMarker(InvisibleMarker(self.payload, self.key, *size)))
             return (watched[0],)
 
-        rewrite(source, target, make, encoding=encoding, limits=VideoLimits())
+        rewrite(source, target, make, encoding=encoding, limits=OWN_FILES)
         return watched[0].fidelity
 
     def try_attack(self, frames: Iterable[Any], attack: Attack) -> Trial:

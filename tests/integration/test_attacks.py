@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,14 +13,19 @@ import pytest
 import typer
 
 from moderation.attacks import record as records
+from moderation.attacks.applying import frames_of
 from moderation.attacks.changes import ATTACKS, pair
 from moderation.attacks.chart import Bar, draw_chart
-from moderation.attacks.clips import Kind, kinds
+from moderation.attacks.clips import Kind, kinds, subjects
+from moderation.attacks.plan import PARTS, Plan, cells
 from moderation.attacks.record import Record
 from moderation.attacks.report import as_text, failures, write_pages
-from moderation.attacks.strangers import Stranger, misread
+from moderation.attacks.strangers import KEYS, Stranger, misread, strangers
 from moderation.attacks.trials import Owner, key_for
+from moderation.attacks.videos import open_video
 from moderation.cli.attacks import attacks
+from moderation.errors import Unprocessable
+from moderation.samples.footage import Sound, write_footage
 from watermark.frames import Planes
 from watermark.invisible import InvisibleMarker
 from watermark.payload import Payload, decode
@@ -115,12 +122,12 @@ def test_what_was_not_measured_is_said(folder, capsys):
     assert any("VMAF" in line and line.endswith("not measured") for line in printed.splitlines())
 
 
-def greys(marked_by):
-    """Drawn pictures, marked by a key or not."""
+def greys(marked_by, version=3):
+    """Drawn pictures, marked by a key or not; the mark says that the key has this version."""
 
     def draw(count, size, seed):
         pictures = kinds(Path())["small"].draw(count, size, seed)
-        marker = InvisibleMarker(Payload(mark_id=5, key_version=3), marked_by, *size) if marked_by else None
+        marker = InvisibleMarker(Payload(mark_id=5, key_version=version), marked_by, *size) if marked_by else None
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="gray")
             luma = np.ascontiguousarray(frame.to_ndarray())
@@ -132,16 +139,110 @@ def greys(marked_by):
     return Kind("drawn", (480, 480), draw)
 
 
-@pytest.mark.parametrize(("whose", "state"), [("stranger 0/3", "found"), (None, "not_found")])
-def test_a_mark_among_strangers_is_noticed(monkeypatch, whose, state):
+@pytest.mark.parametrize(
+    ("whose", "version", "state"),
+    [("stranger 0/3", 3, "found"), (None, 3, "not_found"), ("stranger 0/3", 5, "damaged")],
+    ids=["marked", "unmarked", "undecodable"],
+)
+def test_a_mark_among_strangers_is_noticed(monkeypatch, whose, version, state):
     decoded: list[object] = []
     monkeypatch.setattr("moderation.attacks.strangers.KEYS", 4)
     monkeypatch.setattr("watermark.invisible.decode", lambda *said: (decoded.append(said), decode(*said))[1])
-    stranger = Stranger(number=0, kind="drawn", seconds=0.6, attack="h264 crf 23", seed=1)
-    entry = misread(stranger, {"drawn": greys(key_for(whose, 7) if whose else None)}, seed=7)
+    stranger = Stranger(number=0, kind="drawn", seconds=0.6, size=(480, 480), attack="h264 crf 23", seed=1)
+    entry = misread(stranger, {"drawn": greys(key_for(whose, 7) if whose else None, version)}, seed=7)
     assert (entry["state"], entry["keys"]) == (state, 4)
     assert entry["decodings_tried"] == len(decoded)
-    assert decoded or state == "not_found"
+    # Waves without a word behind them: every place they show at is decoded twice.
+    assert {"found": len(decoded) >= 1, "not_found": True, "damaged": len(decoded) >= 2 and len(decoded) % 2 == 0}[
+        state
+    ]
+
+
+def test_excerpts_without_a_mark_are_many_and_of_many_sizes():
+    planned = list(strangers(kinds(Path()), 1))
+    assert len({(each.number, each.kind, each.seed) for each in planned}) == len(planned) >= 100
+    assert len(planned) * KEYS >= 2000
+    assert {(1280, 720), (720, 1280), (1920, 1080), (1080, 1920), (854, 480)} == {each.size for each in planned}
+    assert {each.kind for each in planned if each.seconds > 1} == set(kinds(Path()))
+
+
+def filmed(path, seconds=2.4, size=(320, 240), fps=30, seed=3):
+    """A clip as a caller may have one: another size and rate than ours, with sound."""
+    pictures = kinds(Path())["rough"].draw(round(seconds * fps), size, seed)
+    noise = np.random.default_rng(seed).integers(-9000, 9000, round(seconds * 48_000)).astype(np.int16)
+    write_footage(path, pictures, fps=fps, sound=Sound(samples=noise, rate=48_000))
+    return path
+
+
+def test_a_clip_of_the_callers_own_is_attacked_like_the_others(folder, capsys):
+    mine, path = filmed(folder / "my film, 2.mp4"), folder / "own.json"
+    only = ["mirrored", "screenshot", "quality"]
+    attacks(clips=["my_film_2"], video=[mine], only=only, seconds=2, seed=7, record_at=path)
+    document = json.loads(path.read_text())
+    assert [(trial["clip"], trial["outcome"]) for trial in document["trials"]] == [("my_film_2", "recovered")]
+    (clip,) = document["clips"]
+    assert (clip["seconds"], clip["width"], clip["height"], clip["textured"]) == (2, 320, 240, True)
+    assert clip["bytes_marked"] > clip["bytes_bare"] > 0
+    said = document["videos"]["my_film_2"]
+    assert said == {
+        "file": "my film, 2.mp4",
+        "sha256": sha256(mine.read_bytes()).hexdigest(),
+        "codec": "h264",
+        "seconds": 2.4,
+        "width": 320,
+        "height": 240,
+        "fps": 30,
+    }
+    printed = capsys.readouterr().out
+    assert "with natural texture (my_film_2)" in printed
+    # What is marked and compared with are the file's own frames, to the bit, and no more of them than was asked for.
+    (kept,) = folder.glob("attacks-*/my_film_2-????????.mp4")
+    frames, theirs = list(frames_of(kept)), list(frames_of(mine))
+    assert len(frames) == 60
+    assert all(np.array_equal(a.to_ndarray(), b.to_ndarray()) for a, b in zip(frames, theirs, strict=False))
+    assert [round(frame.time * 30) for frame in frames] == list(range(60))
+    with av.open(str(kept)) as opened:
+        assert [stream.type for stream in opened.streams] == ["video"]
+    # Another file of that name is another clip.
+    filmed(mine, seed=4)
+    with pytest.raises(typer.BadParameter, match="another file called my_film_2"):
+        attacks(clips=["my_film_2"], video=[mine], only=only, seconds=2, seed=7, record_at=path)
+
+
+def test_nothing_changes_for_the_drawn_clips_beside_an_own_one(tmp_path):
+    known = subjects(tmp_path, [open_video(filmed(tmp_path / "mine.mp4"))])
+    assert list(known) == [*kinds(tmp_path), "mine"]
+    planned, alone = list(strangers(known, 1)), list(strangers(kinds(tmp_path), 1))
+    assert planned[: len(alone)] == alone
+    pieces = [[frame.time for frame in each.frames(known["mine"])] for each in planned[len(alone) :]]
+    assert [len(piece) for piece in pieces] == [27, 27]
+    assert pieces[0][-1] < pieces[1][0]
+    plan = Plan(
+        clips=tuple(known), only=PARTS, seconds=10, seed=1, folder=tmp_path, encoding=Encoding(preset="veryfast")
+    )
+    own = [cell for cell in cells(plan, known) if cell.clip == "mine"]
+    drawn = replace(plan, clips=tuple(kinds(tmp_path)))
+    assert [cell for cell in cells(plan, known) if cell.clip != "mine"] == list(cells(drawn, kinds(tmp_path)))
+    assert {cell.part for cell in own} == {"ordinary", "hard", "wider", "pair", "removal"}
+
+
+def test_pictures_are_taken_within_a_shorter_file(tmp_path):
+    known = subjects(tmp_path, [open_video(filmed(tmp_path / "mine.mp4", size=(720, 720), fps=5))])
+    plan = Plan(clips=("mine",), only=["screenshot"], seconds=10, seed=1, folder=tmp_path, encoding=Encoding())
+    shots = [cell.shot.at_seconds for cell in cells(plan, known) if cell.shot]
+    assert len(shots) == 9
+    assert max(shots) < 2.4
+
+
+def test_files_that_cannot_be_attacked_are_refused(folder):
+    broken = folder / "broken.mp4"
+    broken.write_bytes(b"no film at all")
+    with pytest.raises(Unprocessable, match=r"broken\.mp4: the file is not"):
+        attacks(video=[broken], seconds=2)
+    with pytest.raises(Unprocessable, match="the clip lasts 1 s"):
+        attacks(video=[filmed(folder / "brief.mp4", seconds=1)], seconds=2)
+    with pytest.raises(typer.BadParameter, match="two clips would be called small"):
+        attacks(video=[filmed(folder / "small.mp4")], seconds=2)
 
 
 def entry(part, attack, outcome="recovered", **more):
