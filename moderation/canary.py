@@ -14,8 +14,8 @@ from detectors.base import Detector
 from moderation.attending import LeftBehind, probe
 from moderation.clips import Clip
 from moderation.errors import Outage
-from moderation.layers import mark_pictures, prove_marks
 from moderation.marking import apply_signature, manifest_of, order_for, sign_clip
+from moderation.marks import mark_pictures, prove_marks
 from moderation.samples.drawing import draw_clip
 from watermark.credentials import SignReport
 from watermark.payload import Payload

@@ -1,4 +1,4 @@
-"""What a clip's visible mark says and keeps clear of. Settled once, before marking, and kept with the rendition.
+"""What a clip's labels say and keep clear of. Settled once, before marking, and kept with the rendition.
 
 The verifier reads it from there: later settings and later looks change nothing about a mark that is in the picture.
 """
@@ -11,6 +11,7 @@ from moderation.clips import Clip, Submission
 from moderation.db import queries
 from moderation.errors import Outage, Unprocessable
 from moderation.settings import Marking, Settings
+from watermark.implicit_label import ImplicitLabel
 from watermark.lettering import CannotDraw, Fonts, render, undrawable
 from watermark.payload import Payload
 from watermark.placing import KeptClear, keep_out
@@ -50,13 +51,35 @@ def language_of(settings: Settings, locale: str) -> str:
 
 def start_label(marking: Marking, market: str | None) -> StartLabel | None:
     """The words that the start of a clip for this market must show, one line for each region that asks for some."""
-    markets = {*marking.markets, *([market] if market else [])}
-    markets |= {"EU"} if markets & EU else set()
-    asked = [marking.start_labels[name] for name in sorted(markets) if name in marking.start_labels]
+    names = sorted(markets_of(marking, market) & set(marking.start_labels))
+    asked = [marking.start_labels[name] for name in names]
     if not asked:
         return None
     text = "\n".join(dict.fromkeys(each.text for each in asked))
     return StartLabel(text=text, until_ms=round(1000 * max(each.seconds for each in asked)))
+
+
+def markets_of(marking: Marking, market: str | None) -> set[str]:
+    """The markets that a clip is for: its own, those of every clip, and `EU` for any of its members."""
+    markets = {*marking.markets, *([market] if market else [])}
+    return markets | ({"EU"} if markets & EU else set())
+
+
+def implicit_label(marking: Marking, clip: Clip) -> str | None:
+    """The text of the label that the container's metadata must hold, None where no market asks for one.
+
+    It names services and the clip by its public id; nothing in it is said of a person.
+    """
+    asked = marking.implicit_label
+    if not markets_of(marking, clip.market) & set(asked.markets):
+        return None
+    label = ImplicitLabel(
+        producer=asked.producer or marking.provider,
+        produce_id=clip.clip_id,
+        propagator=asked.propagator,
+        propagate_id=clip.clip_id if asked.propagator else "",
+    )
+    return label.text()
 
 
 def faults(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -13,9 +13,9 @@ from moderation.clips import Clip
 from moderation.db import queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import Outage
-from moderation.labelling import settle, visible_spec
-from moderation.layers import LayerFailed, mark_pictures
+from moderation.labelling import implicit_label, settle, visible_spec
 from moderation.lineage import described, parents_of
+from moderation.marks import LayerFailed, mark_pictures
 from moderation.sandbox import MarkOrder
 from moderation.stages import stage
 from watermark.credentials import SignerFailed, SigningFailed, SignReport, TimestampUnavailable, sign
@@ -45,7 +45,7 @@ def mark(services: "Services", org: str, clip_id: str, generation: int) -> str:
     with stage(services, org, clip_id, generation, "mark") as detail:
         with services.store.scratch() as folder, services.store.open(services.upload_key(clip)) as source:
             marked, signed = folder / "marked.mp4", folder / "signed.mp4"
-            said = {"visible": settle(services, clip)}
+            said = {"visible": settle(services, clip), "label": implicit_label(services.settings.marking, clip)}
             try:
                 report = mark_pictures(services, source, marked, order_for(services, clip, payload, said)) | said
             except LayerFailed:
@@ -80,12 +80,14 @@ def spent(report: dict[str, object]) -> float:
 def order_for(
     services: "Services", clip: Clip, payload: Payload, said: Mapping[str, object] | None = None
 ) -> MarkOrder:
-    """What the decoder child is told to put on a clip; `said` is what its visible mark was settled to say."""
+    """What the decoder child is told to put on a clip; `said` is what its labels were settled to say."""
     marking = services.settings.marking
+    label = (said or {}).get("label")
     return MarkOrder(
         payload=payload,
         key=services.mark_keys[payload.key_version],
         visible=visible_spec(services, clip, payload, said),
+        label=None if label is None else str(label),
         encoding=Encoding(preset=marking.preset, crf=marking.crf, threads=marking.encoder_threads),
     )
 

@@ -59,10 +59,20 @@ def _look_mark_and_judge(steps: Steps, org: str, clip: str, generation: int, att
     # The known-illegal check comes before everything else touches the bytes; a hit seals them away.
     if steps.start("screen", org, clip, generation)() == "known_illegal":
         return
-    looked = steps.start("detect", org, clip, generation)
-    marked = steps.start("mark", org, clip, generation)
-    wait_for_both(looked, marked)
+    _look_then_mark(steps, org, clip, generation, attempt)
     _conclude(steps, org, clip, generation, attempt)
+
+
+def _look_then_mark(steps: Steps, org: str, clip: str, generation: int, attempt: int) -> None:
+    """Look first: the visible mark keeps clear of the faces and captions that were seen."""
+    try:
+        steps.start("detect", org, clip, generation)()
+    except ClipFault:
+        if attempt == ATTEMPTS:
+            # A person is asked, and sees no clip unmarked; without boxes the mark stands where it likes.
+            steps.start("mark", org, clip, generation)()
+        raise
+    steps.start("mark", org, clip, generation)()
 
 
 def _conclude(steps: Steps, org: str, clip: str, generation: int, attempt: int) -> None:
@@ -80,18 +90,6 @@ def _conclude(steps: Steps, org: str, clip: str, generation: int, attempt: int) 
             # "in_review" and "withheld" were written in the same transaction as the decision.
             return
     raise Outage("unsettled_facts", "consent or the gallery kept changing while this clip was judged")
-
-
-def wait_for_both(*pending: Callable[[], Json]) -> None:
-    """Wait for every started step; an outage outweighs a clip's own fault, for then nobody need be asked."""
-    failures: list[Outage | ClipFault] = []
-    for wait in pending:
-        try:
-            wait()
-        except (Outage, ClipFault) as failure:
-            failures.append(failure)
-    if failures:
-        raise min(failures, key=lambda failure: isinstance(failure, ClipFault))
 
 
 def deliver_event(steps: Steps, org: str, delivery: str) -> None:

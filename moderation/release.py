@@ -21,7 +21,7 @@ from moderation.errors import ClipFault, Conflict, NotFound
 from moderation.facts import FactRecord
 from moderation.holding import owns
 from moderation.labelling import visible_spec
-from moderation.layers import prove_marks
+from moderation.marks import prove_marks
 from moderation.stages import stage
 from watermark.payload import Payload
 from watermark.reading import Expectation
@@ -62,11 +62,13 @@ def prove(services: "Services", org: str, clip_id: str, generation: int) -> str:
 
 def expectation_for(services: "Services", clip: Clip, payload: Payload, report: dict[str, object]) -> Expectation:
     """What the delivered bytes must show."""
+    label = report.get("label")
     return Expectation(
         clip_id=clip.clip_id,
         mark_id=payload.mark_id,
         key_version=payload.key_version,
         visible=visible_spec(services, clip, payload, report),
+        label=None if label is None else str(label),
         duration_ms=int(str(report["duration_ms"])),
         frames=int(str(report["frames"])),
         audio=report["audio"] != "none",

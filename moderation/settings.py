@@ -102,6 +102,17 @@ class StartLabelSettings(BaseModel):
     seconds: float = Field(default=2.5, ge=2.0, le=30.0)
 
 
+class ImplicitLabelSettings(BaseModel):
+    """The key `AIGC` in the container's metadata, as GB 45438-2025 asks for it."""
+
+    #: Markets whose clips get it (ISO 3166-1 alpha-2, or EU for its members).
+    markets: tuple[str, ...] = ("CN",)
+    #: Name or registered code of the service that generates; without it `provider`.
+    producer: str = Field(default="", max_length=200)
+    #: Name or registered code of the service that spreads the clip, where that is settled when it is marked.
+    propagator: str = Field(default="", max_length=200)
+
+
 class Marking(BaseModel):
     """How a released clip is marked and encoded."""
 
@@ -123,6 +134,7 @@ class Marking(BaseModel):
     }
     #: Markets that every clip is for, besides the one it names.
     markets: tuple[str, ...] = ()
+    implicit_label: ImplicitLabelSettings = ImplicitLabelSettings()
     #: Of x264, which encodes in the confined child; no device reaches in there.
     crf: int = Field(default=21, ge=0, le=51)
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (

@@ -16,7 +16,7 @@ from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
 from moderation.facts import FactRecord
 from moderation.labelling import visible_spec
-from moderation.layers import read_named, unread
+from moderation.marks import read_named, unread
 from moderation.store import hash_file
 from watermark.credentials import CredentialsState
 from watermark.fingerprint import Fingerprint, same_content

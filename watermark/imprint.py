@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from watermark.saturation import add_signed
+
 #: Gains are whole 32nds, and so is the pattern: both are bytes, and their product is in 1024ths of a grey level.
 UNIT: Final = 32
 #: Detail is measured on a picture of about this many lines; four by four of its pixels share a gain.
@@ -16,8 +18,6 @@ _LINES: Final = 360
 _CELL: Final = 4
 #: Pixels that are worked on at once: few enough to stay in the processor's second cache from one step to the next.
 _BAND_PIXELS: Final = 160_000
-#: `luma ^ 128`, read as a signed byte, is `luma - 128`: a signed change can be added to it with saturation.
-_SIGN: Final = np.uint8(128)
 
 
 class Imprint:
@@ -51,9 +51,7 @@ class Imprint:
             np.take(self._spread, self._row_of[top : top + self._band], axis=0, out=change, mode="clip")
             # Whole bytes and a power of two: exact in the single precision that this works in.
             cv2.multiply(change, self.pattern[top : top + self._band], dst=change, scale=1 / UNIT**2)
-            np.bitwise_xor(rows, _SIGN, out=luma)
-            cv2.add(luma.view(np.int8), change, dst=luma.view(np.int8))
-            np.bitwise_xor(luma, _SIGN, out=rows)
+            add_signed(rows, change, luma)
 
     def _gains_of(self, y: NDArray[np.uint8]) -> NDArray[np.int8]:
         grid = self._gains[busyness(y)]

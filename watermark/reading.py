@@ -13,6 +13,7 @@ from pydantic import Base64Bytes, JsonValue, TypeAdapter
 
 from watermark import credentials
 from watermark.credentials import CredentialsReading, CredentialsState, Trust
+from watermark.implicit_label import read_label
 from watermark.limits import VideoLimits
 from watermark.looking import LONG_SIDE, Frame, Look, look_at, look_through, said
 from watermark.patience import Budget
@@ -212,7 +213,10 @@ def _check_visible(frames: Iterable[Frame], spec: VisibleSpec) -> Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What the bytes about to be delivered must be and carry. `frames` and `duration_ms` are those that were marked."""
+    """What the bytes about to be delivered must be and carry. `frames` and `duration_ms` are those that were marked.
+
+    `label` is the text of the implicit label in the container, None where there must be none.
+    """
 
     clip_id: str
     mark_id: int
@@ -221,6 +225,7 @@ class Expectation:
     duration_ms: int
     frames: int
     audio: bool
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,13 +316,14 @@ def _wrong_mark(mark: FoundMark | None, expectation: Expectation) -> list[str]:
 
 def _check_media(path: Path, expectation: Expectation, limits: VideoLimits) -> tuple[Layer, list[str]]:
     try:
-        seen = probe(path, limits)
+        seen, label = probe(path, limits), read_label(path, limits)
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
         return Layer(state=LayerState.NOT_CHECKED, error=said(fault)), []
     details: dict[str, JsonValue] = {
         "duration_ms": seen.duration_ms,
         "frames": seen.frames,
         "audio": seen.audio is not None,
+        "implicit_label": label is not None,
     }
     wrong = []
     if seen.frames != expectation.frames:
@@ -326,4 +332,6 @@ def _check_media(path: Path, expectation: Expectation, limits: VideoLimits) -> t
         wrong.append(f"{seen.duration_ms} ms instead of {expectation.duration_ms}")
     if (seen.audio is not None) != expectation.audio:
         wrong.append("sound was lost" if expectation.audio else "there is sound where there was none")
+    if label != expectation.label:
+        wrong.append("the implicit label is missing" if label is None else "there is another implicit label")
     return Layer(state=LayerState.FOUND, details=details), wrong

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from watermark.frames import Planes
 from watermark.probing import ColourTags
+from watermark.saturation import add_signed
 
 #: Residuals are kept in whole eighths of a grey level, up to 15.875.
 UNIT: Final = 8
@@ -23,8 +24,6 @@ _MATRICES: Final = {
 }
 _BT709: Final = (0.2126, 0.0722)
 _UNSPECIFIED: Final = 2
-#: `luma ^ 128`, read as a signed byte, is `luma - 128`: a signed change can be added to it with saturation.
-_SIGN: Final = np.uint8(128)
 
 #: The residual that goes with a frame, int8 [side, side, 3] of BGR in eighths of a grey level.
 Drawn = Callable[[Planes], NDArray[np.int8]]
@@ -69,8 +68,7 @@ class ResidualMarker:
         if not self._changes or planes.index % self._every == 0:
             self._changes = self._enlarged(self._drawn(planes))
         for plane, change in zip((planes.y, planes.u, planes.v), self._changes, strict=True):
-            signed = np.bitwise_xor(plane, _SIGN).view(np.int8)
-            np.bitwise_xor(cv2.add(signed, change).view(np.uint8), _SIGN, out=plane)
+            add_signed(plane, change)
 
     def _enlarged(self, residual: NDArray[np.int8]) -> list[NDArray[np.int8]]:
         width, height = self._size

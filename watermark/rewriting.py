@@ -4,7 +4,7 @@ Never leaves YUV and never holds the clip. Carries over nothing of the input but
 tags: no names, places or devices.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -33,12 +33,14 @@ def rewrite(
     *,
     encoding: Encoding,
     limits: VideoLimits,
+    tags: Mapping[str, str] | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> PassReport:
     """Write `source`, marked, to `target` as H.264 in MP4 with its index in front.
 
-    The same bytes for the same input, markers and encoding. `on_frame` is told how many frames are done. On any
-    failure `target` is removed. Raises VideoRefused, and whatever a marker raises.
+    The same bytes for the same input, markers, encoding and `tags`, which are the container's metadata: it gets none
+    of the input's. `on_frame` is told how many frames are done. On any failure `target` is removed. Raises
+    VideoRefused, and whatever a marker raises.
     """
     described = probe(source, limits)
     markers = make_markers(described)
@@ -46,7 +48,7 @@ def rewrite(
     with (
         _refusing_damage(),
         open_source(source, limits, threads=encoding.threads) as opened,
-        ClipWriter(target, picture, encoding, laps) as writer,
+        ClipWriter(target, picture, encoding, laps, tags) as writer,
     ):
         sound = SoundCarrier(opened, writer.output, described.origin)
         frames = _decode(opened, described, sound, laps)

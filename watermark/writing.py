@@ -4,7 +4,7 @@ Carries no metadata of any input and never holds the clip. Must not open untrust
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -115,8 +115,13 @@ class Laps:
 class ClipWriter:
     """One MP4 being written, as a context: whole on success, removed on failure."""
 
-    def __init__(self, target: Path, picture: Picture, encoding: Encoding, laps: Laps) -> None:
-        """Open `target`. Raises EncoderMissing when the encoder that was asked for does not work here."""
+    def __init__(
+        self, target: Path, picture: Picture, encoding: Encoding, laps: Laps, tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Open `target`; `tags` are all the metadata that its container gets.
+
+        Raises EncoderMissing when the encoder that was asked for does not work here.
+        """
         self._encoder = choose(encoding.encoder)
         self._target = target
         self._picture = picture
@@ -124,8 +129,11 @@ class ClipWriter:
         self._first = self._end = 0
         self._durations: dict[int, int] = {}
         self.frames = 0
-        output: Any = av.open(str(target.absolute()), "w", "mp4", container_options={"movflags": "+faststart"})
+        # Keys of our own choice are only written under a flag; without any, no place for them is made.
+        flags = "+faststart+use_metadata_tags" if tags else "+faststart"
+        output: Any = av.open(str(target.absolute()), "w", "mp4", container_options={"movflags": flags})
         output.flags |= ContainerFlags.bitexact.value
+        output.metadata.update(tags or {})
         self.output = output
         self._stream = _add_stream(self.output, self._encoder, picture, encoding)
 

@@ -17,6 +17,7 @@ from watermark import ancestry, listening, looking, probing, reader, reading
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
 from watermark.frames import FrameMarker
+from watermark.implicit_label import tags
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
 from watermark.patience import Budget
@@ -107,7 +108,10 @@ def _mark(arguments: Arguments, _: FrameWriter) -> object:
         )
 
     target, limits = Path(arguments["target"]), _limits(arguments)
-    return plain(rewrite(_source(arguments), target, markers, encoding=wanted.encoding, limits=limits))
+    done = rewrite(
+        _source(arguments), target, markers, encoding=wanted.encoding, limits=limits, tags=tags(wanted.label)
+    )
+    return plain(done)
 
 
 def _pictures(arguments: Arguments, writer: FrameWriter) -> object:

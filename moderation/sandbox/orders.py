@@ -23,5 +23,7 @@ class MarkOrder:
     key: bytes = field(repr=False)
     visible: VisibleSpec
     encoding: Encoding
+    #: The text of the implicit label in the container's metadata, None for none.
+    label: str | None = None
     #: One for each file of residuals, in the same order.
     layers: tuple[LayerOrder, ...] = ()

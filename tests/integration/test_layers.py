@@ -15,7 +15,7 @@ from detectors.packs import build_optional
 from moderation import layering
 from moderation.cli import running
 from moderation.errors import ClipFault, Outage
-from moderation.layers import LayerFailed, mark_pictures, prove_marks, read_named, unread
+from moderation.marks import LayerFailed, mark_pictures, prove_marks, read_named, unread
 from moderation.samples.drawing import draw_clip as draw_sample
 from moderation.sandbox import MarkOrder, Sandbox
 from moderation.sandbox.orders import LayerOrder

@@ -1,12 +1,17 @@
 """What a clip's visible mark says: its language, the regions' start labels, and what is refused rather than misdrawn."""
 
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from moderation import labelling
+from moderation.canary import stand_in
 from moderation.clips import Submission
 from moderation.diagnosis import languages
 from moderation.errors import Outage, Unprocessable
-from moderation.settings import Marking, Settings, StartLabelSettings
+from moderation.settings import ImplicitLabelSettings, Marking, Settings, StartLabelSettings
 from watermark.placing import keep_out
 
 
@@ -107,3 +112,25 @@ def test_faces_are_kept_clear_about_their_time_and_writing_throughout():
     first, second, third = keep_out(boxes)
     # A face may be in both stretches that its half second reaches into; the strip of writing is in all.
     assert first == second != third != ""
+
+
+@pytest.mark.parametrize(
+    ("market", "markets", "asking", "asked"),
+    [
+        ("CN", (), ("CN",), True),
+        (None, ("CN",), ("CN",), True),
+        ("FR", (), ("EU",), True),
+        ("FR", (), ("CN",), False),
+        (None, (), ("CN",), False),
+        ("CN", (), (), False),
+    ],
+)
+def test_the_implicit_label_is_for_the_markets_that_ask(market, markets, asking, asked):
+    marking = Marking(markets=markets, implicit_label=ImplicitLabelSettings(markets=asking))
+    clip = replace(stand_in(datetime.now(UTC)), market=market)
+    text = labelling.implicit_label(marking, clip)
+    assert (text is not None) == asked
+    if text is not None:
+        said = json.loads(text)
+        assert (said["Label"], said["ContentProducer"], said["ProduceID"]) == ("1", marking.provider, clip.clip_id)
+        assert (said["ContentPropagator"], said["PropagateID"]) == ("", "")

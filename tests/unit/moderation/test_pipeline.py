@@ -90,15 +90,22 @@ def test_a_fault_that_passes_is_forgotten():
     assert "ask_a_person" not in steps
 
 
+def test_the_mark_waits_for_the_look_and_is_not_begun_when_that_may_still_succeed():
+    assert "mark" not in done(detect=[Outage("detector:faces")])
+    again = done(detect=[ClipFault("processing_failed"), None])
+    assert again[again.index("detect") :][:5] == ["detect", "begin", "screen", "detect", "mark"]
+
+
+def test_a_clip_that_cannot_be_looked_at_is_marked_before_a_person_sees_it():
+    steps = done(detect=[ClipFault("detector_unavailable")])
+    assert steps.count("mark") == 1
+    assert steps[-3:] == ["detect", "mark", "ask_a_person"]
+
+
 def test_an_outage_outweighs_a_clips_own_fault():
     steps = done(detect=[ClipFault("processing_failed")], mark=[Outage("timestamp")])
+    assert steps.count("detect") == ATTEMPTS
     assert steps[-1] == "hold"
-
-
-def test_both_halves_are_waited_for_before_a_failure_counts():
-    script = Script(detect=[Outage("detector:faces")])
-    process_clip(script, "default", "clip_1", 1)
-    assert script.done.index("mark") < script.done.index("hold")
 
 
 def test_a_changed_gallery_is_looked_at_again_before_judging():

@@ -1,4 +1,4 @@
-"""Puts additional layers of marks on a clip, proves them at the gate and reads them for verify.
+"""Puts a clip's marks on in the one pass, additional layers with it; proves them, and reads such layers for verify.
 
 The decoder child hands small pictures over and adds what comes back; the layers' own code and networks run here, and
 never meet a file.
