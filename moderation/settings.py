@@ -203,6 +203,18 @@ class Hashes(BaseModel):
     services: tuple[HashServiceSettings, ...] = ()
 
 
+class Rehearsing(BaseModel):
+    """How backtests reckon and work (docs/howto/backtest.md)."""
+
+    #: Seconds of a reviewer's time for one case, where fewer than 30 cases of a queue were decided so far.
+    seconds_per_case: float = Field(default=120.0, gt=0)
+    seconds_of_queue: dict[str, float] = {}
+    #: From claim to decision; a page that was left open longer counts as this.
+    longest_case_seconds: float = Field(default=1800.0, gt=0)
+    #: Processes that judge; the service itself uses one.
+    processes: int = Field(default=2, ge=1, le=64)
+
+
 class GpuPack(BaseModel):
     """How the larger networks run, where `pack` is "gpu" (docs/howto/gpu-pack.md)."""
 
@@ -250,6 +262,7 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     hashes: Hashes = Hashes()
     verifying: Verifying = Verifying()
+    rehearsing: Rehearsing = Rehearsing()
     log_level: str = "INFO"
 
     @property

@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
+from moderation.cli import rehearsal
 from moderation.cli.proving import check_vocabulary, run_cases
 from moderation.policy.lint import lint
 from moderation.policy.model import Finding
 from moderation.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Check the policies and try them out.")
+
+app.command("backtest")(rehearsal.backtest)
+app.command("diff")(rehearsal.diff)
 
 Folder = Annotated[Path | None, typer.Argument(help="The policy folder; without it the one the service would use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

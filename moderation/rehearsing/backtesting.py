@@ -1,0 +1,84 @@
+"""Backtests: what rules would have done with the clips of a stretch of time, beside what was decided or other rules.
+
+Judges stored fact records, never media, and writes nothing. For the command line and for the API alike.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moderation.errors import NotFound, Unprocessable
+from moderation.policy.engine import Ruleset
+from moderation.policy.loader import load_bundle, load_ruleset
+from moderation.rehearsing.comparing import Comparison
+from moderation.rehearsing.crew import carry_out
+from moderation.rehearsing.reports import Report, report_of
+from moderation.rehearsing.scope import SQL, Scope, batches, measure
+from moderation.rehearsing.tallies import Tally
+from moderation.rehearsing.workload import measure_paces
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+#: Stands for the rules in force, where a version is asked for.
+ACTIVE = "active"
+#: How the side is named that is no policy set but what was decided.
+DECIDED = "decided then"
+#: Digits from which the beginning of a version may stand for it.
+DIGITS = 6
+#: Told (records done, records in all) after every batch.
+Progress = Callable[[int, int], None]
+
+
+def untold(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def backtest(
+    services: "Services",
+    org: str,
+    ruleset: Ruleset,
+    scope: Scope,
+    *,
+    old: Ruleset | None = None,
+    processes: int = 1,
+    progress: Progress = untold,
+) -> Report:
+    """Judge the stored records in scope by `ruleset`, beside what rules decided then or, given `old`, say now."""
+    work = Comparison(
+        org=org,
+        new=ruleset.bundle,
+        old=None if old is None else old.bundle,
+        queue=scope.queue,
+        examples=scope.examples,
+    )
+    tally = Tally(scope.examples)
+    with services.database.transaction(org) as tx:
+        extent = measure(tx, scope)
+        paces = measure_paces(tx, scope.until, services.settings.rehearsing)
+        expected = extent.clips if scope.sample is None else min(scope.sample, extent.clips)
+        for part in carry_out(work, batches(tx, scope), services.dsn, processes):
+            tally.merge(part)
+            progress(tally.judged, expected)
+    names = DECIDED if old is None else old.version, ruleset.version
+    return report_of(tally, names, scope, extent, paces)
+
+
+def find_ruleset(services: "Services", org: str, named: str) -> Ruleset:
+    """Return the policies of a folder, of a version that was once used (its first digits do), or those in force.
+
+    Raises NotFound for what is none of these, Unprocessable where several versions begin so, UnusablePolicies.
+    """
+    if named == ACTIVE:
+        return services.ruleset
+    if Path(named).is_dir():
+        return load_ruleset(Path(named))
+    if len(named) < DIGITS or not set(named) <= set("0123456789abcdef"):
+        raise NotFound(f"{named} is neither a folder nor a version nor {ACTIVE!r}")
+    with services.database.transaction(org) as tx:
+        found = tx.pg.execute(SQL.versions_like, {"prefix": f"{named}%"}).fetchall()
+        if len(found) > 1:
+            raise Unprocessable(f"more than one version begins with {named}")
+        if not found:
+            raise NotFound(f"no version {named} was ever used here")
+        return load_bundle(found[0][1])
