@@ -8,6 +8,7 @@ import typer
 
 from moderation.assembly import open_services
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.cli.rehearsal import Ticker
 from moderation.errors import NotFound
 from moderation.replaying import replay_decisions
 
@@ -20,20 +21,23 @@ def replay(
     every: Annotated[bool, typer.Option("--all", help="Every decision there is.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Judge stored facts again by the stored policies; exit 1 when any answer differs from what was decided."""
+    """Judge stored facts again by the stored policies; exit 1 when any answer differs or cannot be derived."""
     if (clip is None) != every:
         raise typer.BadParameter("name one clip, or say --all")
     with open_services(local_settings()) as services:
-        outcome = replay_decisions(services, "default", clip)
-    if clip is not None and not outcome.equal and not outcome.different:
+        processes = services.settings.rehearsing.processes
+        outcome = replay_decisions(services, "default", clip, processes=processes, progress=Ticker())
+    if clip is not None and not outcome.total:
         raise NotFound(f"there is no decision of {clip} to derive anew")
     if as_json:
         print_json(asdict(outcome))
     else:
-        typer.echo(f"{outcome.equal} equal, {len(outcome.different)} different")
-        for decision in outcome.different:
+        typer.echo(f"{outcome.equal} equal, {outcome.differing} different, {outcome.unread} unreadable")
+        if outcome.erased:
+            typer.echo(f"{outcome.erased} not derived: their facts were erased with their clips")
+        for decision in (*outcome.different, *outcome.unreadable):
             typer.echo(f"  {decision}")
-    raise typer.Exit(1 if outcome.different else 0)
+    raise typer.Exit(0 if outcome.faultless else 1)
 
 
 @audit_app.command("verify")

@@ -13,7 +13,7 @@ from moderation.policy.loader import load_bundle, load_ruleset
 from moderation.rehearsing.comparing import Comparison
 from moderation.rehearsing.crew import carry_out
 from moderation.rehearsing.reports import Report, report_of
-from moderation.rehearsing.scope import SQL, Scope, batches, measure
+from moderation.rehearsing.scope import BATCH, SQL, Scope, batches, measure
 from moderation.rehearsing.tallies import Tally
 from moderation.rehearsing.workload import measure_paces
 
@@ -42,6 +42,7 @@ def backtest(
     *,
     old: Ruleset | None = None,
     processes: int = 1,
+    batch: int = BATCH,
     progress: Progress = untold,
 ) -> Report:
     """Judge the stored records in scope by `ruleset`, beside what rules decided then or, given `old`, say now."""
@@ -57,7 +58,7 @@ def backtest(
         extent = measure(tx, scope)
         paces = measure_paces(tx, scope.until, services.settings.rehearsing)
         expected = extent.clips if scope.sample is None else min(scope.sample, extent.clips)
-        for part in carry_out(work, batches(tx, scope), services.dsn, processes):
+        for part in carry_out(work, batches(tx, scope, batch), services.dsn, processes):
             tally.merge(part)
             progress(tally.judged, expected)
     names = DECIDED if old is None else old.version, ruleset.version

@@ -14,6 +14,8 @@ from moderation.errors import Outage
 
 B = TypeVar("B")
 R = TypeVar("R")
+Taken_contra = TypeVar("Taken_contra", contravariant=True)
+Made_co = TypeVar("Made_co", covariant=True)
 #: Batches that wait or are worked on, for each process.
 AHEAD = 3
 #: With fewer batches than this, starting processes takes longer than the work.
@@ -22,10 +24,10 @@ WORTH_IT = 4
 _bench: Callable[[Any], Any] | None = None
 
 
-class Work(Protocol[B, R]):
+class Work(Protocol[Taken_contra, Made_co]):
     """What to do with a batch; can be pickled. `begin` makes what it needs once in each process."""
 
-    def begin(self, database: Database) -> Callable[[B], R]:
+    def begin(self, database: Database) -> Callable[[Taken_contra], Made_co]:
         """Return what does a batch."""
         ...
 

@@ -86,12 +86,12 @@ def measure(tx: Transaction, scope: Scope) -> Extent:
     return Extent(clips=row[0], first=row[1], last=row[2], without_rules=lost[0])
 
 
-def batches(tx: Transaction, scope: Scope) -> Iterator[list[Key]]:
-    """Give the keys in order of clip id, some at a time, from a cursor of the server's."""
+def batches(tx: Transaction, scope: Scope, size: int = BATCH) -> Iterator[list[Key]]:
+    """Give the keys in order of clip id, `size` at a time, from a cursor of the server's."""
     with tx.pg.cursor(name="rehearsed") as cursor:
-        cursor.itersize = 4 * BATCH
+        cursor.itersize = 4 * size
         cursor.execute(SQL.decided, scope.bounds())
-        while found := list(islice(cursor, BATCH)):
+        while found := list(islice(cursor, size)):
             yield [_key(row, scope) for row in found]
 
 

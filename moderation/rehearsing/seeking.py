@@ -21,7 +21,7 @@ from moderation.rehearsing.intervals import Share
 from moderation.rehearsing.labels import quality
 from moderation.rehearsing.outlines import Outline
 from moderation.rehearsing.reports import gaps_json
-from moderation.rehearsing.scope import Extent, Key, Scope, batches, measure
+from moderation.rehearsing.scope import BATCH, Extent, Key, Scope, batches, measure
 from moderation.rehearsing.tallies import Gaps
 from moderation.rehearsing.workload import Load, Paces, load_of, measure_paces
 
@@ -157,6 +157,7 @@ def seek(
     rule: str,
     hours: float,
     processes: int = 1,
+    batch: int = BATCH,
     progress: Progress = untold,
 ) -> Found:
     """Find the threshold of `rule` that catches most while its queue takes at most `hours` of people's time a day.
@@ -170,7 +171,7 @@ def seek(
         paces = measure_paces(tx, scope.until, services.settings.rehearsing)
         expected = extent.clips if scope.sample is None else min(scope.sample, extent.clips)
         work = Search(org=org, bundle=ruleset.bundle, rule=rule)
-        for part in carry_out(work, batches(tx, scope), services.dsn, processes):
+        for part in carry_out(work, batches(tx, scope, batch), services.dsn, processes):
             turns.merge(part)
             progress(turns.table.total(), expected)
     return Reckoning(dial=dial, turns=turns, scope=scope, extent=extent, paces=paces).answer(hours)

@@ -123,10 +123,10 @@ class Tally:
         for cell, examples in other.named.items():
             self.named.setdefault(cell, Examples(self.examples)).add(*examples.kept)
         for name, spoken in other.rules.items():
-            mine = self.rules.setdefault(name, Spoken())
+            own = self.rules.setdefault(name, Spoken())
             for side in (0, 1):
-                mine.fired[side] += spoken.fired[side]
-                mine.open[side] += spoken.open[side]
+                own.fired[side] += spoken.fired[side]
+                own.open[side] += spoken.open[side]
         self.against.add(*other.against.kept)
         self.gaps.merge(other.gaps)
 

@@ -58,11 +58,6 @@ from moderation.decisions where clip_id = %(clip)s and actor_kind = 'person' ord
 select clip_id, decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
 from moderation.decisions where decision_id = %(decision)s;
 
--- name: replayable
-select d.decision_id, d.clip_id, d.outcome, d.body, d.policy_version, f.body as facts
-from moderation.decisions d join moderation.facts f on f.clip_id = d.clip_id and f.facts_hash = d.facts_hash
-where d.actor_kind = 'rule' and (%(clip)s::text is null or d.clip_id = %(clip)s) order by d.clip_id, d.seq;
-
 -- name: insert_proof
 insert into moderation.proofs (org_id, clip_id, sha256, passed, body, created_at)
 values (%(org)s, %(clip)s, %(sha256)s, %(passed)s, %(body)s, %(now)s)
@@ -116,11 +111,6 @@ union select report ->> 'manifest_key' from moderation.renditions
 -- name: others_with_content
 select 1 from moderation.clips
 where content_sha256 = %(sha256)s and clip_id <> %(clip)s and erased_at is null limit 1;
-
--- name: answers_before
-select body from moderation.decisions
-where clip_id = %(clip)s and actor_kind = 'person'
-  and seq < (select seq from moderation.decisions where decision_id = %(decision)s) order by seq;
 
 -- name: latest_facts
 select body from moderation.facts where clip_id = %(clip)s order by judged_at desc limit 1;
