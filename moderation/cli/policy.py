@@ -14,9 +14,6 @@ from moderation.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Check the policies and try them out.")
 
-app.command("backtest")(rehearsal.backtest)
-app.command("diff")(rehearsal.diff)
-
 Folder = Annotated[Path | None, typer.Argument(help="The policy folder; without it the one the service would use.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -34,6 +31,8 @@ def find_faults(directory: Folder = None, *, as_json: AsJson = False) -> None:
 
 app.command("test")(run_cases)
 app.command("vocabulary")(check_vocabulary)
+app.command("backtest")(rehearsal.backtest)
+app.command("diff")(rehearsal.diff)
 
 
 def _chosen(directory: Path | None) -> Path:
