@@ -3,6 +3,7 @@
 In whole numbers throughout, so that every machine writes the same picture. Knows no keys and no payload.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -16,25 +17,41 @@ UNIT: Final = 32
 #: Detail is measured on a picture of about this many lines; four by four of its pixels share a gain.
 _LINES: Final = 360
 _CELL: Final = 4
+#: Detail is told in eighths of a grey level: a picture without any grain and one with a little differ by less than one.
+DETAIL_UNIT: Final = 8
 #: Pixels that are worked on at once: few enough to stay in the processor's second cache from one step to the next.
 _BAND_PIXELS: Final = 160_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Strength:
+    """How strongly a frame is marked. Tables have an entry for each busyness, 0 to 255."""
+
+    #: int8 [256]: the gain in 32nds.
+    gains: NDArray[np.int8]
+    #: uint8 [256]: what a place so marked tells a reader, in a unit of the caller's.
+    tells: NDArray[np.uint8]
+    #: A frame whose places tell more than this (root of the mean square) gets all gains lowered, down to a share.
+    enough: float
+    least: float
+    #: A frame whose gains come to more than this, in 32nds, gets all of them lowered: none is changed more.
+    most: float
 
 
 class Imprint:
     """A pattern for planes of one size, added in place; besides it holds the scratch memory of one band."""
 
-    def __init__(self, drawn: NDArray[np.float32], gains: NDArray[np.int8], most: float) -> None:
-        """Take a pattern, float32 [height, width] of unit deviation, and the gain in 32nds at each busyness, 0-255.
+    def __init__(self, drawn: NDArray[np.float32], strength: Strength) -> None:
+        """Take a pattern, float32 [height, width] of unit deviation.
 
-        A frame whose gains come to more than `most` 32nds (root of the mean square) gets all of them lowered to that,
-        so that no frame is further from the original. Raises ValueError for a side under four pixels or a gain that
-        would overflow.
+        Raises ValueError for a side under four pixels or a gain that would overflow.
         """
+        gains = strength.gains
         if min(drawn.shape) < _CELL or not 0 <= gains.min() <= gains.max() <= 127:
             raise ValueError(f"no imprint on {drawn.shape} with gains up to {gains.max()}")
         height, width = drawn.shape
         self.pattern = np.clip(np.rint(drawn * UNIT), -127, 127).astype(np.int8)
-        self._gains, self._most = gains, most
+        self._strength = strength
         self._side = _CELL * _step(height, width)
         self._row_of = np.minimum(np.arange(height) // self._side, height // self._side - 1)
         self._spread = np.empty((height // self._side, width), np.int8)
@@ -54,10 +71,12 @@ class Imprint:
             add_signed(rows, change, luma)
 
     def _gains_of(self, y: NDArray[np.uint8]) -> NDArray[np.int8]:
-        grid = self._gains[busyness(y)]
-        most = self._most * grid.size**0.5
-        total = cv2.norm(grid)
-        return grid if total <= most else np.rint(grid * (most / total)).astype(np.int8)
+        busy, strength = busyness(y), self._strength
+        grid = strength.gains[busy]
+        places = grid.size**0.5
+        told = strength.enough * places / max(cv2.norm(strength.tells[busy]), 1)
+        share = min(max(told, strength.least), strength.most * places / max(cv2.norm(grid), 1))
+        return grid if share >= 1 else np.rint(grid * share).astype(np.int8)
 
     def _spread_gains(self, grid: NDArray[np.int8]) -> None:
         """Give every column its cell's gain; columns after the last whole cell get that one's."""
@@ -67,17 +86,18 @@ class Imprint:
 
 
 def busyness(y: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the mean detail around each place of luma, uint8 [h, w], in grey levels: a grid of about 90 cells down.
+    """Return the mean detail around each place of luma, uint8 [h, w], in eighths of a grey level, up to 32 levels.
 
-    Each cell has the smallest value of its neighbours: beside a lone edge the flat side decides. Rows and columns
-    after the last whole cell are not looked at. No side may be under four pixels.
+    The grid has about 90 cells down. Each cell has the smallest value of its neighbours: beside a lone edge the flat
+    side decides. Rows and columns after the last whole cell are not looked at. No side may be under four pixels.
     """
     step = _step(*y.shape)
     rows, columns = (side // (_CELL * step) * _CELL for side in y.shape)
     small = y[: rows * step, : columns * step]
     if step > 1:
         small = _shrunk(small, rows, columns)
-    detail = np.asarray(cv2.absdiff(small, cv2.blur(small, (5, 5))), np.uint8)
+    difference = cv2.absdiff(small, cv2.blur(small, (5, 5)))
+    detail = np.asarray(cv2.convertScaleAbs(difference, alpha=DETAIL_UNIT), np.uint8)
     # Halving twice is some three times as fast as dividing by four.
     cells = _shrunk(_shrunk(detail, rows // 2, columns // 2), rows // _CELL, columns // _CELL)
     return np.asarray(cv2.erode(cells, np.ones((3, 3), np.uint8)), np.uint8)

@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 from watermark.despreading import AlignedTier, Candidate
 from watermark.frames import Planes
 from watermark.geometry import Geometry
-from watermark.imprint import UNIT, Imprint
+from watermark.imprint import DETAIL_UNIT, UNIT, Imprint, Strength
 from watermark.lattice import LatticeTier
 from watermark.payload import CODED_BITS, Payload, decode, encode
 from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
-#: Gain in grey levels by detail in grey levels, for 720 lines. Flat areas show the pattern most; from the first bit of
-#: detail on the encoder throws weak patterns away. Where a picture is rougher a stronger pattern would not show, but
-#: the reader learns less from it, and it costs bytes; only what is very rough everywhere cannot be read otherwise.
-_DETAIL, _GAIN = (0, 1, 3, 8, 12), (1.0, 1.3, 1.3, 1.2, 2.2)
+#: Gain in grey levels by detail in grey levels, for 720 lines. Grain and fine texture drown the pattern in the next
+#: encode; where a picture is rougher the reader learns little from a stronger pattern, and it costs bytes; only what is
+#: very rough everywhere cannot be read otherwise.
+_DETAIL, _GAIN = (0, 0.5, 0.7, 2, 3, 8, 12), (1.0, 1.0, 1.35, 1.35, 0.9, 0.9, 2.2)
+#: What remains beside the picture's own detail when a reader takes it away, in grey levels.
+_CODING_NOISE = 0.3
+#: A frame that is soft everywhere shows the pattern most, pays the most bytes, and hides nothing from the reader: when
+#: its signal to noise comes to more than this its gains are lowered, down to a share.
+_ENOUGH, _LEAST = 1.45, 0.65
+_TOLD = 64
 #: No frame is marked more strongly on the whole, in grey levels: 44 dB.
 _MOST = 1.58
 #: After these many windows of an eighth of a second decoding is tried, and then every `_TRY_EVERY`.
@@ -83,13 +89,24 @@ class InvisibleMarker:
     def __init__(self, payload: Payload, key: bytes, width: int, height: int) -> None:
         drawn = pattern(chip_plan(key, grade_for(width, height)), encode(payload, key), width, height)
         # A small frame has fewer pixels to speak with, so each speaks louder.
-        louder = np.clip((720 / min(width, height)) ** 0.35, 0.75, 1.3)
-        gains = np.interp(np.arange(256), _DETAIL, _GAIN) * louder
-        self._imprint = Imprint(drawn, np.rint(gains * UNIT).astype(np.int8), _MOST * UNIT)
+        louder = float(np.clip((720 / min(width, height)) ** 0.35, 0.75, 1.3))
+        self._imprint = Imprint(drawn, _strength(louder))
 
     def mark(self, planes: Planes) -> None:
         """Add the pattern to `planes.y`; of the rest only `time_ms` is read."""
         self._imprint.add(planes.y, int(polarities(np.array([planes.time_ms]))[0]))
+
+
+def _strength(louder: float) -> Strength:
+    detail = np.arange(256) / DETAIL_UNIT
+    gains = np.interp(detail, _DETAIL, _GAIN)
+    return Strength(
+        gains=np.rint(gains * louder * UNIT).astype(np.int8),
+        tells=np.rint(_TOLD * gains / (detail + _CODING_NOISE)).astype(np.uint8),
+        enough=_ENOUGH * _TOLD,
+        least=_LEAST,
+        most=_MOST * UNIT,
+    )
 
 
 def read(

@@ -38,7 +38,7 @@ def _averaged(loot: Loot) -> Iterator[Any]:
 
 
 def _averaged_by_polarity(loot: Loot) -> Iterator[Any]:
-    """Average detail with the sign that the mark has each second, as anyone may who reads this program."""
+    """Average detail with the sign that the mark has at each moment, as anyone may who reads this program."""
     yield from _without(loot.clip, _residual(loot.clip, alternating=True), alternating=True)
 
 

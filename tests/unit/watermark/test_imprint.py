@@ -1,15 +1,19 @@
 """The fast imprint against one that says in plain numpy what is meant: equal bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watermark.imprint import Imprint, busyness
+from watermark.imprint import DETAIL_UNIT, Imprint, Strength, busyness
 
-GAINS = np.rint(32 * np.interp(np.arange(256), (0, 1, 3, 11), (0.6, 1.5, 3.0, 3.97))).astype(np.int8)
-#: Low enough that some frames of `frame` are over it, and some are not.
-MOST = 32 * 2.5
+GAINS = np.rint(32 * np.interp(np.arange(256) / DETAIL_UNIT, (0, 1, 3, 11), (0.6, 1.5, 3.0, 3.97))).astype(np.int8)
+TELLS = np.rint(40 / (1 + np.arange(256) / DETAIL_UNIT)).astype(np.uint8)
+#: Low enough that some frames of `frame` are over them, and some are not.
+MOST, ENOUGH, LEAST = 32 * 2.5, 20.0, 0.6
+STRENGTH = Strength(gains=GAINS, tells=TELLS, enough=ENOUGH, least=LEAST, most=MOST)
 
 
 def halved(picture):
@@ -32,15 +36,17 @@ def plain_busyness(luma):
     rows, columns = (side // (4 * step) * 4 * step for side in luma.shape)
     small = shrunk(luma[:rows, :columns].astype(int), step)
     mean = (windows(np.pad(small, 2, mode="reflect"), 5).sum(axis=(2, 3)) + 12) // 25
-    cells = halved(halved(np.abs(small - mean)))
+    cells = halved(halved(np.minimum(8 * np.abs(small - mean), 255)))
     return windows(np.pad(cells, 1, constant_values=255), 3).min(axis=(2, 3))
 
 
 def plain_imprint(luma, drawn, sign):
     pattern = np.clip(np.rint(drawn * 32), -127, 127).astype(int)
-    grid = GAINS[plain_busyness(luma)].astype(int)
-    root = np.sqrt((grid**2).mean())
-    grid = sign * (grid if root <= MOST else np.rint(grid * (MOST / root)).astype(int))
+    busy = plain_busyness(luma)
+    grid = GAINS[busy].astype(int)
+    told = max(np.sqrt((TELLS[busy].astype(float) ** 2).mean()), 1e-9)
+    share = min(1, max(ENOUGH / told, LEAST), MOST / np.sqrt((grid**2).mean()))
+    grid = sign * np.rint(grid * share).astype(int)
     side = 4 * max(round(min(luma.shape) / 360), 1)
     row, column = (np.minimum(np.arange(n) // side, cells - 1) for n, cells in zip(luma.shape, grid.shape, strict=True))
     change = np.rint(pattern * grid[np.ix_(row, column)] / 1024).astype(int)
@@ -62,7 +68,7 @@ def check(rng, height, width, *, strided=False):
     mine[...] = luma
     drawn = rng.normal(0, 1.5, luma.shape).astype(np.float32)
     sign = int(rng.choice([-1, 1]))
-    Imprint(drawn, GAINS, MOST).add(mine, sign)
+    Imprint(drawn, STRENGTH).add(mine, sign)
     assert np.array_equal(busyness(luma), plain_busyness(luma))
     assert np.array_equal(mine, plain_imprint(luma, drawn, sign))
     assert (memory[:, width:] == 7).all()
@@ -88,7 +94,7 @@ def test_the_largest_sizes_come_out_as_meant(size):
 def test_the_same_imprint_serves_frame_after_frame():
     rng = np.random.default_rng(3)
     drawn = rng.normal(0, 1, (200, 300)).astype(np.float32)
-    imprint = Imprint(drawn, GAINS, MOST)
+    imprint = Imprint(drawn, STRENGTH)
     for _ in range(3):
         luma = frame(rng, 200, 300)
         wanted = plain_imprint(luma, drawn, -1)
@@ -102,11 +108,23 @@ def test_no_frame_is_changed_more_than_was_asked():
     drawn = rng.normal(0, 1, luma.shape).astype(np.float32)
     for most in (1.0, 2.0):
         marked = luma.copy()
-        Imprint(drawn, np.full(256, 120, np.int8), 32 * most).add(marked, 1)
+        Imprint(drawn, replace(STRENGTH, gains=np.full(256, 120, np.int8), least=1.0, most=32 * most)).add(marked, 1)
         assert np.sqrt(np.square(marked.astype(float) - luma).mean()) == pytest.approx(most, rel=0.05)
 
 
 @pytest.mark.parametrize(("shape", "gain"), [((3, 100), 32), ((100, 100), 128), ((100, 100), -1)])
 def test_what_would_overflow_is_refused(shape, gain):
     with pytest.raises(ValueError, match="no imprint"):
-        Imprint(np.zeros(shape, np.float32), np.full(256, gain), MOST)
+        Imprint(np.zeros(shape, np.float32), replace(STRENGTH, gains=np.full(256, gain)))
+
+
+def test_a_frame_that_tells_enough_is_marked_less_down_to_a_share():
+    rng = np.random.default_rng(5)
+    drawn = rng.normal(0, 1, (480, 640)).astype(np.float32)
+    change = {}
+    for enough in (1000.0, 30.0, 1.0):
+        luma = np.full((480, 640), 128, np.uint8)
+        Imprint(drawn, replace(STRENGTH, enough=enough)).add(luma, 1)
+        change[enough] = np.sqrt(np.square(luma.astype(float) - 128).mean())
+    assert change[30.0] / change[1000.0] == pytest.approx(30 / TELLS[0], abs=0.1)
+    assert change[1.0] / change[1000.0] == pytest.approx(LEAST, abs=0.1)
