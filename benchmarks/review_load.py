@@ -225,7 +225,7 @@ def _rules(services: "Services", clip_id: str) -> tuple[str, ...]:
     return tuple(
         f"{entry['policy']}.{entry['rule']}" + ("" if entry["truth"] == "true" else f" ({entry['truth']})")
         for entry in trace
-        if entry["outcome"] in {"review", "block"}
+        if entry["outcome"] in {"review", "block"} and not entry.get("shadow")
     )
 
 

@@ -109,7 +109,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Something that was not known: the signal, person, fact or expression, and how it was missing ("failed", "unknown")."""
+    """Something that was not known: the signal, person, fact or expression, and how it was missing ("failed")."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
@@ -147,7 +147,10 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTrace:
-    """One rule that fired, or could not be told, with the outcome it asked for."""
+    """One rule that fired, or could not be told, with the outcome it asked for.
+
+    `truth` is "excepted" for a rule that was met but for its `exception`; it asks for nothing.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
@@ -156,15 +159,38 @@ class RuleTrace:
     truth: str
     outcome: Outcome
     leaves: tuple[Leaf, ...] = ()
+    #: The overlay whose variant of the rule this is.
+    overlay: str | None = None
+    #: The exception on whose account the rule does not stand.
+    exception: str | None = None
+    #: Judged, and without any effect on the decision.
+    shadow: bool = False
+
+    @property
+    def name(self) -> str:
+        """The rule with its area."""
+        return f"{self.policy}.{self.rule}"
+
+    @property
+    def order(self) -> str:
+        """What tells variants of one rule apart, for a total order."""
+        return self.overlay or ""
+
+    @property
+    def acts(self) -> bool:
+        """Whether the rule had a part in the decision."""
+        return not self.shadow and self.exception is None
 
     def to_json(self) -> dict[str, object]:
-        return {
+        extras = {"overlay": self.overlay, "exception": self.exception, "shadow": self.shadow or None}
+        said: dict[str, object] = {
             "policy": self.policy,
             "rule": self.rule,
             "truth": self.truth,
             "outcome": str(self.outcome),
             "leaves": [leaf.to_json() for leaf in self.leaves],
         }
+        return said | {name: value for name, value in extras.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +199,7 @@ class Decision:
 
     `reasons` are those of the outcome that won; `lesser` are reasons of weaker outcomes that fired too: whoever
     overturns this decision has to answer those as well. `queue` may stand beside a `block`: specialists look too.
+    In `markets_withheld` (ISO 3166-1 alpha-2) the clip must not be shown, wherever else it may be.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
@@ -189,10 +216,21 @@ class Decision:
     policy_version: str | None = None
     decided_by: str = POLICY
     trace: tuple[RuleTrace, ...] = ()
+    markets_withheld: tuple[str, ...] = ()
+    #: How long a person may take, in seconds; None leaves it to the queue.
+    deadline_s: int | None = None
+    #: Rules (`area.rule`) whose audit sample the clip fell into.
+    sampled: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return plain data; `canonical()` of it is the stored form."""
-        return {
+        # Left out when there are none: other decisions keep their bytes.
+        extras = {
+            "markets_withheld": list(self.markets_withheld) or None,
+            "deadline_s": self.deadline_s,
+            "sampled": list(self.sampled) or None,
+        }
+        said: dict[str, object] = {
             "outcome": str(self.outcome),
             "reasons": [reason.to_json() for reason in self.reasons],
             "lesser": [reason.to_json() for reason in self.lesser],
@@ -205,6 +243,7 @@ class Decision:
             "decided_by": self.decided_by,
             "trace": [entry.to_json() for entry in self.trace],
         }
+        return said | {name: value for name, value in extras.items() if value is not None}
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes (RFC 8785)."""

@@ -156,6 +156,13 @@ class Segment(NamedTuple):
     end_ms: Annotated[int, Field(ge=0)]
 
 
+class ShotStart(NamedTuple):
+    """Where a shot begins, or goes on after an insert (ms from the first displayed frame), and its number."""
+
+    start_ms: Annotated[int, Field(ge=0)]
+    shot: Annotated[int, Field(ge=0)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceFact:
     """One voice and where it speaks, in order. Candidates are put nearest first on construction."""
@@ -278,12 +285,15 @@ class FactRecord:
     account: dict[str, Scalar] = field(default_factory=dict)
     #: What the clip's fingerprint was found to resemble; flat like `lineage`. Empty in records older than fingerprints.
     fingerprint: dict[str, Scalar] = field(default_factory=dict)
+    #: Each shot lasts until the next begins. Empty means that nobody looked for cuts.
+    shots: tuple[ShotStart, ...] = ()
     known_illegal: bool = False
     facts_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", tuple(sorted(self.faces, key=lambda face: face.track)))
         object.__setattr__(self, "voices", tuple(sorted(self.voices, key=lambda voice: voice.voice)))
+        object.__setattr__(self, "shots", tuple(sorted(ShotStart(*start) for start in self.shots)))
 
     def to_json(self) -> dict[str, object]:
         """Return plain data; `canonical()` of it is the stored form."""
@@ -305,6 +315,7 @@ class FactRecord:
             "known_illegal": self.known_illegal,
             # Left out when empty: older records keep their digest.
             **({"fingerprint": dict(self.fingerprint)} if self.fingerprint else {}),
+            **({"shots": [list(start) for start in self.shots]} if self.shots else {}),
         }
 
     def to_bytes(self) -> bytes:

@@ -26,6 +26,7 @@ from moderation.facts import (
     PersonKind,
     Sample,
     Segment,
+    ShotStart,
     SignalFact,
     SubmissionFacts,
     VoiceCandidate,
@@ -109,6 +110,7 @@ def establish(
             )
             for person, standing in standings.items()
         },
+        shots=tuple(ShotStart(*start) for start in analysis.shots),
         manifests=Manifests(detectors=services.detectors_hash, gallery=gallery, lexicon=services.lexicon_hash),
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moderation.clips import Clip, Submission
 from moderation.db import queries
 from moderation.errors import Outage, Unprocessable
+from moderation.policy.regions import EU
 from moderation.settings import Marking, Settings
 from watermark.implicit_label import ImplicitLabel
 from watermark.lettering import CannotDraw, Fonts, render, undrawable
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("records")
-#: What `EU` stands for among markets (ISO 3166-1 alpha-2).
-EU: Final = frozenset(
-    "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split()  # noqa: SIM905
-)
 #: How long before and after the instant at which it was seen a face is kept clear.
 FACE_MS: Final = 500
 #: A start label must be tall enough in the narrowest frame, which is a square.

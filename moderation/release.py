@@ -151,6 +151,7 @@ def _publish(
             "status": "released",
             "sha256": sha256,
             "audience": decision.audience.to_json(),
+            "markets_withheld": list(decision.markets_withheld),
             "visibility": clip.visibility,
         },
     )

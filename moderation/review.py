@@ -111,12 +111,18 @@ def insert_case(tx: Transaction, clip: Clip, decision: Decision, opened_by: str,
             "queue": queue,
             "decision": opened_by,
             "severity": decision.priority,
-            "deadline": now + DEADLINES.get(queue, DEADLINE),
+            "deadline": now + _patience(queue, decision),
             "now": now,
         },
     )
     audit.record(tx, now, "system", "case.opened", clip.clip_id, case=case, queue=queue)
     return case
+
+
+def _patience(queue: str, decision: Decision) -> timedelta:
+    """How long a case may wait: what the rules ask for, never longer than its queue allows."""
+    usual = DEADLINES.get(queue, DEADLINE)
+    return usual if decision.deadline_s is None else min(usual, timedelta(seconds=decision.deadline_s))
 
 
 def list_queues(tx: Transaction, now: datetime, reviewer: Reviewer) -> list[QueueLine]:

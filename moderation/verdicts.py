@@ -99,6 +99,7 @@ def document(verdict: Verdict) -> dict[str, object]:
         "case_id": verdict.case_id,
         "decision": _decision(clip.clip_id, verdict.decision),
         "audience": verdict.decision[1]["audience"] if verdict.decision else None,
+        "markets_withheld": verdict.decision[1].get("markets_withheld", []) if verdict.decision else [],
         "notes": verdict.decision[1]["notes"] if verdict.decision else [],
         "signals": analysis.signals if analysis else {},
         "segments": segments(analysis) if analysis else [],

@@ -86,4 +86,8 @@ def _unseen(case: review.Case, state: str, *, marked: bool) -> str:
 
 
 def _rules(opened: "Decision") -> list[str]:
-    return [f"{entry.policy}/{entry.rule}" for entry in opened.trace if entry.outcome not in {None, Outcome.ALLOW}]
+    return [
+        f"{entry.policy}/{entry.rule}"
+        for entry in opened.trace
+        if entry.acts and entry.outcome not in {None, Outcome.ALLOW}
+    ]

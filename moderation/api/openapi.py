@@ -47,6 +47,7 @@ CLIP = {
         "trace_url": "/v1/clips/clip_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e/decision",
     },
     "audience": {"teens": True, "adults_only": False, "no_remix": False},
+    "markets_withheld": [],
     "signals": {"explicit.score": {"state": "measured", "calibration": "none", "samples": [[0, 0.0123, None]]}},
     "segments": [],
     "looks": {"seen_ms": [0, 500, 1000], "shots": [{"shot": 0, "start_ms": 0}], "unseen": []},

@@ -128,7 +128,7 @@ def parse_cases(text: str, path: str, ruleset: Ruleset, area: str) -> tuple[list
 
 
 def _rule_names(ruleset: Ruleset, area: str) -> frozenset[str]:
-    names = ((judge.policy, judge.rule.name) for judge in ruleset.judges)
+    names = ((judge.policy, judge.rule.name) for judge in ruleset.standing.variants())
     return frozenset(rule if area else f"{policy}.{rule}" for policy, rule in names if area in ("", policy))
 
 

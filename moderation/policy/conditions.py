@@ -1,10 +1,10 @@
 """Conditions compiled to closures over one clip's facts: first the truth, then, for what fired, the evidence."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from moderation.decisions import Leaf
+from moderation.decisions import Cause, Leaf
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.expressions import compile_expression
 from moderation.policy.leaves import compile_fact, compile_person, compile_signal
@@ -18,9 +18,12 @@ from moderation.policy.model import (
     PersonLeaf,
     SignalLeaf,
     VoiceLeaf,
+    Within,
 )
 from moderation.policy.speaking import compile_voice
+from moderation.policy.timeline import MAX_SPANS
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, opposite
+from moderation.policy.views import views_of
 
 Ask = Callable[[Exhibits], Truth]
 Explain = Callable[[Exhibits], list[Leaf]]
@@ -39,8 +42,9 @@ def compile_condition(condition: Condition) -> Compiled:
     match condition:
         case SignalLeaf() | PersonLeaf() | VoiceLeaf() | FactLeaf() | ExpressionLeaf():
             return _leaf(*_compile_leaf(condition))
-        case All(parts):
-            return _every(tuple(map(compile_condition, parts)))
+        case All(parts, within):
+            every = _every(tuple(map(compile_condition, parts)))
+            return every if within is None else _shared(every, within)
         case AnyOf(parts):
             return _some(tuple(map(compile_condition, parts)))
         case Not(part):
@@ -87,6 +91,52 @@ def _every(parts: tuple[Compiled, ...]) -> Compiled:
         return result
 
     return Compiled(ask, _explaining(ask, parts))
+
+
+def _shared(every: Compiled, within: Within) -> Compiled:
+    """All parts in one shot, or on one face or person: true as soon as there is one such."""
+
+    def ask(exhibits: Exhibits) -> Truth:
+        views = views_of(exhibits, within)
+        if views is None:
+            return UNDETERMINED
+        result = FALSE
+        for view in views:
+            truth = every.ask(view)
+            if truth is TRUE:
+                return TRUE
+            if truth is UNDETERMINED:
+                result = UNDETERMINED
+        return result
+
+    def explain(exhibits: Exhibits) -> list[Leaf]:
+        truth, views = ask(exhibits), views_of(exhibits, within)
+        if truth is FALSE:
+            return []
+        if views is None:
+            causes = (Cause(kind="fact", name="shots", state="unknown"),)
+            return [Leaf(says=f"within {within}", truth=truth.word, causes=causes)]
+        return _merged(leaf for view in views if every.ask(view) is truth for leaf in every.explain(view))
+
+    return Compiled(ask, explain)
+
+
+def _merged(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Put together what the same question found in several parts of the clip."""
+    found: dict[tuple[str, str], list[Leaf]] = {}
+    for leaf in leaves:
+        found.setdefault((leaf.says, leaf.truth), []).append(leaf)
+    return [_one(same) for same in found.values()]
+
+
+def _one(leaves: list[Leaf]) -> Leaf:
+    spans = sorted(dict.fromkeys(span for leaf in leaves for span in leaf.spans), key=lambda s: (s.start_ms, s.end_ms))
+    return replace(
+        leaves[0],
+        spans=tuple(spans[:MAX_SPANS]),
+        left_out=max(leaf.left_out for leaf in leaves) + max(0, len(spans) - MAX_SPANS),
+        causes=tuple(dict.fromkeys(cause for leaf in leaves for cause in leaf.causes)),
+    )
 
 
 def _some(parts: tuple[Compiled, ...]) -> Compiled:

@@ -1,11 +1,11 @@
 """Facts and a ruleset to a decision: pure, so that the same facts and rules give the same bytes on any day.
 
 Precedence is total: the strictest outcome wins; its reasons stand in the order queue, priority (highest first),
-policy, rule; weaker reasons stay as `lesser`; notes and limits on the audience of every rule that fired add up.
+policy, rule; weaker reasons stay as `lesser`; notes and limits on audience and markets of every rule that fired add up.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from moderation.facts import FactRecord
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.model import Policy
 from moderation.policy.registry import VOCABULARY, Vocabulary
+from moderation.policy.standing import Standing
 from moderation.policy.verdicts import Judge, Verdict, unmet
 
 _R = TypeVar("_R", bound=Reason)
@@ -29,7 +30,10 @@ class Ruleset:
     version: str
     vocabulary: Vocabulary
     bundle: str
+    #: The areas' own rules, without any overlay.
     judges: tuple[Judge, ...]
+    #: The rules that stand for a clip of some market and locale.
+    standing: Standing = field(compare=False, repr=False)
     #: Every signal that some policy cannot do without.
     required: frozenset[str]
 
@@ -44,12 +48,14 @@ class Ruleset:
     ) -> "Ruleset":
         """Compile policies; their order does not matter."""
         ordered = tuple(sorted(policies, key=lambda policy: policy.area))
+        standing = Standing(ordered)
         return cls(
             policies=ordered,
             version=version,
             bundle=bundle,
             vocabulary=vocabulary,
-            judges=tuple(Judge.of(policy, rule) for policy in ordered for rule in policy.rules),
+            judges=standing.everywhere(),
+            standing=standing,
             required=frozenset(signal for policy in ordered for signal in policy.requires),
         )
 
@@ -62,7 +68,7 @@ def decide(facts: FactRecord, ruleset: Ruleset) -> Decision:
     """Judge one clip. Reads nothing but its arguments; never allows what a required signal did not look at."""
     exhibits = Exhibits(facts, ruleset.vocabulary)
     unmets = (unmet(policy, exhibits) for policy in ruleset.policies)
-    judged = (judge.judge(exhibits, ruleset.required) for judge in ruleset.judges)
+    judged = (judge.judge(exhibits, ruleset.required) for judge in ruleset.standing.judges(facts.submission))
     verdicts = [verdict for verdict in (*unmets, *judged) if verdict is not None]
     if not ruleset.policies:
         return _unjudged(facts, ruleset)
@@ -86,24 +92,28 @@ def required_failures(facts: FactRecord, ruleset: Ruleset) -> list[str]:
 def _weigh(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> Decision:
     rank = ruleset.vocabulary.rank
     verdicts.sort(
-        key=lambda v: (-v.outcome.strictness, rank(v.queue), -v.priority, v.trace.policy, v.trace.rule),
+        key=lambda v: (-v.outcome.strictness, rank(v.queue), -v.priority, v.trace.policy, v.trace.rule, v.trace.order),
     )
-    outcome = verdicts[0].outcome if verdicts else Outcome.ALLOW
-    asking = [v for v in verdicts if v.outcome.strictness >= Outcome.REVIEW.strictness]
-    reasons = _distinct(reason for v in verdicts if v.outcome is outcome for reason in v.reasons)
-    lesser = _distinct(reason for v in verdicts if v.outcome is not outcome for reason in v.reasons)
+    acting = [v for v in verdicts if v.trace.acts]
+    outcome = acting[0].outcome if acting else Outcome.ALLOW
+    asking = [v for v in acting if v.outcome.strictness >= Outcome.REVIEW.strictness]
+    reasons = _distinct(reason for v in acting if v.outcome is outcome for reason in v.reasons)
+    lesser = _distinct(reason for v in acting if v.outcome is not outcome for reason in v.reasons)
     settled = {_identity(reason) for reason in reasons}
     return Decision(
         outcome=outcome,
         reasons=reasons,
         lesser=tuple(reason for reason in lesser if _identity(reason) not in settled),
-        notes=_notes(verdicts, facts, ruleset),
-        audience=reduce(Audience.narrowed, (v.audience for v in verdicts), Audience()),
+        notes=_notes(acting, facts, ruleset),
+        audience=reduce(Audience.narrowed, (v.audience for v in acting), Audience()),
         queue=min((v.queue for v in asking if v.queue), key=rank, default=None),
         priority=max((v.priority for v in asking), default=0),
         policy_version=ruleset.version,
         facts_hash=facts.digest(),
         trace=tuple(v.trace for v in verdicts),
+        markets_withheld=tuple(sorted({market for v in acting for market in v.markets_withheld})),
+        deadline_s=min((v.deadline_s for v in asking if v.deadline_s is not None), default=None),
+        sampled=tuple(sorted({v.trace.name for v in acting if v.sampled})),
     )
 
 

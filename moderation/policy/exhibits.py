@@ -1,20 +1,23 @@
 """The facts of one clip laid out for questioning: series by signal, appearances of people. Made once per judging."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from detectors.base import FaceState, State
 from moderation.decisions import Cause
-from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar
+from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar, Segment
 from moderation.policy.clearance import clearance_facts
-from moderation.policy.model import ABSENT, SignalLeaf
+from moderation.policy.model import ABSENT, SignalLeaf, Within
 from moderation.policy.registry import SignalEntry, Vocabulary
 from moderation.policy.timeline import Series, series_of
 from moderation.policy.truth import FALSE, UNDETERMINED, Truth
 
 _READ = frozenset({FaceState.MATCHED, FaceState.POSSIBLE, FaceState.UNMATCHED})
 _NEAR = frozenset({FaceState.MATCHED, FaceState.POSSIBLE})
+#: Later than any date: what expires has expired.
+_NO_DAY = "~"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +39,24 @@ class Exhibits:
 
     def __init__(self, facts: FactRecord, vocabulary: Vocabulary) -> None:
         self.facts = facts
+        self.vocabulary = vocabulary
         self.clip_ms = facts.duration_ms
         #: Which series meet a leaf, by leaf: rules ask the same things, and evidence asks again.
         self.held: dict[SignalLeaf, list[Series]] = {}
         #: What expressions said, by text, and the values they read, by the names of these: each worked out once.
         self.expressed: dict[str, Truth] = {}
         self.bound: dict[frozenset[str], object] = {}
+        #: The clip's shots, and its faces and people, as parts to be asked of; None where they cannot be told.
+        self.parts: dict[Within, tuple[Exhibits, ...] | None] = {}
         self._entries = vocabulary.signals
         self._ends = {face.track: face.end_ms for face in facts.faces}
-        self._read = frozenset(face.track for face in facts.faces if face.state in _READ)
+        #: Tracks of faces that could be read, so that signals of faces speak of them.
+        self.readable = frozenset(face.track for face in facts.faces if face.state in _READ)
         self._series: dict[str, tuple[Series, ...]] = {}
         self._gaps: dict[str, tuple[Cause, ...]] = {}
         self._appearances: tuple[Appearance, ...] | None = None
         self._clearance: Mapping[str, Scalar] | None = None
+        self._day: str | None = None
 
     def series(self, signal: str) -> tuple[Series, ...]:
         """Return the signal's series; none for a signal that nobody measured. A failed one shows what it saw."""
@@ -104,19 +112,41 @@ class Exhibits:
             case _:
                 return getattr(self.facts, name)  # type: ignore[no-any-return]
 
+    @property
+    def day(self) -> str:
+        """The day (UTC, ISO 8601) on which the clip was judged; after every other when the record does not tell."""
+        if self._day is None:
+            try:
+                moment = datetime.fromisoformat(self.facts.judged_at)
+                self._day = moment.astimezone(UTC).date().isoformat() if moment.tzinfo else _NO_DAY
+            except (ValueError, OverflowError):
+                self._day = _NO_DAY
+        return self._day
+
+    def hears(self, person: str | None, segments: Sequence[Segment]) -> bool:  # noqa: ARG002 - narrower views ask
+        """Tell whether a voice that may be this person's, or nobody's, belongs to what is looked at: here every one."""
+        return True
+
+    def per(self, signal: str) -> str:
+        """Return what the signal is measured on."""
+        entry = self._entries.get(signal)
+        return "some" if entry is None else entry.per
+
     def _end(self, track: int | None) -> int:
         return self.clip_ms if track is None else self._ends.get(track, self.clip_ms)
 
-    def _look_for_gaps(self, signal: str) -> tuple[Cause, ...]:
+    def state_gaps(self, signal: str) -> tuple[Cause, ...]:
+        """Return why the signal as a whole is worth nothing; empty when somebody measured it."""
         fact = self.facts.signals.get(signal)
         if fact is None:
             return (_gap(signal, "absent"),)
-        if fact.state is not State.MEASURED:
-            return (_gap(signal, fact.state),)
-        return self._unlooked(signal, self._entries.get(signal))
+        return () if fact.state is State.MEASURED else (_gap(signal, fact.state),)
+
+    def _look_for_gaps(self, signal: str) -> tuple[Cause, ...]:
+        return self.state_gaps(signal) or self._unlooked(signal, self._entries.get(signal))
 
     def _unlooked(self, signal: str, entry: SignalEntry | None) -> tuple[Cause, ...]:
-        """Find what a measured signal did not look at although its kind says it looks at all of it."""
+        # What a measured signal did not look at although its kind says it looks at all of it.
         if entry is None or entry.per in ("some", "text"):
             return ()
         series = self.series(signal)
@@ -124,7 +154,7 @@ class Exhibits:
             return () if series else (_gap(signal, "empty"),)
         excused = self.series(entry.unless) if entry.unless else ()
         tracks = {part.track for part in (*series, *excused)}
-        missing = frozenset() if None in tracks else self._read - tracks
+        missing = frozenset() if None in tracks else self.readable - tracks
         return tuple(_gap(signal, f"silent on track {track}") for track in sorted(missing))
 
     def _of_face(self, face: FaceFact) -> list[Appearance]:

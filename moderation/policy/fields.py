@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from moderation.policy.model import Finding
+from moderation.policy.names import MAX_AREA_VALUES, Names
 from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node, Scalar, Sequence
 
@@ -24,9 +26,11 @@ def similar(word: str, known: Collection[str]) -> str:
 class Fields:
     """Reads one file's tree and collects what is wrong with it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, names: Names | None = None) -> None:
         self.path = path
         self.findings: list[Finding] = []
+        #: The lists and macros that the file may use.
+        self.names = Names() if names is None else names
 
     def fault(self, node: Node, code: str, message: str, suggestion: str = "") -> None:
         """Record a finding at the node's place; the suggestion is what to write there instead."""
@@ -69,13 +73,28 @@ class Fields:
             self.fault(node, "wrong-type", f"{what} must be a mapping")
 
     def items(self, node: Node, what: str, *, least: int = 1) -> tuple[Node, ...]:
-        """Return the items of a list; a short one is a finding."""
+        """Return the items of a list, or those of the named one in `{list: name}`; a short one is a finding."""
+        if isinstance(node, MappingNode) and [key.value for key, _ in node.entries] == ["list"]:
+            return self._listed(node)
         if not isinstance(node, Sequence):
             self.fault(node, "wrong-type", f"{what} must be a list")
             return ()
         if len(node.items) < least:
             self.fault(node, "empty-list", f"{what} must have at least {least} item")
         return node.items
+
+    def _listed(self, node: MappingNode) -> tuple[Node, ...]:
+        name = self.word(node.entries[0][1], "list", self.names.lists, "unknown-list")
+        entry = None if name is None else self.names.lists.get(name)
+        if entry is None:
+            return ()
+        entry.used = True
+        self.names.area_values += len(entry.items)
+        if self.names.area_values > MAX_AREA_VALUES:
+            self.fault(node, "too-large", f"the lists of one area stand for more than {MAX_AREA_VALUES} values")
+            return ()
+        # A value that does not fit is a fault of the place that uses it: elsewhere it may fit well.
+        return tuple(replace(item, line=node.line, column=node.column) for item in entry.items)
 
     def one_or_more(self, node: Node, what: str) -> tuple[Node, ...]:
         """Return the items of a list, or the single thing that stands instead of one."""

@@ -1,4 +1,4 @@
-"""Reads conditions: `all`, `any`, `not`, and the three kinds of leaf, each checked against the vocabulary."""
+"""Reads conditions: `all`, `any`, `not`, macros, and the kinds of leaf, each checked against the vocabulary."""
 
 import re
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from moderation.policy.model import (
     COMPARATORS,
     FACT_COMPARATORS,
     VOICE_SIGNAL,
+    WITHIN,
     All,
     AnyOf,
     Anywhere,
@@ -28,15 +29,18 @@ from moderation.policy.model import (
     Sustained,
     VoiceLeaf,
 )
+from moderation.policy.names import MAX_HEIGHT, MAX_LEAVES, Macro
 from moderation.policy.registry import FactEntry, Vocabulary
 from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node
 from moderation.policy.source import Scalar as ScalarNode
 
 QUANTIFIERS = ("for", "in", "anywhere", "share_of_clip")
+MEASURE_KEYS = (*COMPARATORS, *QUANTIFIERS)
 PERSON_KEYS = ("person", "person.kind", "person.declared", "face")
 VOICE_KEYS = ("person", "person.kind", "person.declared", "voice")
 _BRANCHES = ("all", "any", "not")
+MACRO = "macro"
 _DURATION = re.compile(r"(\d{1,6})(?:\.(\d{1,3}))?(ms|s)")
 _OFTEN = re.compile(r"(\d{1,3}) of (\d{1,3})")
 #: Consent states a rule may ask for. "undetermined" is none of them: it makes the rule undetermined.
@@ -49,6 +53,15 @@ def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condit
     keys = [str(key.value) for key, _ in node.entries] if isinstance(node, MappingNode) else []
     if any(key in _BRANCHES for key in keys):
         return _branch(fields, node, vocabulary)
+    if MACRO in keys:
+        return _macro(fields, node, vocabulary)
+    if not fields.names.admit(1):
+        fields.fault(node, "too-large", f"more than {MAX_LEAVES} questions in one rule, or too many in the area")
+        return None
+    return _leaf(fields, node, vocabulary, keys)
+
+
+def _leaf(fields: Fields, node: Node, vocabulary: Vocabulary, keys: list[str]) -> Condition | None:
     if "signal" in keys:
         return _signal(fields, node, vocabulary)
     if "voice" in keys:
@@ -57,7 +70,7 @@ def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condit
         return _person(fields, node)
     if "fact" in keys or "expr" in keys:
         return (_fact if "fact" in keys else _expression)(fields, node, vocabulary)
-    starts = (*_BRANCHES, "signal", "fact", "expr", *PERSON_KEYS, "voice")
+    starts = (*_BRANCHES, MACRO, "signal", "fact", "expr", *PERSON_KEYS, "voice")
     fields.mapping(node, starts, what="a condition")
     if not keys:
         fields.fault(node, "wrong-type", f"a condition must have one of {', '.join(starts)}")
@@ -65,10 +78,13 @@ def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condit
 
 
 def _branch(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | None:
-    found = fields.mapping(node, _BRANCHES, what="a condition with all, any or not") or {}
+    found = fields.mapping(node, (*_BRANCHES, "within"), what="a condition with all, any or not") or {}
     kind = fields.only_one(found, _BRANCHES, node, "a condition")
     if kind is None:
         return None
+    word = fields.word(found["within"], "`within`", WITHIN) if "within" in found else None
+    if "within" in found and kind != "all":
+        fields.fault(found["within"], "unknown-key", "`within` goes with `all` only")
     if kind == "not":
         part = read_condition(fields, found["not"], vocabulary)
         return None if part is None else Not(part)
@@ -77,29 +93,94 @@ def _branch(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | N
     whole = tuple(part for part in parts if part is not None)
     if len(whole) != len(items) or not whole:
         return None
-    return All(whole) if kind == "all" else AnyOf(whole)
+    within = next((known for known in WITHIN if known == word), None)
+    if within is not None and any(map(_expresses, whole)):
+        message = "an expression reads the whole clip: it cannot stand within one shot or one person"
+        fields.fault(node, "expression-within", message)
+    return All(whole, within) if kind == "all" else AnyOf(whole)
+
+
+def _expresses(condition: Condition) -> bool:
+    match condition:
+        case All(parts) | AnyOf(parts):
+            return any(map(_expresses, parts))
+        case Not(part):
+            return _expresses(part)
+        case _:
+            return isinstance(condition, ExpressionLeaf)
+
+
+def _macro(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | None:
+    names = fields.names
+    found = fields.mapping(node, (MACRO,), what="a macro") or {}
+    name = fields.word(found[MACRO], "macro", names.macros, "unknown-macro") if MACRO in found else None
+    macro = None if name is None else names.macros.get(name)
+    if macro is None:
+        return None
+    macro.used = True
+    if macro in macro.fields.names.open:
+        fields.fault(node, "cycle", f"the macro `{name}` leads back to itself")
+        return None
+    if not macro.read:
+        _read_macro(macro, vocabulary)
+    if names.open:
+        names.open[-1].height = max(names.open[-1].height, macro.height + 1)
+    if len(names.open) + macro.height > MAX_HEIGHT:
+        fields.fault(node, "too-deep", f"more than {MAX_HEIGHT} macros inside one another")
+        return None
+    if not names.admit(macro.leaves):
+        fields.fault(node, "too-large", f"with `{name}` written out, more than {MAX_LEAVES} questions in one rule")
+        return None
+    return macro.condition
+
+
+def _read_macro(macro: Macro, vocabulary: Vocabulary) -> None:
+    """Read a macro once, with the names of its own file; its faults stand where it is written, not where it is used."""
+    macro.read = True
+    names = macro.fields.names
+    if len(names.open) < MAX_HEIGHT:
+        names.open.append(macro)
+        macro.condition = read_condition(macro.fields, macro.node, vocabulary)
+        names.open.pop()
 
 
 def _signal(fields: Fields, node: Node, vocabulary: Vocabulary) -> SignalLeaf | None:
-    found = fields.mapping(node, ("signal", *COMPARATORS, *QUANTIFIERS), what="a signal condition") or {}
+    found = fields.mapping(node, ("signal", *MEASURE_KEYS), what="a signal condition") or {}
     signal = fields.word(found["signal"], "signal", vocabulary.signals, "unknown-signal") if "signal" in found else None
-    comparator = fields.only_one(found, COMPARATORS, node, "a signal condition")
     quantifier = _quantifier(fields, node, found)
-    if comparator is None:
+    line = _line(fields, node, found, signal, vocabulary)
+    if not any(comparator in found for comparator in COMPARATORS):
         fields.fault(node, "no-comparator", f"a signal needs one of {', '.join(COMPARATORS)}")
+    if signal is None or line is None or quantifier is None:
         return None
-    if signal is None:
+    return SignalLeaf(signal=signal, comparator=line[0], threshold=line[1], quantifier=quantifier)
+
+
+def read_measure(fields: Fields, node: Node, leaf: SignalLeaf, vocabulary: Vocabulary) -> SignalLeaf | None:
+    """Return the leaf as an overlay changes it: another line, another quantifier, or both. None for faults."""
+    before = len(fields.findings)
+    found = fields.mapping(node, MEASURE_KEYS, what="a change of a signal condition") or {}
+    line = _line(fields, node, found, leaf.signal, vocabulary)
+    quantified = any(key in found for key in QUANTIFIERS)
+    quantifier = _quantifier(fields, node, found) if quantified else leaf.quantifier
+    if not found and len(fields.findings) == before:
+        fields.fault(node, "no-effect", f"this changes nothing: give it one of {', '.join(MEASURE_KEYS)}")
+    if len(fields.findings) > before or quantifier is None:
         return None
-    entry = vocabulary.signals[signal]
-    threshold = fields.number(found[comparator], f"`{comparator}` of {signal}", entry.low, entry.high)
-    if threshold is None or quantifier is None:
+    comparator, threshold = line or (leaf.comparator, leaf.threshold)
+    return SignalLeaf(signal=leaf.signal, comparator=comparator, threshold=threshold, quantifier=quantifier)
+
+
+def _line(
+    fields: Fields, node: Node, found: Mapping[str, Node], signal: str | None, vocabulary: Vocabulary
+) -> tuple[Comparator, float] | None:
+    """Read comparator and threshold; None when there is none, or it has faults."""
+    way = fields.only_one(found, COMPARATORS, node, "a signal condition")
+    entry = None if signal is None else vocabulary.signals.get(signal)
+    if way is None or entry is None:
         return None
-    return SignalLeaf(
-        signal=signal,
-        comparator=_comparator(comparator),
-        threshold=threshold,
-        quantifier=quantifier,
-    )
+    threshold = fields.number(found[way], f"`{way}` of {signal}", entry.low, entry.high)
+    return None if threshold is None else (_comparator(way), threshold)
 
 
 def _comparator(word: str) -> Comparator:

@@ -8,11 +8,12 @@ from pathlib import Path
 from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
 from moderation.canonical import canonical, digest
 from moderation.errors import Unprocessable
-from moderation.policy import source, vocabulary
+from moderation.policy import shorthand, source, vocabulary
 from moderation.policy.areas import read_policy
 from moderation.policy.engine import Ruleset
 from moderation.policy.fields import Fields
 from moderation.policy.model import LANGUAGE, Finding, Policy
+from moderation.policy.registry import Vocabulary
 
 POLICY = "policy.yaml"
 CASES = "cases.yaml"
@@ -61,7 +62,7 @@ def load_bundle(bundle: str) -> Ruleset:
 
 
 def read_folder(directory: Path) -> Folder:
-    """Read the texts that decide: the vocabulary and each area's policy. Follows no depth beyond the areas."""
+    """Read the texts that decide: vocabulary, shared names, each area's policy. Follows no depth beyond the areas."""
     texts: dict[str, str] = {}
     findings: list[Finding] = []
     areas = sorted(p for p in directory.iterdir() if p.is_dir() and p.name[0] not in "._") if directory.is_dir() else []
@@ -69,7 +70,8 @@ def read_folder(directory: Path) -> Folder:
         findings.append(_at(str(directory), "no-policies", "there is no policy here: an area is a folder"))
     if len(areas) > MAX_AREAS:
         findings.append(_at(str(directory), "too-large", f"more than {MAX_AREAS} areas"))
-    for path in [directory / vocabulary.FILE, *(area / POLICY for area in areas[:MAX_AREAS])]:
+    shared = [path] if (path := directory / shorthand.SHARED).exists() else []
+    for path in [directory / vocabulary.FILE, *shared, *(area / POLICY for area in areas[:MAX_AREAS])]:
         read = read_text(path)
         if isinstance(read, Finding):
             findings.append(read)
@@ -104,14 +106,7 @@ def compile_folder(folder: Folder) -> tuple[Ruleset | None, list[Finding]]:
         return None, findings
     known = vocabulary.read_vocabulary(words, root)
     findings += words.findings
-    policies: list[Policy] = []
-    for relative, tree in trees.items():
-        if tree is None or relative == vocabulary.FILE:
-            continue
-        fields = Fields(folder.name(relative))
-        policy = read_policy(fields, tree, relative.partition("/")[0], known)
-        findings += fields.findings
-        policies += [] if policy is None else [policy]
+    policies = _policies(folder, trees, known, findings)
     if findings:
         return None, findings
     content = {relative: source.plain(tree) for relative, tree in trees.items() if tree is not None}
@@ -122,6 +117,25 @@ def compile_folder(folder: Folder) -> tuple[Ruleset | None, list[Finding]]:
         vocabulary=known,
     )
     return ruleset, []
+
+
+def _policies(
+    folder: Folder, trees: Mapping[str, source.Node | None], known: Vocabulary, findings: list[Finding]
+) -> list[Policy]:
+    """Read every area; what is wrong joins the findings."""
+    shared = Fields(folder.name(shorthand.SHARED))
+    if (tree := trees.get(shorthand.SHARED)) is not None:
+        shorthand.read_shared(shared, tree)
+    policies: list[Policy] = []
+    for relative, tree in trees.items():
+        if tree is None or relative in (vocabulary.FILE, shorthand.SHARED):
+            continue
+        fields = Fields(folder.name(relative), shorthand.names_beside(shared.names))
+        policy = read_policy(fields, tree, relative.partition("/")[0], known)
+        findings += [*fields.findings, *shorthand.own_names(fields.names, shared.names).unused()]
+        policies += [] if policy is None else [policy]
+    findings += [*shared.findings, *shared.names.unused()]
+    return policies
 
 
 def _tree(folder: Folder, relative: str, findings: list[Finding]) -> source.Node | None:

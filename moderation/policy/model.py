@@ -5,11 +5,19 @@ from typing import Final, Literal
 
 from detectors.base import FaceState, VoiceState
 from moderation.decisions import Audience, Outcome, Param
-from moderation.facts import Consent, PersonKind, Scalar
+from moderation.facts import Consent, PersonKind, Phase, Scalar
 
 #: Part of every policy version: a change in what the same text means is a change of version.
 LANGUAGE = 1
 
+#: What the parts of an `all` must share: a stretch between two cuts, or one face or person.
+Within = Literal["same_shot", "same_person"]
+#: A shadow rule is judged and stands in the trace; it never acts.
+Mode = Literal["enforce", "shadow"]
+WITHIN: tuple[Within, ...] = ("same_shot", "same_person")
+MODES: tuple[Mode, ...] = ("enforce", "shadow")
+#: What could be done to a clip instead of withholding it. Named in the language, and refused until it can be done.
+REMEDIES: Final = ("mute", "blur_region", "trim")
 Comparator = Literal["at_least", "above", "at_most", "below", "equals"]
 FactComparator = Comparator | Literal["one_of", "known"]
 COMPARATORS: tuple[Comparator, ...] = ("at_least", "above", "at_most", "below", "equals")
@@ -18,6 +26,8 @@ FACT_COMPARATORS: tuple[FactComparator, ...] = (*COMPARATORS, "one_of", "known")
 ABSENT: Final = "absent"
 #: The signal that tells whether voices were compared at all.
 VOICE_SIGNAL: Final = "voice.match_distance"
+#: The name under which the trace shows a policy whose required signals are missing; no rule may have it.
+REQUIRES: Final = "requires"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +137,10 @@ class ExpressionLeaf:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """Every part holds."""
+    """Every part holds; with `within`, inside one shot, or on one and the same face or person."""
 
     parts: tuple["Condition", ...]
+    within: Within | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +170,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What a rule asks for when it fires."""
+    """What a rule asks for when it fires.
+
+    `markets` (ISO 3166-1 alpha-2; empty means all) and `visibility` (empty means any) limit where it does so.
+    """
 
     outcome: Outcome
     reasons: tuple[Said, ...] = ()
@@ -167,6 +181,26 @@ class Action:
     queue: str | None = None
     priority: int = 0
     audience: Audience = field(default_factory=Audience)
+    #: How long the case may wait, in seconds; None leaves it to the queue.
+    deadline_s: int | None = None
+    #: Which share (0-1) of the clips on which the rule fires is marked for an audit.
+    sample_rate: float = 0.0
+    markets: tuple[str, ...] = ()
+    visibility: tuple[Phase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleException:
+    """When a rule does not stand although it is met: whose word that is, why, and through which day (UTC)."""
+
+    name: str
+    owner: str
+    why: str
+    #: ISO 8601 date; the last day on which it holds.
+    expires: str
+    when: Condition
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +211,37 @@ class Rule:
     when: Condition
     then: Action
     on_undetermined: Outcome = Outcome.REVIEW
+    exceptions: tuple[RuleException, ...] = ()
+    mode: Mode = "enforce"
+    #: ISO 8601 date from which the rule has been in its mode; says nothing of what it means.
+    since: str | None = field(default=None, compare=False)
     #: Where it stands in its file; says nothing of what it means.
     line: int = field(default=1, compare=False)
     column: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """What is otherwise in some markets (ISO 3166-1 alpha-2) or for some locales; empty means any.
+
+    `changed` are the area's rules as they stand under it, `off` those that do not stand, `added` further ones.
+    """
+
+    name: str
+    owner: str
+    why: str
+    markets: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+    changed: tuple[Rule, ...] = ()
+    off: tuple[str, ...] = ()
+    added: tuple[Rule, ...] = ()
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
+
+    @property
+    def touches(self) -> frozenset[str]:
+        """The names of the area's rules that are otherwise here."""
+        return frozenset(rule.name for rule in self.changed) | frozenset(self.off)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +255,13 @@ class Policy:
     rules: tuple[Rule, ...]
     queue: str
     on_undetermined: Outcome = Outcome.REVIEW
+    overlays: tuple[Overlay, ...] = ()
+
+    @property
+    def variants(self) -> tuple[tuple[Overlay | None, Rule], ...]:
+        """Every rule with the overlay it stands in; None for those that stand anywhere else."""
+        under = [(overlay, rule) for overlay in self.overlays for rule in (*overlay.changed, *overlay.added)]
+        return (*((None, rule) for rule in self.rules), *under)
 
 
 def signals_of(condition: Condition) -> frozenset[str]:

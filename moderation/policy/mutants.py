@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from moderation.policy.areas import LABELS
+from moderation.policy.actions import LABELS
 from moderation.policy.branches import entry, flow
 from moderation.policy.fields import Fields
 from moderation.policy.grammar import read_duration

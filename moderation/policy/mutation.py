@@ -13,7 +13,7 @@ from moderation.policy.engine import Ruleset, decide
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.fields import Fields
 from moderation.policy.model import All, AnyOf, Anywhere, Condition, Finding, Not, OftenIn, Policy, Rule, SignalLeaf
-from moderation.policy.mutants import Change, put, rule_mutants
+from moderation.policy.mutants import Change, put, rule_mutants, take
 from moderation.policy.registry import Vocabulary
 from moderation.policy.source import Mapping
 from moderation.policy.source import Sequence as Listed
@@ -101,7 +101,9 @@ def _reread(subject: Subject, change: Change) -> Rule | None:
     node = change.node
     alone = Listed(items=(node,), line=node.line, column=node.column)
     fields = Fields("")
-    policy = read_policy(fields, put(subject.tree, "rules", alone), subject.policy.area, subject.vocabulary)
+    policy = read_policy(
+        fields, put(take(subject.tree, "overlays"), "rules", alone), subject.policy.area, subject.vocabulary
+    )
     return None if fields.findings or policy is None or not policy.rules else policy.rules[0]
 
 
@@ -161,11 +163,15 @@ def same(one: Rule, other: Rule) -> bool:
 def normal(condition: Condition) -> Condition:
     """Write a condition in a form in which some that mean the same look the same."""
     match condition:
+        case All(parts, within) if within is not None:
+            return All(tuple(map(normal, parts)), within)
         case All(parts) | AnyOf(parts):
             kind = type(condition)
             flat: dict[Condition, None] = {}
             for part in map(normal, parts):
-                flat |= dict.fromkeys(part.parts if isinstance(part, kind) else (part,))
+                flat |= dict.fromkeys(
+                    part.parts if isinstance(part, kind) and not getattr(part, "within", None) else (part,)
+                )
             ordered = tuple(sorted(flat, key=repr))
             return ordered[0] if len(ordered) == 1 else kind(ordered)
         case Not(Not(part)):

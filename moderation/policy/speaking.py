@@ -26,7 +26,11 @@ class Utterance:
 
 
 def utterances(exhibits: Exhibits) -> Iterator[Utterance]:
-    """Yield every voice with everybody it may be."""
+    """Yield every voice with everybody it may be, as far as the exhibits take it in."""
+    return (each for each in _everybody(exhibits) if exhibits.hears(each.person, each.voice.segments))
+
+
+def _everybody(exhibits: Exhibits) -> Iterator[Utterance]:
     for voice in exhibits.facts.voices:
         for near in voice.candidates:
             known = exhibits.facts.people.get(near.person)

@@ -15,6 +15,7 @@ from moderation.facts import (
     Phase,
     Sample,
     Segment,
+    ShotStart,
     SignalFact,
     SubmissionFacts,
     VoiceCandidate,
@@ -29,7 +30,7 @@ from moderation.policy.source import Node, Scalar, plain
 
 GIVEN = (
     "every", "signals",
-    "texts", "faces", "voices", "people", "submission", "phase", "known_illegal", "lineage", "account",
+    "shots", "texts", "faces", "voices", "people", "submission", "phase", "known_illegal", "lineage", "account",
     "fingerprint",
 )  # fmt: skip
 #: The texts of a clip that word lists read.
@@ -115,6 +116,7 @@ def stage_facts(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactRecor
         lineage=_flat(stage, found, "lineage"),
         account=_flat(stage, found, "account"),
         fingerprint=_UNLIKE | _flat(stage, found, "fingerprint"),
+        shots=_shots(fields, found),
         known_illegal=bool("known_illegal" in found and fields.flag(found["known_illegal"], "`known_illegal`")),
     )
 
@@ -126,6 +128,13 @@ def read_texts(fields: Fields, node: Node) -> dict[str, str]:
     parts = fields.mapping(given[0], TEXTS, what="`texts`") if given else None
     said = {name: fields.text(value, f"`{name}`") for name, value in (parts or {}).items()}
     return {name: text for name, text in said.items() if text}
+
+
+def _shots(fields: Fields, found: Mapping[str, Node]) -> tuple[ShotStart, ...]:
+    """Read where shots begin after the first, one after another; one shot when the case says nothing."""
+    cuts = fields.items(found["shots"], "`shots`") if "shots" in found else ()
+    starts = [read_duration(fields, cut, "a cut") or 0 for cut in cuts]
+    return tuple(ShotStart(start_ms, shot) for shot, start_ms in enumerate([0, *starts]))
 
 
 def _long(signal: str) -> bool:

@@ -1,6 +1,7 @@
 """One signal's numbers over time, and where a comparison holds on them. Knows nothing of rules or people."""
 
 import operator
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,8 @@ class Series:
     """The instants of one signal on one face, or on the whole picture (`track` None), in order.
 
     `highs` and `lows` are the extremes at each instant; they differ only where an instant has several samples.
-    An instant lasts until the next one; the last lasts until `end_ms`.
+    An instant lasts until the next one; the last lasts until `end_ms`. Of a series that was narrowed down to a part of
+    the clip, `ends` says when each instant is over: where that is before the next one begins, it is interrupted.
     """
 
     track: int | None
@@ -46,6 +48,7 @@ class Series:
     end_ms: int
     top: float
     bottom: float
+    ends: tuple[int, ...] | None = None
 
     def values(self, comparator: Comparator) -> tuple[float, ...]:
         """Return the value that speaks for each instant under this comparator."""
@@ -59,6 +62,8 @@ class Series:
 
     def until(self, index: int) -> int:
         """Return the instant (ms, exclusive) at which the one at `index` is over."""
+        if self.ends is not None:
+            return self.ends[index]
         return self.times[index + 1] if index + 1 < len(self.times) else self.end_ms
 
 
@@ -88,6 +93,35 @@ def _series(track: int | None, instants: list[tuple[int, float, float]], end_ms:
     )
 
 
+def narrowed(series: Series, ranges: Sequence[tuple[int, int]], *, carried: bool) -> Series | None:
+    """Return what the series says within some stretches (ms, end exclusive, in order); None where it says nothing.
+
+    With `carried`, an instant that lasts into a stretch speaks for its beginning; across a cut none does.
+    """
+    instants: list[tuple[int, int, int]] = []
+    for start, end in ranges:
+        first = bisect_left(series.times, start)
+        here = range(first, bisect_left(series.times, end))
+        begins_later = first == len(series.times) or series.times[first] > start
+        if carried and first and begins_later and series.until(first - 1) > start:
+            instants.append((first - 1, start, min(series.until(first - 1), end)))
+        instants += [(index, series.times[index], min(series.until(index), end)) for index in here]
+    if not instants:
+        return None
+    highs = tuple(series.highs[index] for index, _, _ in instants)
+    lows = tuple(series.lows[index] for index, _, _ in instants)
+    return Series(
+        track=series.track,
+        times=tuple(start for _, start, _ in instants),
+        highs=highs,
+        lows=lows,
+        end_ms=instants[-1][2],
+        top=max(highs),
+        bottom=min(lows),
+        ends=tuple(end for _, _, end in instants),
+    )
+
+
 def holds(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier, clip_ms: int) -> bool:
     """Tell whether the comparison holds on this series for as long, or as often, as the quantifier asks."""
     if not series.could_hold(comparator, threshold):
@@ -99,11 +133,11 @@ def holds(series: Series, comparator: Comparator, threshold: float, quantifier: 
         case Anywhere():
             return any(flags)
         case Sustained(ms):
-            return any(series.until(last) - series.times[first] >= ms for first, last in _runs(flags))
+            return any(series.until(last) - series.times[first] >= ms for first, last in _unbroken(series, flags))
         case OftenIn(hits, window):
             return _often(flags, hits, window)
         case ShareOfClip(share):
-            held = sum(series.until(last) - series.times[first] for first, last in _runs(flags))
+            held = sum(series.until(last) - series.times[first] for first, last in _unbroken(series, flags))
             return held >= share * max(clip_ms, 1)
 
 
@@ -117,7 +151,7 @@ def spans(series: Series, comparator: Comparator, threshold: float, quantifier: 
     least = quantifier.ms if isinstance(quantifier, Sustained) else 0
     stretches = [
         (series.times[first], series.until(last), first, last)
-        for first, last in _runs(_FLAGS[comparator](values, threshold))
+        for first, last in _unbroken(series, _FLAGS[comparator](values, threshold))
     ]
     lasting = [stretch for stretch in stretches if stretch[1] - stretch[0] >= least]
     kept = sorted(lasting, key=lambda stretch: (stretch[0] - stretch[1], stretch[0]))[:MAX_SPANS]
@@ -126,6 +160,18 @@ def spans(series: Series, comparator: Comparator, threshold: float, quantifier: 
         for start, end, first, last in sorted(kept)
     ]
     return found, len(lasting) - len(found)
+
+
+def _unbroken(series: Series, flags: list[bool]) -> list[tuple[int, int]]:
+    """Return the runs of true flags, each ended where the series is interrupted."""
+    ends = series.ends
+    if ends is None:
+        return _runs(flags)
+    pieces: list[tuple[int, int]] = []
+    for first, last in _runs(flags):
+        breaks = [index for index in range(first, last) if ends[index] < series.times[index + 1]]
+        pieces += zip([first, *(index + 1 for index in breaks)], [*breaks, last], strict=True)
+    return pieces
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:

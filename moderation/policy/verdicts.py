@@ -1,16 +1,18 @@
 """What one rule says of one clip: fired, could not be told, or nothing; with its reasons filled from the evidence."""
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moderation.decisions import Audience, Cause, Leaf, Note, Outcome, Param, Reason, RuleTrace, Span
 from moderation.policy.conditions import Compiled, compile_condition
 from moderation.policy.exhibits import Exhibits
-from moderation.policy.model import Policy, Rule, Said
-from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth
+from moderation.policy.model import REQUIRES, Action, Policy, Rule, RuleException, Said
+from moderation.policy.regions import known_market
+from moderation.policy.truth import FALSE, TRUE, UNDETERMINED
 
-#: The name under which the trace shows a policy whose required signals are missing.
-REQUIRES = "requires"
+#: The truth of a rule that was met but for one of its exceptions.
+EXCEPTED = "excepted"
 _SILENT = frozenset({"not_measured", "absent"})
 
 
@@ -24,6 +26,11 @@ class Verdict:
     queue: str | None = None
     priority: int = 0
     audience: Audience
+    deadline_s: int | None = None
+    #: Markets in which the clip must not be shown, although it may elsewhere.
+    markets_withheld: tuple[str, ...] = ()
+    #: Whether the rule's audit sample took the clip.
+    sampled: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -33,63 +40,111 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """One rule made ready."""
+    """One rule made ready; with the overlay whose variant it is, if it is one."""
 
     policy: str
     rule: Rule
     condition: Compiled
+    exceptions: tuple[tuple[RuleException, Compiled], ...] = ()
+    overlay: str | None = None
 
     @classmethod
-    def of(cls, policy: Policy, rule: Rule) -> "Judge":
+    def of(cls, policy: Policy, rule: Rule, overlay: str | None = None) -> "Judge":
         """Compile one rule of a policy."""
-        return cls(policy=policy.area, rule=rule, condition=compile_condition(rule.when))
+        return cls(
+            policy=policy.area,
+            rule=rule,
+            condition=compile_condition(rule.when),
+            exceptions=tuple((exception, compile_condition(exception.when)) for exception in rule.exceptions),
+            overlay=overlay,
+        )
 
     def judge(self, exhibits: Exhibits, required: frozenset[str]) -> Verdict | None:
         """Return the verdict; None when the rule is false, or open only for want of signals nobody requires."""
+        visibility = self.rule.then.visibility
+        if visibility and exhibits.facts.submission.visibility not in visibility:
+            return None
         truth = self.condition.ask(exhibits)
         if truth is FALSE:
             return None
         leaves = tuple(self.condition.explain(exhibits))
+        for exception, condition in self.exceptions:
+            if exhibits.day <= exception.expires and condition.ask(exhibits) is TRUE:
+                return self._excepted(exception, (*leaves, *condition.explain(exhibits)))
         if truth is TRUE:
-            return self._fired(leaves)
+            return self._fired(exhibits, leaves)
         causes = [cause for leaf in leaves if leaf.truth == UNDETERMINED.word for cause in leaf.causes]
         real = [cause for cause in causes if not _ignorable(cause, required)]
-        return self._open(leaves, real) if real or not causes else None
+        return self._open(exhibits, leaves, real) if real or not causes else None
 
-    def _fired(self, leaves: tuple[Leaf, ...]) -> Verdict:
+    def _fired(self, exhibits: Exhibits, leaves: tuple[Leaf, ...]) -> Verdict:
         then = self.rule.then
         held = [span for leaf in leaves if leaf.truth == TRUE.word for span in leaf.spans]
         subjects = _subjects(held)
-        return self._verdict(
-            TRUE,
-            then.outcome,
-            leaves,
-            tuple(_reason(said, span) for said in then.reasons for span in subjects),
-            tuple(_note(said, span) for said in then.notes for span in subjects),
-        )
-
-    def _open(self, leaves: tuple[Leaf, ...], causes: list[Cause]) -> Verdict:
-        reasons = [reason for cause in causes for reason in _open_reasons(self, cause)]
-        return self._verdict(UNDETERMINED, self.rule.on_undetermined, leaves, tuple(reasons), ())
-
-    def _verdict(
-        self,
-        truth: Truth,
-        outcome: Outcome,
-        leaves: tuple[Leaf, ...],
-        reasons: tuple[Reason, ...],
-        notes: tuple[Note, ...],
-    ) -> Verdict:
-        then = self.rule.then
-        trace = RuleTrace(policy=self.policy, rule=self.rule.name, truth=truth.word, outcome=outcome, leaves=leaves)
-        return Verdict(
-            trace=trace,
-            reasons=reasons,
-            notes=notes,
+        verdict = Verdict(
+            trace=self._trace(TRUE.word, then.outcome, leaves),
+            reasons=tuple(_reason(said, span) for said in then.reasons for span in subjects),
+            notes=tuple(_note(said, span) for said in then.notes for span in subjects),
             queue=then.queue,
             priority=then.priority,
             audience=then.audience,
+            deadline_s=then.deadline_s,
+            sampled=then.sample_rate > 0 and falls_into(exhibits.facts.clip, then.sample_rate),
         )
+        return _elsewhere(verdict, then) if _is_elsewhere(then, exhibits) else verdict
+
+    def _open(self, exhibits: Exhibits, leaves: tuple[Leaf, ...], causes: list[Cause]) -> Verdict:
+        then = self.rule.then
+        verdict = Verdict(
+            trace=self._trace(UNDETERMINED.word, self.rule.on_undetermined, leaves),
+            reasons=tuple(reason for cause in causes for reason in _open_reasons(self, cause)),
+            queue=then.queue,
+            priority=then.priority,
+            audience=then.audience,
+            deadline_s=then.deadline_s,
+        )
+        return _elsewhere(verdict, then) if _is_elsewhere(then, exhibits) else verdict
+
+    def _excepted(self, exception: RuleException, leaves: tuple[Leaf, ...]) -> Verdict:
+        trace = self._trace(EXCEPTED, Outcome.ALLOW, leaves, exception.name)
+        return Verdict(trace=trace, audience=Audience())
+
+    def _trace(self, truth: str, outcome: Outcome, leaves: tuple[Leaf, ...], exception: str | None = None) -> RuleTrace:
+        return RuleTrace(
+            policy=self.policy,
+            rule=self.rule.name,
+            truth=truth,
+            outcome=outcome,
+            leaves=leaves,
+            overlay=self.overlay,
+            exception=exception,
+            shadow=self.rule.mode == "shadow",
+        )
+
+
+def falls_into(clip: str, rate: float) -> bool:
+    """Tell whether a clip is in the sample of this rate: by the hash of its id, the same on any day and machine.
+
+    Samples nest: what is in that of 1 % is in that of 5 %.
+    """
+    drawn = int.from_bytes(hashlib.sha256(clip.encode()).digest()[:8])
+    return drawn < rate * 2**64
+
+
+def _is_elsewhere(then: Action, exhibits: Exhibits) -> bool:
+    """Tell whether the clip is surely for another market than the action; for an unknown one it is not."""
+    market = known_market(exhibits.facts.submission.market)
+    return bool(then.markets and market and not market & set(then.markets))
+
+
+def _elsewhere(verdict: Verdict, then: Action) -> Verdict:
+    """Turn what is asked for other markets into the one thing it means here: the clip is not for those."""
+    return Verdict(
+        trace=replace(verdict.trace, outcome=Outcome.ALLOW),
+        audience=Audience(),
+        markets_withheld=then.markets,
+        sampled=verdict.sampled,
+    )
 
 
 def unmet(policy: Policy, exhibits: Exhibits) -> Verdict | None:
