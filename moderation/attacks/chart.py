@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import Final
 
-_WIDTH, _ROW, _TOP = 760, 30, 52
+_WIDTH, _ROW, _TOP = 800, 30, 48
 #: Where bars begin and how long a whole one is.
-_LEFT, _FULL = 300, 340
+_LEFT, _FULL = 320, 350
+#: A line below the title, in pixels and in letters.
+_LINE, _LETTERS = 20, 100
 _STYLE: Final = (
     "text{font:14px system-ui,sans-serif;fill:#1f2328}.ground{fill:#d0d7de}.bar{fill:#0969da}"
-    ".line{stroke:#1f2328;stroke-width:2}"
+    ".line{stroke:#1f2328;stroke-width:2}.title{font-weight:600}"
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.ground{fill:#30363d}.bar{fill:#4493f8}.line{stroke:#e6edf3}}"
 )
 
@@ -25,15 +28,20 @@ class Bar:
     target: float | None
 
 
-def draw_chart(title: str, bars: Sequence[Bar]) -> str:
-    """Return an SVG with a bar for each share; a line across marks the target."""
-    height = _TOP + _ROW * len(bars) + 12
-    rows = "\n".join(_row(bar, _TOP + _ROW * number) for number, bar in enumerate(bars))
+def draw_chart(title: str, bars: Sequence[Bar], said: str = "") -> str:
+    """Return an SVG with a bar for each share and a line across it for the target; what is said stands on top."""
+    lines = wrap(said, _LETTERS)
+    top = _TOP + _LINE * len(lines)
+    height = top + _ROW * len(bars) + 12
+    rows = "\n".join(_row(bar, top + _ROW * number) for number, bar in enumerate(bars))
+    below = "".join(
+        f'<text x="12" y="{_TOP + _LINE * number}">{escape(line)}</text>\n' for number, line in enumerate(lines)
+    )
     told = escape("; ".join(f"{bar.label}: {bar.count}" for bar in bars))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">\n'
         f"<title>{escape(title)}</title>\n<desc>{told}</desc>\n<style>{_STYLE}</style>\n"
-        f'<text x="12" y="26" font-weight="600">{escape(title)}</text>\n{rows}\n</svg>\n'
+        f'<text x="12" y="26" class="title">{escape(title)}</text>\n{below}{rows}\n</svg>\n'
     )
 
 

@@ -19,7 +19,7 @@ from moderation.attacks.chart import Bar, draw_chart
 from moderation.attacks.clips import Kind, kinds, subjects
 from moderation.attacks.plan import PARTS, Plan, cells
 from moderation.attacks.record import Record
-from moderation.attacks.report import as_text, failures, write_pages
+from moderation.attacks.report import as_markdown, as_text, failures, write_pages
 from moderation.attacks.strangers import KEYS, Stranger, misread, strangers
 from moderation.attacks.trials import Owner, key_for
 from moderation.attacks.videos import open_video
@@ -272,6 +272,43 @@ def test_pages_say_what_failed(tmp_path):
     with pytest.raises(ValueError, match="no place"):
         write_pages(record, tmp_path)
     assert "not measured" in as_text(Record(None, seconds=1, seed=1))
+
+
+def weighed(clip, *, growth, textured, vmaf=None):
+    about = {"shows": "", "seconds": 10, "width": 1280, "height": 720, "detail": 1.0, "textured": textured}
+    read = {"unmarked_outcome": "lost", "unmarked_cpu_seconds": 1.0, "psnr_y": 46.0, "psnr_y_worst_frame": 45.0}
+    sizes = {"bytes_bare": 1000, "bytes_marked": round(1000 * (1 + growth))}
+    return {"clip": clip, **about, **read, **sizes, "vmaf_bare": 95.0, "vmaf_marked": 94.0 if vmaf is None else vmaf}
+
+
+def test_clips_with_texture_and_without_are_told_apart_and_together():
+    record = Record(None, seconds=10, seed=1)
+    record.put("clips", weighed("rough", growth=0.1, textured=True))
+    record.put("clips", weighed("camera", growth=0.2, textured=True))
+    record.put("clips", weighed("text", growth=3.0, textured=False, vmaf=80.0))
+    lines = as_markdown(record).splitlines()
+    assert "| all clips (3) | 46.0; 46.0; 45.0 dB | +110.0%; +300.0% | 5.7; 15.0 |" in lines
+    assert "| with natural texture (rough, camera) | 46.0; 46.0; 45.0 dB | +15.0%; +20.0% | 1.0; 1.0 |" in lines
+    assert "| without any grain (text) | 46.0; 46.0; 45.0 dB | +300.0%; +300.0% | 15.0; 15.0 |" in lines
+
+
+def test_a_false_answers_chance_is_counted_from_what_was_decoded():
+    record = Record(None, seconds=10, seed=1)
+    excerpt = {"kind": "text", "seconds": 0.9, "keys": 16, "state": "not_found", "width": 1080, "height": 1920}
+    record.put("strangers", {**excerpt, "excerpt": 0, "decodings_tried": 6})
+    record.put("strangers", {**excerpt, "excerpt": 1, "decodings_tried": 2, "width": 1280, "height": 720})
+    text = as_markdown(record)
+    assert "0 of 32 (excerpt, key) from 2 excerpts, 0 of them over 1 s" in text
+    assert "1080 x 1920: 16; 1280 x 720: 16" in text
+    assert f"| {8 / 32 * 2**-28:.1g} |" in text
+
+
+def test_a_clip_of_few_lines_is_held_to_no_target(tmp_path):
+    video = open_video(filmed(tmp_path / "text.mp4"))
+    record = Record(None, seconds=10, seed=1, videos=[video])
+    record.put("trials", entry("ordinary", "grey", "lost"))
+    assert "| copies of clips below 480 lines | 0 of 1 |  |" in as_markdown(record)
+    assert "1 clip of your own, 1 copy." in as_markdown(record)
 
 
 def test_a_bar_is_as_long_as_its_share():
