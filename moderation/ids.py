@@ -5,7 +5,9 @@ from typing import Literal
 
 from uuid_utils import uuid7
 
-Kind = Literal["clip", "case", "per", "dec", "evt", "grant", "rev", "key", "hook", "dlv", "enr", "aud", "hlist"]
+Kind = Literal[
+    "clip", "case", "per", "dec", "evt", "grant", "rev", "key", "hook", "dlv", "enr", "aud", "hlist", "pol", "emg"
+]
 
 
 def new_id(kind: Kind) -> str:

@@ -33,8 +33,9 @@ from moderation.facts import (
     VoiceFact,
 )
 from moderation.hashlists.matching import compare
-from moderation.policy.engine import decide, required_failures
-from moderation.recording import insert_decision, withhold
+from moderation.policy.engine import Ruleset, decide, required_failures
+from moderation.recording import insert_decision, keep_version, withhold
+from moderation.rulebook.shadowing import write_shadows
 from moderation.scoring import Analysis, duration_of, read_analysis
 from moderation.screening import seal
 
@@ -70,8 +71,11 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
         taken = decided_in(tx, clip_id, run)
         if taken is None:
             facts = replace(establish(tx, services, clip, analysis, gallery, now), fingerprint=resembles.facts())
-            decision = conclude(tx, services, facts)
-            taken = write_decision(tx, services, clip, decision, facts, run=run, now=now), decision
+            # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
+            rules = services.rulebook.choose(tx, clip_id, now)
+            decision = conclude(tx, rules.acting, facts)
+            taken = write_decision(tx, clip, decision, facts, rules.acting, run=run, now=now), decision
+            write_shadows(tx, rules, facts, decision, run=run, now=now)
         return follow(tx, services, clip, *taken, now)
 
 
@@ -182,12 +186,12 @@ def voice_fact(voice: dict[str, object]) -> VoiceFact:
     )
 
 
-def conclude(tx: Transaction, services: "Services", facts: FactRecord) -> Decision:
+def conclude(tx: Transaction, ruleset: Ruleset, facts: FactRecord) -> Decision:
     """The policies' decision, less what a person already settled. Raises ClipFault for a missing required signal."""
-    missing = required_failures(facts, services.ruleset)
+    missing = required_failures(facts, ruleset)
     if missing:
         raise ClipFault("detector_unavailable", f"no answer from {', '.join(missing)}")
-    return settle(decide(facts, services.ruleset), answers_of_people(tx, facts.clip))
+    return settle(decide(facts, ruleset), answers_of_people(tx, facts.clip))
 
 
 def answers_of_people(tx: Transaction, clip_id: str) -> list[Decision]:
@@ -221,14 +225,21 @@ def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:
 
 
 def write_decision(
-    tx: Transaction, services: "Services", clip: Clip, decision: Decision, facts: FactRecord, *, run: str, now: datetime
+    tx: Transaction,
+    clip: Clip,
+    decision: Decision,
+    facts: FactRecord,
+    ruleset: Ruleset,
+    *,
+    run: str,
+    now: datetime,
 ) -> str:
     """Store facts, policy set and decision for ever, and tell the audit log. Returns the decision's id."""
     row = {"org": clip.org_id, "clip": clip.clip_id, "now": now}
     tx.pg.execute(SQL.insert_facts, {**row, "hash": decision.facts_hash, "body": facts.to_bytes().decode()})
-    version = services.ruleset.version
-    tx.pg.execute(SQL.insert_policy_version, {**row, "version": version, "body": services.ruleset.to_bytes().decode()})
-    return insert_decision(tx, clip, decision, actor_kind="rule", actor=f"policy:{version[:12]}", run=run, now=now)
+    keep_version(tx, ruleset, now)
+    actor = f"policy:{ruleset.version[:12]}"
+    return insert_decision(tx, clip, decision, actor_kind="rule", actor=actor, run=run, now=now)
 
 
 def follow(

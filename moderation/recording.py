@@ -8,6 +8,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import move
 from moderation.decisions import Decision
 from moderation.ids import new_id
+from moderation.policy.engine import Ruleset
 
 SQL = queries("records")
 
@@ -52,6 +53,12 @@ def insert_decision(
         facts=decision.facts_hash,
     )
     return decision_id
+
+
+def keep_version(tx: Transaction, ruleset: Ruleset, now: datetime) -> None:
+    """Keep the texts behind a policy version for ever, so that its decisions can be derived anew."""
+    row = {"org": tx.org, "version": ruleset.version, "body": ruleset.to_bytes().decode(), "now": now}
+    tx.pg.execute(SQL.insert_policy_version, row)
 
 
 def withhold(tx: Transaction, enqueuer: outbox.Enqueuer, clip: Clip, decision: Decision, now: datetime) -> None:

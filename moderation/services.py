@@ -25,8 +25,8 @@ from moderation.layering import open_layers
 from moderation.loading import Kept, Loading
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
-from moderation.policy.loader import load_ruleset
 from moderation.postgres import Server
+from moderation.rulebook.book import Rulebook
 from moderation.sandbox import Sandbox
 from moderation.settings import Settings
 from moderation.store import Store
@@ -110,9 +110,15 @@ class Services:
         )
 
     @cached_property
+    def rulebook(self) -> Rulebook:
+        """Which rules judge; read anew when they change."""
+        return Rulebook(self.settings, self.database, self.clock)
+
+    @property
     def ruleset(self) -> Ruleset:
-        """The policies in force. Raises a listing of every finding when they cannot be used."""
-        return load_ruleset(self.settings.policies_dir())
+        """The rules that judge the default organisation's clips now. Raises Outage("policies") when there are none."""
+        with self.database.transaction() as tx:
+            return self.rulebook.standing(tx).rules.acting
 
     @cached_property
     def lexicon(self) -> WordLists:

@@ -215,6 +215,19 @@ class Rehearsing(BaseModel):
     processes: int = Field(default=2, ge=1, le=64)
 
 
+class Policies(BaseModel):
+    """Where the rules come from, and who may say what they are (docs/howto/change-policies-live.md)."""
+
+    #: The policy folder; without it the checkout's `policies/`, else the copy inside the wheel.
+    folder: Path | None = None
+    #: "file": the folder is the truth. "database": it seeds the first version, then the pointer is the truth.
+    mode: Literal["file", "database"] = "file"
+    #: In file mode, a folder whose rules are judged beside and never act.
+    shadow: Path | None = None
+    #: PEM file of the Ed25519 key that must have signed what is used; without it nothing is asked.
+    public_key: Path | None = None
+
+
 class GpuPack(BaseModel):
     """How the larger networks run, where `pack` is "gpu" (docs/howto/gpu-pack.md)."""
 
@@ -235,7 +248,7 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = "production"
     state: Path = Field(default_factory=default_state)
     models: Path = Field(default_factory=lambda: Path.home() / ".cache" / "countersign")
-    policies: Path | None = None
+    policies: Policies = Policies()
     #: Whether the optional pack of body parts looks too; build it with `moderation models build --pack bodyparts`.
     body_parts: bool = False
     #: Folder of calibrations; without it `calibrations/` of the state. Every machine needs the same files.
@@ -275,8 +288,8 @@ class Settings(BaseSettings):
         return self.gpu.lock or self.models / "gpu.lock.json"
 
     def policies_dir(self) -> Path:
-        """`MODERATION_POLICIES`, else the checkout's `policies/`, else the copy inside the wheel."""
-        if self.policies is not None:
-            return self.policies
+        """`MODERATION_POLICIES__FOLDER`, else the checkout's `policies/`, else the copy inside the wheel."""
+        if self.policies.folder is not None:
+            return self.policies.folder
         in_checkout = CHECKOUT / "policies"
         return in_checkout if in_checkout.is_dir() else Path(__file__).resolve().parent / "_policies"

@@ -136,8 +136,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "MODERATION_HOST": settings.host,
         "MODERATION_PORT": str(settings.port),
     }
-    if settings.policies is not None:
-        known["MODERATION_POLICIES"] = str(settings.policies.resolve())
+    if settings.policies.folder is not None:
+        known["MODERATION_POLICIES__FOLDER"] = str(settings.policies.folder.resolve())
     return known
 
 

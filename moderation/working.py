@@ -13,6 +13,8 @@ from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
 from moderation.pipeline import WORKFLOWS
+from moderation.rulebook import emergencies
+from moderation.rulebook.watching import kept_current
 from moderation.services import Services
 from moderation.steps import QUEUES, STEPS
 
@@ -63,7 +65,8 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
         services.probing = True
         threading.Thread(target=tend_detectors, args=(services, stop), name="probing", daemon=True).start()
     try:
-        sweep_until(services, engine, queues, stop)
+        with kept_current(services.rulebook, services.dsn):
+            sweep_until(services, engine, queues, stop)
     finally:
         engine.shutdown()
         attempt(lambda: heartbeat.leave(services, engine.executor_id))
@@ -92,6 +95,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (SWEEP_SECONDS, lambda: holding.resume_held(services)),
         (SWEEP_SECONDS, lambda: holding.resume_deliveries(services)),
         (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
+        (SWEEP_SECONDS, lambda: emergencies.expire(services)),
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),

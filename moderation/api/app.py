@@ -31,6 +31,7 @@ from moderation.api.rates import new_limiter
 from moderation.assembly import open_services
 from moderation.errors import Outage
 from moderation.keys import Principal
+from moderation.rulebook.watching import kept_current
 from moderation.services import Services
 from moderation.settings import Settings
 
@@ -136,6 +137,7 @@ def _open(stack: ExitStack, settings: Settings) -> Services:
     services = stack.enter_context(open_services(settings, sandbox_children=DECODERS, migrating=settings.development))
     uploads.sweep(services.scratch())
     _ = services.sandbox, services.store, services.mark_keys
+    stack.enter_context(kept_current(services.rulebook, services.dsn))
     return services
 
 

@@ -74,8 +74,11 @@ def _migrations(services: Services) -> None:
         raise Outage("database", "the schema is not current; run `moderation migrate`")
 
 
-def _policies(services: Services) -> None:
-    _ = services.ruleset
+def _policies(services: Services) -> str | None:
+    """Rules that cannot be used are worth a warning while those from before still judge."""
+    with services.database.transaction() as tx:
+        faults = services.rulebook.standing(tx).rules.faults
+    return "; ".join(faults) or None
 
 
 def _decoder(services: Services) -> str | None:
@@ -112,7 +115,7 @@ def certificate_days(services: Services) -> float:
 
 
 #: What stays true of a process once it was found true; looking costs more than a probe may.
-ONCE = frozenset({"migrations", "policies", "decoder"})
+ONCE = frozenset({"migrations", "decoder"})
 CHECKS: dict[str, Callable[[Services], str | None]] = {
     "database": _database,
     "migrations": _migrations,

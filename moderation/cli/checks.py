@@ -44,14 +44,18 @@ def check(
     from moderation.api.schemas import ClipMetadata, read_json  # noqa: PLC0415 (pulls in the whole pipeline)
     from moderation.assembly import open_services  # noqa: PLC0415
     from moderation.checking import check_file  # noqa: PLC0415
+    from moderation.policy.loader import load_ruleset  # noqa: PLC0415
     from moderation.verdicts import read_verdict  # noqa: PLC0415
 
     settings = with_models(local_settings())
     if policies is not None:
-        settings = settings.model_copy(update={"policies": policies.resolve()})
+        chosen = settings.policies.model_copy(update={"folder": policies.resolve(), "mode": "file"})
+        settings = settings.model_copy(update={"policies": chosen})
     submission = read_json(ClipMetadata, metadata(creator, prompt, cameo)).submission()
     with open_services(settings) as services:
         # Policies that cannot be used are the caller's to mend, no reason to hold a clip.
+        if settings.policies.mode == "file":
+            load_ruleset(settings.policies_dir())
         _ = services.ruleset
         try:
             clip = check_file(services, "default", "cli", file, submission)

@@ -16,6 +16,7 @@ import psycopg
 from moderation import heartbeat, intake
 from moderation.clips import SETTLED
 from moderation.clock import FixedClock
+from moderation.settings import Policies
 
 PROBLEM = "application/problem+json"
 
@@ -337,7 +338,7 @@ def test_ready_follows_the_probes_of_the_workers_that_look_at_clips(service):
 
 def test_not_ready_without_policies(run_app, tmp_path):
     (tmp_path / "empty").mkdir()
-    service = run_app(policies=tmp_path / "empty")
+    service = run_app(policies=Policies(folder=tmp_path / "empty"))
     ready = httpx.get(f"{service.url}/readyz")
     assert (ready.status_code, ready.json()["checks"]["policies"]["ready"]) == (503, False)
     assert ready.json()["checks"]["database"] == {"ready": True}

@@ -10,6 +10,7 @@ from moderation.assembly import open_services
 from moderation.checking import check_file
 from moderation.clips import Submission
 from moderation.db.clips import read_clip
+from moderation.settings import Policies
 from moderation.verdicts import read_verdict
 
 
@@ -46,7 +47,7 @@ def rules(tmp_path):
 
 
 def test_a_claim_is_noted_beside_what_was_seen_and_rules_may_ask_for_it(settings, embedded_pack, rules, drawn):
-    with open_services(settings.model_copy(update={"policies": rules})) as services:
+    with open_services(settings.model_copy(update={"policies": Policies(folder=rules)})) as services:
 
         def check(claims):
             clip = check_file(services, "default", "tester", drawn, Submission(creator="ana", claims=claims))

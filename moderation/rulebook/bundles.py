@@ -1,0 +1,132 @@
+"""The texts of a policy folder as one thing: read from a folder or an archive, laid out, compiled. No database."""
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from moderation.canonical import digest
+from moderation.errors import TooLarge, Unprocessable
+from moderation.policy.engine import Ruleset
+from moderation.policy.loader import UnusablePolicies, load_ruleset
+from moderation.policy.model import Finding
+
+#: What belongs to a policy folder besides YAML.
+SIGNATURE = "policies.sig"
+_SUFFIXES = frozenset({".yaml", ".yml", ".md", ".sig"})
+MAX_FILES = 1_500
+MAX_BYTES = 8 * 1024 * 1024
+MAX_DEPTH = 2
+
+Texts = Mapping[str, str]
+
+
+def read_texts(folder: Path) -> dict[str, str]:
+    """Every text of a policy folder by relative path: rules, cases, guidance, word lists, signature.
+
+    Raises Unprocessable for a folder that is none or holds what is no text, TooLarge beyond the bounds.
+    """
+    paths = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if _belongs(path, folder)]
+    read: dict[str, bytes] = {}
+    for path in paths:
+        with path.open("rb") as file:
+            read[path.relative_to(folder).as_posix()] = file.read(MAX_BYTES + 1)
+    return decoded(read)
+
+
+def _belongs(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    return path.suffix in _SUFFIXES and path.is_file() and not hidden
+
+
+def read_archive(archive: bytes) -> dict[str, str]:
+    """The texts of a zipped policy folder; a single folder around all of it is taken off.
+
+    Raises Unprocessable for what is no archive of texts, TooLarge beyond the bounds.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+            members = [member for member in zipped.infolist() if not member.is_dir()]
+            if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
+                raise TooLarge(f"at most {MAX_FILES} files and {MAX_BYTES} bytes", max_bytes=MAX_BYTES)
+            read = {member.filename: _unzipped(zipped, member) for member in members}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise Unprocessable("this is no zip archive that can be read") from error
+    return decoded(_unwrapped(read))
+
+
+def _unzipped(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    # What the archive says of its sizes is not to be believed.
+    with zipped.open(member) as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _unwrapped(read: dict[str, bytes]) -> dict[str, bytes]:
+    tops = {name.partition("/")[0] for name in read}
+    if len(tops) != 1 or any("/" not in name for name in read):
+        return read
+    return {name.partition("/")[2]: content for name, content in read.items()}
+
+
+def decoded(read: Mapping[str, bytes]) -> dict[str, str]:
+    """Texts from bytes, each with a name that stays inside a folder. Raises Unprocessable, TooLarge."""
+    if len(read) > MAX_FILES or sum(map(len, read.values())) > MAX_BYTES:
+        raise TooLarge(f"a policy folder has at most {MAX_FILES} files and {MAX_BYTES} bytes", max_bytes=MAX_BYTES)
+    texts = {}
+    for name, content in sorted(read.items()):
+        demand_name(name)
+        try:
+            texts[name] = content.decode()
+        except UnicodeDecodeError as error:
+            raise Unprocessable(f"{name} is not UTF-8 text") from error
+    if not texts:
+        raise Unprocessable("there is no policy text here")
+    return texts
+
+
+def demand_name(name: str) -> None:
+    """Refuse a path that leaves its folder, hides, or names no text. Raises Unprocessable."""
+    path = PurePosixPath(name)
+    fine = (
+        name == path.as_posix()
+        and not path.is_absolute()
+        and len(path.parts) <= MAX_DEPTH
+        and path.suffix in _SUFFIXES
+        and all(part.isprintable() and part[0] not in "._" and "\\" not in part for part in path.parts)
+    )
+    if not fine:
+        raise Unprocessable(f"`{name[:100]}` is no file of a policy folder: AREA/NAME.yaml, AREA/guidance.LANGUAGE.md")
+
+
+def digest_of(texts: Texts) -> str:
+    """SHA-256 (hex) over every text but the signature."""
+    return digest({name: text for name, text in texts.items() if name != SIGNATURE})
+
+
+@contextmanager
+def laid_out(texts: Texts) -> Iterator[Path]:
+    """The texts as a folder, while the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="policies-") as name:
+        folder = Path(name)
+        for relative, text in texts.items():
+            path = folder / relative
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+        yield folder
+
+
+def compile_texts(texts: Texts) -> Ruleset:
+    """The ruleset these texts make. Raises UnusablePolicies with every finding, by relative path."""
+    with laid_out(texts) as folder:
+        try:
+            return load_ruleset(folder)
+        except UnusablePolicies as error:
+            raise UnusablePolicies(relative(error.findings, folder)) from error
+
+
+def relative(findings: list[Finding], folder: Path) -> list[Finding]:
+    """Findings without the place where the texts happened to lie."""
+    return [replace(finding, path=finding.path.removeprefix(str(folder)).lstrip("/")) for finding in findings]
