@@ -6,7 +6,22 @@ from typing import Literal
 from uuid_utils import uuid7
 
 Kind = Literal[
-    "clip", "case", "per", "dec", "evt", "grant", "rev", "key", "hook", "dlv", "enr", "aud", "hlist", "pol", "emg"
+    "clip",
+    "case",
+    "per",
+    "dec",
+    "evt",
+    "grant",
+    "rev",
+    "key",
+    "hook",
+    "dlv",
+    "enr",
+    "aud",
+    "hlist",
+    "pol",
+    "emg",
+    "job",
 ]
 
 

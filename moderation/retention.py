@@ -31,6 +31,7 @@ def _sweep_rows(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> d
         "idempotency_keys": SQL.delete_idempotency_keys,
         "stages": SQL.delete_stages,
         "deliveries": SQL.delete_deliveries,
+        "policy_jobs": SQL.delete_policy_jobs,
     }
     return {
         table: tx.pg.execute(statement, {"before": now - keep[table]}).rowcount

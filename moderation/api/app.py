@@ -18,6 +18,7 @@ from moderation.api import (
     health,
     media,
     openapi,
+    policies,
     problems,
     resolution,
     reviews,
@@ -47,6 +48,7 @@ a clip are milliseconds from the first displayed frame, boxes are 0 to 1 in disp
 TAGS = [
     {"name": "clips", "description": "Clips and what became of them."},
     {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
+    {"name": "policies", "description": "The rules: bundles on their way, what is in force, break-glass."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
     {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
     {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
@@ -77,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    for module in (clips, media, events, reviews, verify, resolution, webhooks, health):
+    for module in (clips, media, events, reviews, policies, verify, resolution, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

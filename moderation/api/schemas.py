@@ -152,6 +152,51 @@ class BindingQuery(Strict):
     value: Annotated[Line, Field(max_length=200)]
 
 
+Why = Annotated[Text, Field(max_length=2000)]
+
+
+class PolicyTexts(Strict):
+    """A policy folder: each text by its path, such as `vocabulary.yaml`, `AREA/policy.yaml`, `AREA/cases.yaml`."""
+
+    texts: Annotated[dict[str, str], Field(min_length=1, max_length=1500)] = Field(
+        examples=[{"vocabulary.yaml": "signals: …", "explicit/policy.yaml": "language: 1\n…"}]
+    )
+    note: Why = Field("", description="What this is about, for whoever approves it.")
+
+
+class PolicyStep(Strict):
+    """Why a step is taken; kept beside it."""
+
+    why: Why = ""
+
+
+class EnforcedShare(PolicyStep):
+    """How many clips in a hundred a bundle judges."""
+
+    percent: Annotated[int, Field(ge=1, le=100)] = Field(examples=[10])
+
+
+class RollBack(PolicyStep):
+    """Which earlier full bundle shall judge again; without one the last."""
+
+    bundle: Line | None = None
+
+
+class BreakGlass(Strict):
+    """An area of rules to lay over those in force, at once and for a day. It can only make things stricter."""
+
+    policy: Annotated[str, Field(min_length=1, max_length=262_144)] = Field(description="The text of a policy.yaml.")
+    why: Annotated[Text, Field(min_length=1, max_length=2000)]
+
+
+class BacktestQuery(Strict):
+    """Which stored records to judge."""
+
+    since: Annotated[Line, Field(max_length=40)] = "30d"
+    until: Annotated[Line, Field(max_length=40)] | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+
+
 class Endpoint(Strict):
     """Where events go."""
 

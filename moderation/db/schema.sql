@@ -268,6 +268,19 @@ create table moderation.shadow_decisions (
 );
 create index shadow_decisions_compared on moderation.shadow_decisions (org_id, base, created_at);
 
+-- Long looks at a bundle (its cases' worth, a backtest) on behalf of somebody. Silent too long, the job is lost.
+create table moderation.policy_jobs (
+  org_id text not null,
+  job_id text primary key,
+  bundle_id text not null references moderation.policy_bundles,
+  kind text not null check (kind in ('check', 'backtest')),
+  state text not null default 'running' check (state in ('running', 'done', 'failed')),
+  body jsonb not null default '{}',          -- how far it is; in the end, what came out
+  started_by text not null,
+  started_at timestamptz not null,
+  seen_at timestamptz not null
+);
+
 -- A bundle's texts, version and author are for ever; only how far it has come may change.
 create function moderation.refuse_rewriting() returns trigger language plpgsql
   as $$ begin
@@ -611,7 +624,7 @@ insert into moderation.retention values
   ('clips', 'clip'), ('idempotency_keys', 'operational'), ('mark_payloads', 'permanent'), ('stages', 'operational'),
   ('analyses', 'clip'), ('renditions', 'clip'), ('facts', 'clip'), ('policy_versions', 'permanent'),
   ('policy_bundles', 'permanent'), ('policy_steps', 'permanent'), ('policy_pointers', 'permanent'),
-  ('emergency_rules', 'permanent'), ('shadow_decisions', 'clip'),
+  ('emergency_rules', 'permanent'), ('policy_jobs', 'operational'), ('shadow_decisions', 'clip'),
   ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
   ('fingerprints', 'clip'), ('hash_lists', 'permanent'), ('hash_entries', 'permanent'), ('clip_prints', 'clip'),
   ('hash_sweeps', 'operational'),

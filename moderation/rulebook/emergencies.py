@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SQL = queries("policies")
 LASTS = timedelta(hours=24)
 #: All that an emergency area may hold. Whatever else the language has (exceptions, overlays, macros) might loosen.
-HEAD = frozenset({"language", "owner", "description", "queue", "on_undetermined", "rules"})
+HEAD = frozenset({"language", "owner", "description", "queue", "requires", "on_undetermined", "rules"})
 RULE = frozenset({"rule", "description", "when", "then", "on_undetermined"})
 THEN = frozenset({"outcome", "reasons", "notes", "queue", "priority", "audience"})
 
@@ -127,6 +127,8 @@ def demand_only_rules(text: str) -> None:
     except source.SourceError as error:
         raise UnusablePolicies([error.finding]) from error
     findings = _strange(tree, HEAD)
+    # What is required and missing holds a clip before any rule speaks: that is for the rules in force to say.
+    findings += [_finding(needed, "`requires` stays empty") for needed in _items(tree, "requires")]
     for rule in _items(tree, "rules"):
         findings += _strange(rule, RULE)
         findings += [found for then in _values(rule, "then") for found in _strange(then, THEN)]
@@ -136,12 +138,12 @@ def demand_only_rules(text: str) -> None:
 
 def _strange(node: source.Node, allowed: frozenset[str]) -> list[Finding]:
     entries = node.entries if isinstance(node, source.Mapping) else ()
-    said = "emergency rules may only add rules"
-    return [
-        Finding(path=POLICY, line=key.line, column=key.column, code="not-stricter", message=f"no `{key.value}`: {said}")
-        for key, _ in entries
-        if str(key.value) not in allowed
-    ]
+    return [_finding(key, f"no `{key.value}` here") for key, _ in entries if str(key.value) not in allowed]
+
+
+def _finding(node: source.Node, message: str) -> Finding:
+    said = f"{message}: emergency rules may only add rules"
+    return Finding(path=POLICY, line=node.line, column=node.column, code="not-stricter", message=said)
 
 
 def _values(node: source.Node, name: str) -> list[source.Node]:

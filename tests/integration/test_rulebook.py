@@ -52,6 +52,7 @@ language: 1
 owner: on call
 description: until morning
 queue: explicit
+requires: []
 rules:
   - rule: everything_doubtful
     when: {signal: explicit.score, at_least: 0.05}
@@ -334,8 +335,9 @@ def test_emergency_rules_end_when_somebody_says_so_and_are_still_seen(deployed):
     ],
 )
 def test_emergency_rules_only_add(deployed, line):
+    text = EMERGENCY.replace("requires: []", line if "requires" in line else f"requires: []\n{line}")
     with pytest.raises(UnusablePolicies) as refused:
-        emergencies.break_glass(deployed, ORG, f"{line}\n{EMERGENCY}", by="ana", why="a wave")
+        emergencies.break_glass(deployed, ORG, text, by="ana", why="a wave")
     assert refused.value.findings[0].code == "not-stricter"
 
 

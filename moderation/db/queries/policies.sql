@@ -115,3 +115,14 @@ select s.bundle_id from moderation.policy_steps s, moderation.policy_pointers p
 where p.org_id = %(org)s and s.org_id = %(org)s and s.step in ('full', 'rolled_back', 'seeded')
   and s.bundle_id <> p.acting
 order by s.step_id desc limit 1;
+
+-- name: insert_job
+insert into moderation.policy_jobs (org_id, job_id, bundle_id, kind, started_by, started_at, seen_at)
+values (%(org)s, %(job)s, %(bundle)s, %(kind)s, %(by)s, %(now)s, %(now)s);
+
+-- name: job_seen
+update moderation.policy_jobs set state = %(state)s, body = %(body)s, seen_at = %(now)s where job_id = %(job)s;
+
+-- name: job
+select job_id, bundle_id, kind, state, body, started_by, started_at, seen_at
+from moderation.policy_jobs where job_id = %(job)s;

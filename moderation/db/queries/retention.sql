@@ -39,3 +39,6 @@ where s.clip_id = c.clip_id and s.started_at < %(before)s
 
 -- name: delete_deliveries
 delete from moderation.deliveries where state <> 'pending' and next_at < %(before)s;
+
+-- name: delete_policy_jobs
+delete from moderation.policy_jobs where seen_at < %(before)s;

@@ -7,7 +7,7 @@ from alembic import op
 revision = "0008"
 down_revision: str | None = "0007"
 
-TABLES = ("shadow_decisions", "emergency_rules", "policy_pointers", "policy_steps", "policy_bundles")
+TABLES = ("shadow_decisions", "policy_jobs", "emergency_rules", "policy_pointers", "policy_steps", "policy_bundles")
 
 
 def upgrade() -> None:

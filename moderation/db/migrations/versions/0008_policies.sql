@@ -76,6 +76,19 @@ create table moderation.shadow_decisions (
 );
 create index shadow_decisions_compared on moderation.shadow_decisions (org_id, base, created_at);
 
+-- Long looks at a bundle (its cases' worth, a backtest) on behalf of somebody. Silent too long, the job is lost.
+create table moderation.policy_jobs (
+  org_id text not null,
+  job_id text primary key,
+  bundle_id text not null references moderation.policy_bundles,
+  kind text not null check (kind in ('check', 'backtest')),
+  state text not null default 'running' check (state in ('running', 'done', 'failed')),
+  body jsonb not null default '{}',          -- how far it is; in the end, what came out
+  started_by text not null,
+  started_at timestamptz not null,
+  seen_at timestamptz not null
+);
+
 -- A bundle's texts, version and author are for ever; only how far it has come may change.
 create function moderation.refuse_rewriting() returns trigger language plpgsql
   as $$ begin
@@ -101,11 +114,11 @@ alter table moderation.workers add column policies jsonb not null default '{}';
 
 insert into moderation.retention values
   ('policy_bundles', 'permanent'), ('policy_steps', 'permanent'), ('policy_pointers', 'permanent'),
-  ('emergency_rules', 'permanent'), ('shadow_decisions', 'clip');
+  ('emergency_rules', 'permanent'), ('policy_jobs', 'operational'), ('shadow_decisions', 'clip');
 do $$
 declare t text;
 begin
-  foreach t in array array['policy_bundles', 'policy_steps', 'policy_pointers', 'emergency_rules', 'shadow_decisions']
+  foreach t in array array['policy_bundles', 'policy_steps', 'policy_pointers', 'emergency_rules', 'policy_jobs', 'shadow_decisions']
   loop
     execute format('alter table moderation.%I enable row level security', t);
     execute format('create policy own_organisation on moderation.%I to moderation_app
@@ -114,6 +127,7 @@ begin
 end $$;
 grant select, insert, update on moderation.policy_bundles, moderation.policy_pointers, moderation.emergency_rules
   to moderation_app;
+grant select, insert, update, delete on moderation.policy_jobs to moderation_app;
 grant select, insert on moderation.policy_steps to moderation_app;
 grant select, insert, update, delete on moderation.shadow_decisions to moderation_app;
 grant usage on all sequences in schema moderation to moderation_app;
