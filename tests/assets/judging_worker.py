@@ -1,0 +1,67 @@
+"""A worker process for tests of hot reload: judges clips of its own, one after the other, until a file says stop.
+
+Settings come from the environment. Arguments: its name, the file that says stop, the file to note judgements in.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from moderation.assembly import open_services
+from moderation.hashlists.prints import ClipPrint
+from moderation.ids import new_id
+from moderation.judging import judge
+from moderation.rulebook.watching import kept_current
+from moderation.scoring import Analysis
+from moderation.settings import Settings
+
+ORG = "default"
+NO_FRAMES = ClipPrint(
+    times=np.zeros(0, np.int32), quality=np.zeros(0, np.uint8), hashes=np.zeros((0, 8, 32), np.uint8), plain=0
+)
+SIGNAL = {"state": "measured", "model": "m", "version": "1", "calibration": "none", "note": ""}
+
+
+def add_clip(services, analysis, clip):
+    """A clip that was looked at and waits to be judged."""
+    now = services.clock.now()
+    row = {"org": ORG, "clip": clip, "now": now, "detectors": services.detectors_hash, "body": analysis.to_text()}
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute(
+            "insert into moderation.clips (org_id, clip_id, status, probe, created_at, updated_at) "
+            "values (%(org)s, %(clip)s, 'processing', '{\"duration_ms\": 1000}', %(now)s, %(now)s)",
+            row,
+        )
+        tx.pg.execute(
+            "insert into moderation.clip_prints (org_id, clip_id, hashes, body, created_at) "
+            "values (%s, %s, '', %s, %s)",
+            (ORG, clip, NO_FRAMES.to_bytes(), now),
+        )
+        tx.pg.execute(
+            "insert into moderation.analyses (org_id, clip_id, detectors, gallery, body, created_at) "
+            "select %(org)s, %(clip)s, %(detectors)s, version::text, %(body)s, %(now)s "
+            "from moderation.galleries where org_id = %(org)s",
+            row,
+        )
+
+
+def main(name, stop, notes):
+    with open_services(Settings(), migrating=False) as services, kept_current(services.rulebook, services.dsn):
+        signals = {signal: {**SIGNAL, "samples": [[0, 0.01, None]]} for signal in services.ruleset.required}
+        analysis = Analysis(signals=signals, faces=[], seen_ms=[0, 500])
+        with notes.open("a") as log:
+            while not stop.exists():
+                clip = new_id("clip")
+                add_clip(services, analysis, clip)
+                began = time.time()
+                answer = judge(services, ORG, clip, 1, "1")
+                note = {"worker": name, "clip": clip, "began": began, "ended": time.time(), "answer": answer}
+                log.write(json.dumps(note) + "\n")
+                log.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

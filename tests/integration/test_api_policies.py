@@ -1,0 +1,153 @@
+"""Policies over HTTP: a bundle's way by two people, what is in force, break-glass, and who may not."""
+
+import io
+import zipfile
+
+import pytest
+
+from moderation.policy.vocabulary import render
+from moderation.settings import Policies
+
+AREA = """\
+language: 1
+owner: somebody
+description: for a test
+queue: explicit
+requires: []
+rules:
+  - rule: seen
+    when: {{signal: explicit.score, at_least: {threshold}}}
+    then: {{outcome: review, reasons: [explicit_content]}}
+"""
+CASES = """\
+cases:
+  - case: well above
+    given: {{signals: {{explicit.score: "{above}x8"}}}}
+    must_fire: [seen]
+    expect: {{outcome: review}}
+  - case: just below
+    given: {{signals: {{explicit.score: "{below}x8"}}}}
+    must_not_fire: [seen]
+"""
+EMERGENCY = AREA.format(threshold=0.05).replace("rule: seen", "rule: doubtful")
+
+
+def texts(threshold: float = 0.5) -> dict[str, str]:
+    guidance = {f"area/guidance.{language}.md": "Look closely.\n" for language in ("en", "fr", "ar")}
+    cases = CASES.format(above=threshold, below=round(threshold - 0.01, 2))
+    rules = AREA.format(threshold=threshold)
+    return {"vocabulary.yaml": render(), "area/policy.yaml": rules, "area/cases.yaml": cases, **guidance}
+
+
+@pytest.fixture
+def service(run_app, tmp_path):
+    """A service whose rules are in the database, seeded from a folder of one rule."""
+    for name, text in texts().items():
+        (tmp_path / "policies" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "policies" / name).write_text(text)
+    return run_app(policies=Policies(folder=tmp_path / "policies", mode="database"))
+
+
+def test_a_bundle_takes_two_people_and_is_in_force_at_once(service):
+    ana, ben = (service.with_scopes("policy", principal=name) for name in ("ana", "ben"))
+    before = ana.get("/v1/policies").json()
+    assert (before["mode"], before["faults"], before["candidate"]) == ("database", [], None)
+    made = ana.post("/v1/policies/bundles", json={"texts": texts(0.6), "note": "less noise"})
+    assert (made.status_code, made.json()["state"]) == (201, "draft")
+    at = made.headers["location"]
+    assert ana.get(f"{at}/texts").json()["texts"] == texts(0.6)
+    assert ana.post(f"{at}/enforce", json={"percent": 10}).status_code == 409
+    assert ana.post(f"{at}/propose").json()["state"] == "proposed"
+    refused = ana.post(f"{at}/approve")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert ben.post(f"{at}/approve", json={"why": "looked at"}).json()["approved_by"] == "ben"
+    assert ben.post(f"{at}/shadow").json()["state"] == "shadow"
+    assert ana.get("/v1/policies").json()["shadow"]["bundle"] == made.json()["id"]
+    assert ana.post(f"{at}/enforce", json={"percent": 0}).status_code == 422
+    assert ana.post(f"{at}/enforce", json={"percent": 25}).json()["state"] == "enforcing"
+    assert ana.get("/v1/policies").json()["candidate"]["percent"] == 25
+    assert ana.get(f"{at}/comparison").json()["judged"] == 0
+    assert ana.post(f"{at}/enforce", json={"percent": 100}).json()["state"] == "full"
+    after = ana.get("/v1/policies").json()
+    assert (after["acting"]["version"], after["judging"]) == (made.json()["version"],) * 2
+    back = ana.post("/v1/policies/rollback", json={"why": "too strict"}).json()
+    assert ana.get("/v1/policies").json()["judging"] == back["version"] == before["judging"]
+    steps = ana.get(at).json()["steps"]
+    assert [(step["step"], step["actor"], step["why"]) for step in steps][:3] == [
+        ("drafted", "ana", "less noise"),
+        ("proposed", "ana", ""),
+        ("approved", "ben", "looked at"),
+    ]
+    listed = ana.get("/v1/policies/bundles", params={"limit": 1}).json()
+    assert [item["id"] for item in listed["items"]] == [made.json()["id"]]
+    rest = ana.get("/v1/policies/bundles", params={"cursor": listed["next_cursor"]}).json()
+    assert ([item["author"] for item in rest["items"]], rest["next_cursor"]) == (["folder"], None)
+
+
+def test_what_is_faulty_is_refused_with_its_places(service):
+    client = service.with_scopes("policy")
+    bad = {**texts(), "area/policy.yaml": AREA.format(threshold=0.5).replace("explicit.score", "explicit.scroe")}
+    for path in ("/v1/policies/bundles", "/v1/policies/test"):
+        refused = client.post(path, json={"texts": bad})
+        assert (refused.status_code, refused.json()["code"]) == (422, "policies")
+        (finding,) = refused.json()["findings"]
+        assert (finding["path"], finding["line"], finding["code"]) == ("area/policy.yaml", 8, "unknown-signal")
+    found = client.post("/v1/policies/lint", json={"texts": bad}).json()["findings"]
+    assert [finding["code"] for finding in found] == ["unknown-signal"]
+    report = client.post("/v1/policies/test", json={"texts": texts()}).json()
+    assert (report["cases"], report["failed"]) == (2, 0)
+
+
+def test_a_folder_comes_as_an_archive_too(service):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in texts(0.7).items():
+            archive.writestr(f"policies/{name}", text)
+    headers = {"Content-Type": "application/zip"}
+    client = service.with_scopes("policy")
+    made = client.post("/v1/policies/bundles", content=packed.getvalue(), headers=headers, params={"note": "zipped"})
+    assert (made.status_code, made.json()["note"]) == (201, "zipped")
+    assert client.get(f"{made.headers['location']}/texts").json()["texts"] == texts(0.7)
+
+
+def test_breaking_the_glass_over_http(service):
+    ana, ben = (service.with_scopes("policy", principal=name) for name in ("ana", "ben"))
+    base = ana.get("/v1/policies").json()["judging"]
+    loose = ana.post("/v1/policies/break-glass", json={"policy": f"exceptions: []\n{EMERGENCY}", "why": "now"})
+    assert (loose.status_code, loose.json()["findings"][0]["code"]) == (422, "not-stricter")
+    laid = ana.post("/v1/policies/break-glass", json={"policy": EMERGENCY, "why": "a wave"})
+    assert (laid.status_code, laid.json()["state"]) == (201, "live")
+    state = ben.get("/v1/policies").json()
+    assert state["judging"] != base
+    assert [each["id"] for each in state["emergencies"]] == [laid.json()["id"]]
+    pending = ben.get("/v1/policies/break-glass", params={"pending": True}).json()["items"]
+    assert [(each["id"], each["why"]) for each in pending] == [(laid.json()["id"], "a wave")]
+    at = f"/v1/policies/break-glass/{laid.json()['id']}"
+    assert ana.post(f"{at}/confirm").status_code == 403
+    assert ben.post(f"{at}/confirm").json()["settled_by"] == "ben"
+    assert ben.post(f"{at}/end").json()["state"] == "ended"
+    assert ana.get("/v1/policies").json()["judging"] == base
+    assert ana.post(f"{at}/end").status_code == 409
+
+
+def test_policies_take_their_scope(service):
+    other = service.with_scopes("read", "review", "admin")
+    for method, path in (
+        ("GET", "/v1/policies"),
+        ("GET", "/v1/policies/bundles"),
+        ("POST", "/v1/policies/bundles"),
+        ("POST", "/v1/policies/lint"),
+        ("POST", "/v1/policies/rollback"),
+        ("POST", "/v1/policies/break-glass"),
+    ):
+        assert other.request(method, path, json={"texts": {}}).status_code == 403, path
+    assert service.with_headers().get("/v1/policies").status_code == 401
+
+
+def test_an_organisation_sees_its_own_policies_only(service):
+    with service.services.database.system_transaction() as tx:
+        tx.pg.execute("insert into moderation.organisations (org_id) values ('other')")
+    mine = service.with_scopes("policy").post("/v1/policies/bundles", json={"texts": texts(0.6)})
+    theirs = service.of_organisation("other")
+    assert theirs.get(mine.headers["location"]).status_code == 404
+    assert theirs.post(f"{mine.headers['location']}/propose").status_code == 404
