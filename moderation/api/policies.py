@@ -139,7 +139,7 @@ def shadow(bundle_id: str, services: Services_, principal: PolicyLead, step: Pol
 
 @router.post("/bundles/{bundle_id}/enforce")
 def enforce(bundle_id: str, services: Services_, principal: PolicyLead, share: EnforcedShare) -> Response:
-    """Let a bundle judge so many per cent of the clips; 100 is all. Looks at its cases first, which may take a while."""
+    """Let a bundle judge so many per cent of the clips; 100 is all. First its cases are looked at."""
     act = act_of(principal, share)
     return JSONResponse(line(lifecycle.enforce(services, principal.org, bundle_id, share.percent, act)))
 
