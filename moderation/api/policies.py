@@ -18,10 +18,9 @@ from moderation.api.schemas import (
 )
 from moderation.errors import Unprocessable
 from moderation.keys import Principal
-from moderation.policy.cases import run_folder
 from moderation.policy.lint import lint
 from moderation.rulebook import emergencies, lifecycle, overview, shadowing
-from moderation.rulebook.activation import completed
+from moderation.rulebook.activation import examined
 from moderation.rulebook.bundles import laid_out, read_archive, relative
 from moderation.rulebook.lifecycle import Act, Bundle
 from moderation.rulebook.pointers import stored_texts
@@ -111,12 +110,13 @@ def find_faults(_: Services_, __: PolicyLead, handed: HandedIn_) -> Response:
 
 
 @router.post("/test")
-def run_cases(services: Services_, _: PolicyLead, handed: HandedIn_) -> Response:
-    """Run the cases of texts without keeping them."""
-    with laid_out(completed(handed.texts, services.settings.policies_dir())) as folder:
-        report = run_folder(folder, services.settings.models)
-        found = relative(list(report.findings), folder)
-    return JSONResponse({**report.to_json(), "findings": [finding.to_json() for finding in found]})
+def run_cases(
+    services: Services_, _: PolicyLead, handed: HandedIn_, *, mutants: Annotated[bool, Query()] = False
+) -> Response:
+    """Run the cases of texts without keeping them: what fails, what they cover; with `mutants` what they prove."""
+    settings = services.settings
+    found = examined(handed.texts, settings.policies_dir(), settings.models, mutants=mutants)
+    return JSONResponse(found.to_json())
 
 
 @router.post("/bundles/{bundle_id}/propose")

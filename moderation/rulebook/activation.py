@@ -1,11 +1,9 @@
 """What stands against switching a bundle on: its lint, its cases, and how well they hold its rules."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
-from moderation.policy.cases import run_folder
+from moderation.policy.examination import Examination, examine_folder
 from moderation.policy.lint import lint
 from moderation.policy.model import Finding
 from moderation.rulebook.bundles import Texts, laid_out, relative
@@ -14,30 +12,19 @@ from moderation.rulebook.bundles import Texts, laid_out, relative
 _WORDS = ("words", (LEXICON_FILE, PROTOTYPES_FILE))
 
 
-class Demand(Protocol):
-    """Finds what keeps a policy folder from being switched on; `models` is where the packs of weights are."""
-
-    def __call__(self, directory: Path, models: Path | None, /) -> Sequence[Finding]: ...
-
-
-def failed_cases(directory: Path, models: Path | None) -> Sequence[Finding]:
-    """Cases that come out otherwise than they say."""
-    return run_folder(directory, models).findings
-
-
-#: Asked in this order after the lint; the first with findings ends it.
-DEMANDS: list[Demand] = [failed_cases]
-
-
 def faults_of(texts: Texts, own_folder: Path, models: Path | None) -> list[Finding]:
-    """Every reason not to let these texts act; none means they may. May take as long as all cases many times over."""
+    """Every reason not to let these texts act; none means they may. May take as long as all cases many times over.
+
+    `models` is where the packs of weights are, for cases with texts.
+    """
     with laid_out(completed(texts, own_folder)) as folder:
-        findings = list(lint(folder))
-        for demand in DEMANDS:
-            if findings:
-                break
-            findings = list(demand(folder, models))
-        return relative(findings, folder)
+        return relative(lint(folder) or examine_folder(folder, models).faults(), folder)
+
+
+def examined(texts: Texts, own_folder: Path, models: Path | None, *, mutants: bool) -> Examination:
+    """What the cases of these texts prove. Raises UnusablePolicies."""
+    with laid_out(completed(texts, own_folder)) as folder:
+        return examine_folder(folder, models, mutants=mutants)
 
 
 def completed(texts: Texts, own_folder: Path) -> dict[str, str]:

@@ -108,23 +108,23 @@ def digest_of(texts: Texts) -> str:
 
 @contextmanager
 def laid_out(texts: Texts) -> Iterator[Path]:
-    """The texts as a folder, while the block lasts."""
+    """The texts as a folder, while the block lasts; UnusablePolicies raised inside names paths within it."""
     with tempfile.TemporaryDirectory(prefix="policies-") as name:
         folder = Path(name)
         for relative, text in texts.items():
             path = folder / relative
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-        yield folder
+        try:
+            yield folder
+        except UnusablePolicies as error:
+            raise UnusablePolicies(relative(error.findings, folder)) from error
 
 
 def compile_texts(texts: Texts) -> Ruleset:
     """The ruleset these texts make. Raises UnusablePolicies with every finding, by relative path."""
     with laid_out(texts) as folder:
-        try:
-            return load_ruleset(folder)
-        except UnusablePolicies as error:
-            raise UnusablePolicies(relative(error.findings, folder)) from error
+        return load_ruleset(folder)
 
 
 def relative(findings: list[Finding], folder: Path) -> list[Finding]:

@@ -96,6 +96,8 @@ def test_what_is_faulty_is_refused_with_its_places(service):
     assert [finding["code"] for finding in found] == ["unknown-signal"]
     report = client.post("/v1/policies/test", json={"texts": texts()}).json()
     assert (report["cases"], report["failed"]) == (2, 0)
+    proven = client.post("/v1/policies/test", json={"texts": texts()}, params={"mutants": True}).json()
+    assert proven["mutation"]["killed"] == proven["mutation"]["mutants"] > 0
 
 
 def test_a_folder_comes_as_an_archive_too(service):

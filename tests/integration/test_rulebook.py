@@ -39,12 +39,12 @@ rules:
 """
 CASES = """\
 cases:
-  - case: there
-    given: {signals: {explicit.score: "0.99x8"}}
+  - case: just there
+    given: {{signals: {{explicit.score: "{above}x8"}}}}
     must_fire: [seen]
-    expect: {outcome: review}
-  - case: not there
-    given: {signals: {explicit.score: "0.01x8"}}
+    expect: {{outcome: review}}
+  - case: nearly there
+    given: {{signals: {{explicit.score: "{below}x8"}}}}
     must_not_fire: [seen]
 """
 EMERGENCY = """\
@@ -63,7 +63,8 @@ rules:
 def texts(threshold: float = 0.5) -> dict[str, str]:
     guidance = {f"area/guidance.{language}.md": "Look closely.\n" for language in ("en", "fr", "ar")}
     rules = AREA.format(threshold=threshold)
-    return {"vocabulary.yaml": render(), "area/policy.yaml": rules, "area/cases.yaml": CASES, **guidance}
+    cases = CASES.format(above=threshold, below=round(threshold - 0.01, 2))
+    return {"vocabulary.yaml": render(), "area/policy.yaml": rules, "area/cases.yaml": cases, **guidance}
 
 
 def write(folder: Path, content: dict[str, str]) -> None:
@@ -219,6 +220,19 @@ def test_what_its_cases_do_not_hold_is_not_enforced(deployed):
         lifecycle.enforce(deployed, ORG, bundle.bundle_id, 10, ANA)
     (finding,) = refused.value.params["findings"]
     assert (finding["code"], finding["path"]) == ("no-guidance", "area/guidance.fr.md")
+    assert deployed.state(bundle) == "shadow"
+
+
+def test_what_its_cases_would_not_notice_is_not_enforced(deployed):
+    lax = {**texts(0.6), "area/cases.yaml": CASES.format(above=0.99, below=0.01)}
+    bundle = lifecycle.hand_in(deployed, ORG, lax, ANA)
+    lifecycle.propose(deployed, ORG, bundle.bundle_id, ANA)
+    lifecycle.approve(deployed, ORG, bundle.bundle_id, BEN)
+    lifecycle.shadow(deployed, ORG, bundle.bundle_id, ANA)
+    for _ in range(2):
+        with pytest.raises(lifecycle.NotReady) as refused:
+            lifecycle.enforce(deployed, ORG, bundle.bundle_id, 100, ANA)
+    assert {finding["path"] for finding in refused.value.params["findings"]} == {"area/policy.yaml"}
     assert deployed.state(bundle) == "shadow"
 
 
