@@ -22,6 +22,7 @@ from moderation.api import (
     problems,
     resolution,
     reviews,
+    statements,
     uploads,
     verify,
     webhooks,
@@ -79,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    for module in (clips, media, events, reviews, policies, verify, resolution, webhooks, health):
+    for module in (clips, media, events, statements, reviews, policies, verify, resolution, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

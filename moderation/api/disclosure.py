@@ -1,4 +1,4 @@
-"""What a caller may not see of a clip: that a hash list knew it. Only specialists are told."""
+"""What a caller may not see: that a hash list knew a clip (specialists only), and how rules came to their answer."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -7,6 +7,10 @@ from moderation.keys import Principal
 
 KNOWN_ILLEGAL = "known_illegal"
 SPECIALIST = "specialist"
+#: Who may see the trace: thresholds and values tell how to get around a rule.
+INSIDERS = ("audit", "policy", "review", "specialist", "admin")
+#: What everybody else sees of a decision's body.
+PUBLIC = ("outcome", "reasons", "notes", "audience", "policy_version", "decided_by")
 
 
 def disclose(document: dict[str, object], principal: Principal) -> dict[str, object]:
@@ -19,10 +23,14 @@ def disclose(document: dict[str, object], principal: Principal) -> dict[str, obj
 
 
 def disclose_decision(body: dict[str, object], principal: Principal) -> dict[str, object]:
-    """A stored decision for this principal, as in `disclose`."""
-    if principal.may(SPECIALIST) or not _secret(body):
+    """A stored decision for this principal, as in `disclose`; the trace for those who work with it."""
+    secret = _secret(body) and not principal.may(SPECIALIST)
+    if not principal.may(*INSIDERS):
+        body = {name: body[name] for name in PUBLIC if name in body}
+    if not secret:
         return body
-    return body | {"reasons": [], "lesser": [], "notes": [], "queue": None, "trace": []}
+    hidden = {"reasons": [], "lesser": [], "notes": [], "queue": None, "trace": []}
+    return body | {name: value for name, value in hidden.items() if name in body}
 
 
 def _secret(decision: Mapping[str, object]) -> bool:
