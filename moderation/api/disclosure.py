@@ -29,7 +29,7 @@ def disclose_decision(body: dict[str, object], principal: Principal) -> dict[str
         body = {name: body[name] for name in PUBLIC if name in body}
     if not secret:
         return body
-    hidden = {"reasons": [], "lesser": [], "notes": [], "queue": None, "trace": []}
+    hidden: dict[str, object] = {"reasons": [], "lesser": [], "notes": [], "queue": None, "trace": []}
     return body | {name: value for name, value in hidden.items() if name in body}
 
 

@@ -109,10 +109,10 @@ def digest_of(texts: Texts) -> str:
 @contextmanager
 def laid_out(texts: Texts) -> Iterator[Path]:
     """The texts as a folder, while the block lasts; UnusablePolicies raised inside names paths within it."""
-    with tempfile.TemporaryDirectory(prefix="policies-") as name:
-        folder = Path(name)
-        for relative, text in texts.items():
-            path = folder / relative
+    with tempfile.TemporaryDirectory(prefix="policies-") as made:
+        folder = Path(made)
+        for name, text in texts.items():
+            path = folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
         try:

@@ -24,7 +24,7 @@ cases:
   - case: well above
     given: {{signals: {{explicit.score: "{above}x8"}}}}
     must_fire: [seen]
-    expect: {{outcome: review}}
+    expect: {{outcome: review, reasons: [explicit_content], queue: explicit}}
   - case: just below
     given: {{signals: {{explicit.score: "{below}x8"}}}}
     must_not_fire: [seen]

@@ -42,7 +42,7 @@ cases:
   - case: just there
     given: {{signals: {{explicit.score: "{above}x8"}}}}
     must_fire: [seen]
-    expect: {{outcome: review}}
+    expect: {{outcome: review, reasons: [explicit_content], queue: explicit}}
   - case: nearly there
     given: {{signals: {{explicit.score: "{below}x8"}}}}
     must_not_fire: [seen]
