@@ -12,7 +12,7 @@ router = APIRouter(prefix="/v1/statements", tags=["clips"])
 
 
 @router.get("/{clip_id}")
-def read(
+def read_reasons(
     clip_id: str, services: Services_, principal: Reader, lang: Annotated[str | None, Query(max_length=35)] = None
 ) -> Response:
     """Why a clip is restricted, for its creator: in `lang` (en, fr, ar), else the clip's. 404 when it is not."""
