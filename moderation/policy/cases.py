@@ -22,9 +22,9 @@ from moderation.policy.texts import TextReader
 from moderation.policy.truth import TRUE, UNDETERMINED
 
 _CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect", "known_gap")
-_EXPECT = ("outcome", "reasons", "notes", "queue", "teens", "adults_only", "no_remix")
+_EXPECT = ("outcome", "reasons", "notes", "queue", "priority", "teens", "adults_only", "no_remix")
 
-Expected = str | bool | frozenset[str]
+Expected = str | bool | int | frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,13 +175,21 @@ def _expect(fields: Fields, node: Node) -> dict[str, Expected]:
             items = fields.items(value, f"`{key}`", least=0)
             wanted[key] = frozenset(str(item.value) for item in items if isinstance(item, Scalar))
             continue
-        kinds: Mapping[str, str | bool | None] = {
-            "outcome": fields.word(value, key, tuple(map(str, Outcome))) if key == "outcome" else None,
-            "queue": fields.text(value, key) if key == "queue" else None,
-        }
-        said = kinds[key] if key in kinds else fields.flag(value, key)
+        said = _wanted(fields, key, value)
         wanted |= {} if said is None else {key: said}
     return wanted
+
+
+def _wanted(fields: Fields, key: str, value: Node) -> Expected | None:
+    match key:
+        case "outcome":
+            return fields.word(value, key, tuple(map(str, Outcome)))
+        case "queue":
+            return fields.text(value, key)
+        case "priority":
+            return fields.whole(value, key, 0, 100)
+        case _:
+            return fields.flag(value, key)
 
 
 def try_case(case: Case, ruleset: Ruleset, area: str, reader: TextReader | None = None) -> Trial:
@@ -237,6 +245,7 @@ def _outcome(decision: Decision) -> dict[str, Expected | None]:
         # Signals that a case leaves out of the picture are no result of the policy.
         "notes": frozenset(note.code for note in decision.notes if note.code != "not_measured"),
         "queue": decision.queue,
+        "priority": decision.priority,
         "teens": decision.audience.teens,
         "adults_only": decision.audience.adults_only,
         "no_remix": decision.audience.no_remix,

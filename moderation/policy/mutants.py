@@ -301,10 +301,10 @@ def _code(node: Node) -> str:
 
 
 def _requeued(then: Mapping, queue: str, queues: list[str]) -> Change:
-    """Return the action with another queue: the area's own, where the rule names one, else the last of all."""
+    """Return the action with another queue: the first of all, for the last would hide behind any other rule's."""
     named = entry(then, "queue")
     own = str(named.value) if isinstance(named, Scalar) else queue
-    other = queue if own != queue else next(name for name in reversed(queues) if name != own)
+    other = next(name for name in queues if name != own)
     tells = f"`queue: {own}` from `queue: {other}`"
     advice = f"write `expect: {{queue: {own}}}` where this rule alone fires"
     return _change(named or then, put(then, "queue", other), "queue", tells, advice)
