@@ -5,28 +5,15 @@ A mutant that the language refuses, or that provably means the same, is not coun
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from detectors.base import FaceState
 from moderation.policy.areas import read_policy
 from moderation.policy.branches import rule_nodes
 from moderation.policy.cases import Trial, find_faults
 from moderation.policy.engine import Ruleset, decide
+from moderation.policy.equivalence import same
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.fields import Fields
-from moderation.policy.model import (
-    All,
-    AnyOf,
-    Anywhere,
-    Condition,
-    Finding,
-    Not,
-    OftenIn,
-    PersonLeaf,
-    Policy,
-    Rule,
-    SignalLeaf,
-)
+from moderation.policy.model import Finding, Policy, Rule
 from moderation.policy.mutants import Change, put, rule_mutants, take
 from moderation.policy.registry import Vocabulary
 from moderation.policy.source import Mapping
@@ -34,7 +21,6 @@ from moderation.policy.source import Sequence as Listed
 from moderation.policy.verdicts import Judge, Verdict
 
 World = tuple[Trial, Exhibits]
-_Word = TypeVar("_Word", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,47 +154,3 @@ def _visible(verdict: Verdict | None) -> object:
     reasons = frozenset(reason.code for reason in verdict.reasons)
     notes = frozenset(note.code for note in verdict.notes)
     return (verdict.trace.truth, verdict.outcome, reasons, notes, verdict.queue, verdict.audience)
-
-
-def same(one: Rule, other: Rule) -> bool:
-    """Tell whether two rules provably mean the same."""
-    return replace(one, when=normal(one.when)) == replace(other, when=normal(other.when))
-
-
-def _ordered(words: tuple[_Word, ...]) -> tuple[_Word, ...]:
-    return tuple(sorted(set(words)))
-
-
-def normal(condition: Condition) -> Condition:
-    """Write a condition in a form in which some that mean the same look the same."""
-    match condition:
-        case All(parts, within) if within is not None:
-            return All(tuple(map(normal, parts)), within)
-        case All(parts) | AnyOf(parts):
-            kind = type(condition)
-            flat: dict[Condition, None] = {}
-            for part in map(normal, parts):
-                flat |= dict.fromkeys(
-                    part.parts if isinstance(part, kind) and not getattr(part, "within", None) else (part,)
-                )
-            ordered = tuple(sorted(flat, key=repr))
-            return ordered[0] if len(ordered) == 1 else kind(ordered)
-        case Not(Not(part)):
-            return normal(part)
-        case Not(part):
-            return Not(normal(part))
-        case SignalLeaf(quantifier=OftenIn(hits=1)):
-            return replace(condition, quantifier=Anywhere())
-        case PersonLeaf():
-            return _normal_person(condition)
-        case _:
-            return condition
-
-
-def _normal_person(leaf: PersonLeaf) -> PersonLeaf:
-    named = leaf.kinds or leaf.consents or leaf.declared is not None
-    # What is meant when no face is named.
-    usual = (FaceState.MATCHED, FaceState.POSSIBLE) if named else tuple(FaceState)
-    return replace(
-        leaf, faces=_ordered(leaf.faces or usual), kinds=_ordered(leaf.kinds), consents=_ordered(leaf.consents)
-    )

@@ -47,7 +47,7 @@ def gate(folder: Path) -> list[str]:
 def test_a_mutant_no_case_notices_says_where_and_what_to_write(folder):
     examination = examine_folder(folder)
     assert {
-        "`queue: explicit` from `queue: failures`",
+        "`queue: explicit` from `queue: known_illegal`",
         "`reasons: [explicit_content]` from `reasons: [public_figure_likeness]`",
     } <= tells(examination)
     score = proof(examination).score
