@@ -1,6 +1,7 @@
-"""A short look at what the invisible mark survives: two clips, ordinary attacks, nothing kept.
+"""A short look at what the invisible mark survives: two clips, ordinary attacks, no record of it.
 
-The whole table takes an hour and more: `moderation attacks --json benchmarks/results/attacks.json --pages docs`.
+Two CPU minutes. The whole table takes an hour and more:
+`moderation attacks --json benchmarks/results/attacks.json --pages docs`.
 """
 
 from moderation.cli.attacks import attacks

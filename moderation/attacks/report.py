@@ -57,10 +57,10 @@ class Share:
 
 def as_text(record: Record) -> str:
     """Return what a run found, as lines for a terminal."""
-    lines = [f"{share.name:44} {share}" for share in parts(record)]
-    lines += [f"{name:44} {value}" for name, value in _figures(record)]
+    lines = [f"{share.name:62} {share}" for share in parts(record)]
+    lines += [f"{name:62} {value}" for name, value in _figures(record)]
     for group, *costs in _qualities(record) or [("quality", *[NOT_MEASURED] * len(_COSTS))]:
-        lines += [group, *(f"  {name:44} {value}" for name, value in zip(_COSTS, costs, strict=True))]
+        lines += [group, *(f"  {name:62} {value}" for name, value in zip(_COSTS, costs, strict=True))]
     lines += [f"  not recovered: {line}" for line in failures(record)]
     return "\n".join(lines)
 
