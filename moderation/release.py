@@ -23,6 +23,7 @@ from moderation.holding import owns
 from moderation.labelling import visible_spec
 from moderation.marks import prove_marks
 from moderation.stages import stage
+from moderation.store import hash_file
 from watermark.payload import Payload
 from watermark.reading import Expectation
 
@@ -38,7 +39,8 @@ PEOPLE = queries("people")
 def prove(services: "Services", org: str, clip_id: str, generation: int) -> str:
     """Re-open the marked rendition and prove all three marks on it.
 
-    Raises ClipFault when this clip does not pass though a drawn one does, Outage when not even that passes.
+    Raises ClipFault when its bytes are not those recorded, or this clip does not pass though a drawn one does; Outage
+    when not even that passes.
     """
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
@@ -49,6 +51,9 @@ def prove(services: "Services", org: str, clip_id: str, generation: int) -> str:
     sha256, key, _, report, _ = rendition
     payload = Payload(mark_id=int(digits, 16), key_version=key_version)
     with stage(services, org, clip_id, generation, "prove") as detail, services.store.open(key) as path:
+        # C2PA leaves some bytes unbound; what is released are the bytes that were recorded, all of them.
+        if hash_file(path)[0] != sha256:
+            raise ClipFault("processing_failed", "the marked file is not what was stored")
         proof = prove_marks(services, path, expectation_for(services, clip, payload, report))
         detail["failures"] = list(proof.failures)
     row = {"org": org, "clip": clip_id, "sha256": sha256, "passed": proof.passed, "body": Jsonb(proof.to_json())}

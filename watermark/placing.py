@@ -78,7 +78,10 @@ def _cells(start: float, length: float) -> slice:
 
 
 class Places:
-    """The mark's places in one clip, for frames and a mark of given sizes; `apart` is what stands there besides."""
+    """The mark's places in one clip, for frames and a mark of given sizes.
+
+    `apart` is what stands there besides, from the first frame until `apart_until_ms`.
+    """
 
     def __init__(
         self,
@@ -88,10 +91,11 @@ class Places:
         mark: tuple[int, int],
         avoid: Sequence[str] = (),
         apart: Rect | None = None,
+        apart_until_ms: int = DWELL_MS,
     ) -> None:
         self._key, self._mark_id = key, mark_id
         self._frame, self._mark = frame, mark
-        self._avoid, self._apart = avoid, apart
+        self._avoid, self._apart, self._apart_until_ms = avoid, apart, apart_until_ms
         margin = MARGIN * min(frame)
         self._spans = [_span(side, size, margin) for side, size in zip(frame, mark, strict=True)]
 
@@ -102,7 +106,7 @@ class Places:
         mark in one corner would have to fill the rest, and then boxes are not heeded.
         """
         drawn = self._drawn(slot)
-        if self._apart is not None and slot == 0:
+        if self._apart is not None and slot * DWELL_MS < self._apart_until_ms:
             drawn = [place for place in drawn if not self._apart.meets(Rect(*place, *self._mark))] or drawn
         grid = self._grid(slot)
         if grid is None:

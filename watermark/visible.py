@@ -30,8 +30,6 @@ __all__ = [
     "presence",
 ]
 
-#: How long the mark takes to fade in and out at a place.
-FADE_MS: Final = 200
 #: How opaque letters and their outline are.
 LETTER_ALPHA: Final = 0.8
 OUTLINE_ALPHA: Final = 0.55
@@ -47,6 +45,8 @@ PRESENT: Final = 0.3
 #: Shares of the places where it must be: to be whole, and to have been there at all.
 WHOLE: Final = 0.9
 REMAINS: Final = 0.25
+#: How near to a move the mark is not looked for: muxers round times, and some copies run a little fast or slow.
+MOVING_MS: Final = 200
 #: How far about its place the mark is looked for, in pixels of the copy: rounding, and an encoder's half pixels.
 ABOUT: Final = 2
 
@@ -82,7 +82,9 @@ class _Drawing:
         self.start = draw_start(spec.start.text, width, height, spec.fonts) if spec.start else None
         self.start_until_ms = spec.start.until_ms if spec.start else 0
         self.start_at = start_place(self.frame, self.start.size) if self.start else None
-        self.places = Places(spec.key, spec.mark_id, self.frame, self.stamp.size, spec.avoid, self.start_at)
+        self.places = Places(
+            spec.key, spec.mark_id, self.frame, self.stamp.size, spec.avoid, self.start_at, self.start_until_ms
+        )
 
 
 class VisibleMarker:
@@ -95,15 +97,18 @@ class VisibleMarker:
         self._slot, self._place = -1, (0, 0)
 
     def mark(self, planes: Planes) -> None:
-        """Draw the mark into one frame, in place."""
-        slot, strength = _moment(planes.time_ms)
+        """Draw the mark into one frame, in place.
+
+        It moves from one frame to the next: fading, it would be coded anew with every frame of the fade.
+        """
+        slot = planes.time_ms // DWELL_MS
         if slot != self._slot:
             self._slot, self._place = slot, self._drawing.places.at(slot)
             self._brush.lift()
-        self._brush.paint(planes, self._place, strength)
+        self._brush.paint(planes, self._place)
         if self._start is not None and self._drawing.start_at is not None:
             if planes.time_ms < self._drawing.start_until_ms:
-                self._start.paint(planes, (self._drawing.start_at.x, self._drawing.start_at.y), 1.0)
+                self._start.paint(planes, (self._drawing.start_at.x, self._drawing.start_at.y))
             else:
                 self._start = None
 
@@ -114,24 +119,19 @@ class _Brush:
     def __init__(self, stamp: Stamp) -> None:
         self._stamp = stamp
         self._tone: _Tone | None = None
-        self._mixes: list[_Mix] = []
-        self._strength = 0.0
         self._inks: list[_Ink] = []
 
     def lift(self) -> None:
         """Forget the ground: the next frame is at another place."""
         self._tone = None
 
-    def paint(self, planes: Planes, place: tuple[int, int], strength: float) -> None:
+    def paint(self, planes: Planes, place: tuple[int, int]) -> None:
         """Lay the stamp over a frame, in place, at an even place."""
         (x, y), (width, height) = place, self._stamp.size
         luma = planes.y[y : y + height, x : x + width]
         tone = _tone_of(luma, self._tone)
         if tone != self._tone:
-            self._tone, self._strength = tone, 0.0
-            self._mixes = _mix(self._stamp, tone, full_range=planes.full_range)
-        if strength != self._strength:
-            self._strength, self._inks = strength, [mix.ink(strength) for mix in self._mixes]
+            self._tone, self._inks = tone, _inks(self._stamp, tone, full_range=planes.full_range)
         self._inks[0].paint(luma)
         for chroma in (planes.u, planes.v):
             self._inks[1].paint(chroma[y // 2 : (y + height) // 2, x // 2 : (x + width) // 2])
@@ -174,21 +174,15 @@ class _Ink:
         np.copyto(plane, mixed, casting="unsafe")
 
 
-@dataclass(frozen=True, slots=True)
-class _Mix:
-    """How opaque the mark is, 0-1, and what it brings to a plane, 0-255, at full strength: float32 [height, width]."""
-
-    cover: NDArray[np.float32]
-    brought: NDArray[np.float32]
-
-    def ink(self, strength: float) -> _Ink:
-        kept = np.rint(256 - (256 * strength) * self.cover).astype(np.uint16)
-        # A half for rounding, and never past what sixteen bits hold of a white plane.
-        added = np.minimum((256 * strength) * self.brought + 128.5, 0xFFFF - 255 * kept)
-        return _Ink(kept, added.astype(np.uint16))
+def _ink(cover: NDArray[np.float32], brought: NDArray[np.float32]) -> _Ink:
+    """Ink by how opaque the mark is, 0-1, and what it brings to a plane, 0-255: float32 [height, width]."""
+    kept = np.rint(256 - 256 * cover).astype(np.uint16)
+    # A half for rounding, and never past what sixteen bits hold of a white plane.
+    added = np.minimum(256 * brought + 128.5, 0xFFFF - 255 * kept)
+    return _Ink(kept, added.astype(np.uint16))
 
 
-def _mix(stamp: Stamp, tone: _Tone, *, full_range: bool) -> list[_Mix]:
+def _inks(stamp: Stamp, tone: _Tone, *, full_range: bool) -> list[_Ink]:
     """The mark for luma, and for chroma at half size: letters over their outline over a plate of the outline's tone."""
     black, white = (0.0, 255.0) if full_range else (16.0, 235.0)
     ink, edge = (black, white) if tone.dark else (white, black)
@@ -197,15 +191,13 @@ def _mix(stamp: Stamp, tone: _Tone, *, full_range: bool) -> list[_Mix]:
     edges = (1 - letters) * under
     cover = (letters + edges).astype(np.float32)
     half = cv2.resize(cover, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return [_Mix(cover, (letters * ink + edges * edge).astype(np.float32)), _Mix(half, half * 128)]
+    return [_ink(cover, (letters * ink + edges * edge).astype(np.float32)), _ink(half, half * 128)]
 
 
-def _moment(time_ms: int) -> tuple[int, float]:
-    """The slot a time falls into and how far the mark has faded in there; the first is there from the first frame."""
+def _stands(time_ms: int) -> bool:
+    """Whether the mark is well inside its stay at a place; the first begins with the first frame."""
     slot, into = divmod(time_ms, DWELL_MS)
-    left = DWELL_MS - into
-    begin = 1.0 if slot == 0 else into / FADE_MS
-    return slot, max(0.25, min(1.0, begin, left / FADE_MS))
+    return (slot == 0 or into >= MOVING_MS) and DWELL_MS - into >= MOVING_MS
 
 
 def presence(frames: Iterable[tuple[int, NDArray[np.uint8]]], spec: VisibleSpec) -> VisibleReading:
@@ -221,11 +213,11 @@ def presence(frames: Iterable[tuple[int, NDArray[np.uint8]]], spec: VisibleSpec)
     start: list[float] = []
     for time_ms, luma in frames:
         height, width = luma.shape
-        slot, strength = _moment(time_ms)
+        slot = time_ms // DWELL_MS
         seeker = seekers.get((width, height)) or seekers.setdefault((width, height), _Seeker(spec, width, height))
         if seeker.start is not None and time_ms < seeker.drawing.start_until_ms:
             start.append(seeker.start.correlate(luma, seeker.start_at))
-        if strength == 1.0:
+        if _stands(time_ms):
             by_slot.setdefault(slot, []).append(seeker.mark.correlate(luma, seeker.place(slot)))
     scores = [float(np.mean(values)) for values in by_slot.values()]
     return VisibleReading(

@@ -1,6 +1,7 @@
 """The visible mark: where it must be, in every language, and nowhere else."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -177,6 +178,16 @@ def test_a_place_on_whose_ground_the_mark_turned_over_still_has_it():
 def test_the_first_frame_carries_it_fully():
     own = spec()
     assert presence(marked(own, until=1), own).score > 0.3
+
+
+def test_it_moves_from_one_frame_to_the_next_and_is_whole_on_both():
+    marker, pictures = VisibleMarker(spec(), 640, 360), []
+    for time_ms in (1200, 2460, 2499, 2500, 2540, 4999):
+        planes = replace(ground(30, 640, 360), time_ms=time_ms)
+        marker.mark(planes)
+        pictures.append(planes.y)
+    assert len({np.sort(luma, axis=None).tobytes() for luma in pictures}) == 1
+    assert [np.array_equal(one, other) for one, other in pairwise(pictures)] == [True, True, False, True, True]
 
 
 def test_a_language_that_cannot_be_drawn_is_refused():

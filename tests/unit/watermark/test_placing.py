@@ -18,8 +18,8 @@ def cells(grid):
     return np.unpackbits(np.frombuffer(bytes.fromhex(grid), np.uint8)).reshape(CELLS, CELLS).astype(bool)
 
 
-def at(mark_id, avoid=(), slot=0, frame=FRAME, apart=None):
-    return Places(KEY, mark_id, frame, MARK, avoid, apart).at(slot)
+def at(mark_id, avoid=(), slot=0, frame=FRAME, apart=None, apart_until_ms=DWELL_MS):
+    return Places(KEY, mark_id, frame, MARK, avoid, apart, apart_until_ms).at(slot)
 
 
 def covers(place, x, y, width, height):
@@ -91,6 +91,9 @@ def test_it_keeps_apart_from_the_start_label_while_that_stands():
     label = start_place(FRAME, (700, 100))
     assert not any(label.meets(Rect(*at(mark_id, apart=label), *MARK)) for mark_id in range(200))
     assert any(label.meets(Rect(*at(mark_id, slot=1, apart=label), *MARK)) for mark_id in range(200))
+    long = {"apart": label, "apart_until_ms": DWELL_MS + 1}
+    assert not any(label.meets(Rect(*at(mark_id, slot=1, **long), *MARK)) for mark_id in range(200))
+    assert any(label.meets(Rect(*at(mark_id, slot=2, **long), *MARK)) for mark_id in range(200))
 
 
 def test_a_start_label_stands_in_the_middle_near_the_top():
