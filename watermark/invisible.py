@@ -22,8 +22,9 @@ _DETAIL, _GAIN = (0, 0.5, 0.7, 2, 3, 8, 12), (1.0, 1.0, 1.35, 1.35, 0.9, 0.9, 2.
 #: What remains beside the picture's own detail when a reader takes it away, in grey levels.
 _CODING_NOISE = 0.3
 #: A frame that is soft everywhere shows the pattern most, pays the most bytes, and hides nothing from the reader: when
-#: its signal to noise comes to more than this its gains are lowered, down to a share.
-_ENOUGH, _LEAST = 1.45, 0.65
+#: its signal to noise comes to more than this its gains are lowered, down to a share. Blank places do not count: there
+#: encoders let a pattern go first.
+_ENOUGH, _LEAST = 1.2, 0.65
 _TOLD = 64
 #: No frame is marked more strongly on the whole, in grey levels: 44 dB.
 _MOST = 1.58
@@ -100,9 +101,10 @@ class InvisibleMarker:
 def _strength(louder: float) -> Strength:
     detail = np.arange(256) / DETAIL_UNIT
     gains = np.interp(detail, _DETAIL, _GAIN)
+    tells = np.where(detail > 0, gains / (detail + _CODING_NOISE), 0)
     return Strength(
         gains=np.rint(gains * louder * UNIT).astype(np.int8),
-        tells=np.rint(_TOLD * gains / (detail + _CODING_NOISE)).astype(np.uint8),
+        tells=np.rint(_TOLD * tells).astype(np.uint8),
         enough=_ENOUGH * _TOLD,
         least=_LEAST,
         most=_MOST * UNIT,
