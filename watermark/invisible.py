@@ -24,7 +24,7 @@ _CODING_NOISE = 0.3
 #: A frame that is soft everywhere shows the pattern most, pays the most bytes, and hides nothing from the reader: when
 #: its signal to noise comes to more than this its gains are lowered, down to a share. Blank places do not count: there
 #: encoders let a pattern go first.
-_ENOUGH, _LEAST = 1.2, 0.65
+_ENOUGH, _LEAST = 1.45, 0.65
 _TOLD = 64
 #: No frame is marked more strongly on the whole, in grey levels: 44 dB.
 _MOST = 1.58
