@@ -65,7 +65,7 @@ class Record:
         self._circumstances = _circumstances()
         self._videos = {video.name: _described(video) for video in videos}
         if path is not None and path.exists():
-            self._load(json.loads(path.read_text(encoding="utf-8")))
+            self._load(path)
 
     def has(self, section: Section, *name: Any) -> bool:
         """Tell whether an entry stands that was measured by the present code."""
@@ -78,6 +78,15 @@ class Record:
     def put(self, section: Section, entry: Entry) -> None:
         """Keep an entry, in place of an older one of its name, and write the file."""
         self._entries[section][_name(section, entry)] = {**entry, "code": self._code}
+        if self._path is not None:
+            self._write(self._path)
+
+    def take(self, path: Path) -> None:
+        """Take in what a run beside this one found, but for what is older than what stands; write the file.
+
+        Raises AnotherRun.
+        """
+        self._load(path)
         if self._path is not None:
             self._write(self._path)
 
@@ -102,17 +111,19 @@ class Record:
     def _about(self) -> dict[str, Any]:
         return {"circumstances": self._circumstances, "videos": self._videos}
 
-    def _load(self, document: Mapping[str, Any]) -> None:
+    def _load(self, path: Path) -> None:
+        document = json.loads(path.read_text(encoding="utf-8"))
         found = {name: document[name] for name in self._settings}
         if found != self._settings:
-            raise AnotherRun(f"{self._path} holds a run with {found}: name another file, or the same settings")
+            raise AnotherRun(f"{path} holds a run with {found}: name another file, or the same settings")
         for name, video in document.get("videos", {}).items():
             if self._videos.setdefault(name, video)["sha256"] != video["sha256"]:
-                raise AnotherRun(f"{self._path} holds a run with another file called {name}: name another record")
+                raise AnotherRun(f"{path} holds a run with another file called {name}: name another record")
         for section in _SECTIONS:
             for entry in document[section]:
-                if entry.keys() >= set(_MEASURED[section]):
-                    self._entries[section][_name(section, entry)] = entry
+                name, whole = _name(section, entry), entry.keys() >= set(_MEASURED[section])
+                if whole and (entry["code"] == self._code or not self.has(section, *name)):
+                    self._entries[section][name] = entry
 
     def _write(self, path: Path) -> None:
         self._circumstances["load_average_at_end"] = _load_average()

@@ -40,6 +40,10 @@ def attacks(
     record_at: Annotated[
         Path | None, typer.Option("--json", help="Keep the results here, and continue what is there.")
     ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Take in the record of a run beside this one; may be repeated."),
+    ] = None,
     pages: Annotated[Path | None, typer.Option(help="Write the table and the chart into this folder (docs).")] = None,
     ffmpeg: Annotated[Path | None, typer.Option(exists=True, help="A program with libvmaf, for VMAF.")] = None,
 ) -> None:
@@ -62,6 +66,8 @@ def attacks(
     )
     try:
         record = Record(record_at, seconds=seconds, seed=seed, videos=videos)
+        for other in beside or ():
+            record.take(other)
     except AnotherRun as error:
         raise typer.BadParameter(str(error)) from error
     Bench(plan, record, known, lambda line: typer.echo(line, err=True)).run()

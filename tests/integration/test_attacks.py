@@ -18,7 +18,7 @@ from moderation.attacks.changes import ATTACKS, pair
 from moderation.attacks.chart import Bar, draw_chart
 from moderation.attacks.clips import Kind, kinds, subjects
 from moderation.attacks.plan import PARTS, Plan, cells
-from moderation.attacks.record import Record
+from moderation.attacks.record import AnotherRun, Record
 from moderation.attacks.report import as_markdown, as_text, failures, write_pages
 from moderation.attacks.strangers import KEYS, Stranger, misread, strangers
 from moderation.attacks.trials import Owner, key_for
@@ -283,6 +283,23 @@ def test_clips_with_texture_and_without_are_told_apart_and_together():
     assert "| all clips (3) | 46.0; 46.0; 45.0 dB | +110.0%; +300.0% | 5.7; 15.0 |" in lines
     assert "| with natural texture (rough, camera) | 46.0; 46.0; 45.0 dB | +15.0%; +20.0% | 1.0; 1.0 |" in lines
     assert "| without any grain (text) | 46.0; 46.0; 45.0 dB | +300.0%; +300.0% | 15.0; 15.0 |" in lines
+
+
+def test_runs_beside_one_another_make_one_record(tmp_path, monkeypatch):
+    first, second = (Record(tmp_path / f"{name}.json", seconds=10, seed=1) for name in "ab")
+    first.put("trials", entry("ordinary", "grey"))
+    first.put("trials", entry("ordinary", "mirrored"))
+    second.put("trials", entry("ordinary", "blurred", "lost"))
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "mark_code", lambda: "another")
+        Record(tmp_path / "c.json", seconds=10, seed=1).put("trials", entry("ordinary", "mirrored", "lost"))
+    for other in "bc":
+        first.take(tmp_path / f"{other}.json")
+    both = Record(tmp_path / "a.json", seconds=10, seed=1)
+    assert failures(both) == ["text: blurred: lost"]
+    assert (len(both.entries("trials")), both.older()) == (3, 0)
+    with pytest.raises(AnotherRun, match=r"b\.json"):
+        Record(None, seconds=5, seed=1).take(tmp_path / "b.json")
 
 
 def test_a_false_answers_chance_is_counted_from_what_was_decoded():
