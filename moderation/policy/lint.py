@@ -1,45 +1,60 @@
 """Everything worth saying about a policy folder: what makes it unusable, and what makes it hard to trust."""
 
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
 from detectors.words import find_faults
+from moderation.messages import LANGUAGES
 from moderation.policy.cases import Case, read_cases
+from moderation.policy.drift import find_drift
+from moderation.policy.duties import find_duties
 from moderation.policy.engine import Ruleset
-from moderation.policy.loader import CASES, POLICY, Folder, compile_folder, read_folder
-from moderation.policy.model import Condition, Finding, Policy, Rule
+from moderation.policy.loader import CASES, POLICY, compile_folder, read_folder
+from moderation.policy.model import Finding, Policy, Rule
+from moderation.policy.rivals import find_rivals, of_rule
 
-LANGUAGES = ("en", "fr", "ar")
+__all__ = ["LANGUAGES", "lint"]
 
 
-def lint(directory: Path) -> list[Finding]:
+def lint(
+    directory: Path, *, today: date | None = None, against: Path | None = None, backtest: Path | None = None
+) -> list[Finding]:
     """Return every finding, in the order of files and lines; none means the folder can be switched on.
 
-    Needs no database and no models. Faults of the text come alone: what depends on it cannot be told.
+    Needs no database and no models. Faults of the text come alone: what depends on it cannot be told. Without `today`
+    nothing is said of dates. With `against`, another policy folder, lines that moved far are findings, unless
+    `backtest`, a file that a backtest wrote, names this folder's version.
     """
     folder = read_folder(directory)
     ruleset, findings = compile_folder(folder)
     if ruleset is None:
         return sorted(findings, key=_place)
-    findings = [finding for policy in ruleset.policies for finding in _area(directory, folder, policy, ruleset)]
-    findings += read_cases(directory / CASES, ruleset, "")[1]
     for policy in ruleset.policies:
+        path = folder.name(f"{policy.area}/{POLICY}")
+        findings += _area(directory, path, policy, ruleset)
+        findings += find_duties(policy, path, ruleset.vocabulary, today)
+        findings += find_rivals(policy, path, ruleset.vocabulary)
         findings += _words(directory / policy.area)
-    return sorted(findings, key=_place)
+    findings += read_cases(directory / CASES, ruleset, "")[1]
+    if against is not None:
+        findings += find_drift(folder, ruleset, against, backtest)
+    return sorted(set(findings), key=_place)
 
 
-def _place(finding: Finding) -> tuple[str, int, int, str]:
-    return (finding.path, finding.line, finding.column, finding.code)
+def _place(finding: Finding) -> tuple[str, int, int, str, str]:
+    return (finding.path, finding.line, finding.column, finding.code, finding.message)
 
 
-def _area(directory: Path, folder: Folder, policy: Policy, ruleset: Ruleset) -> list[Finding]:
-    path = folder.name(f"{policy.area}/{POLICY}")
+def _area(directory: Path, path: str, policy: Policy, ruleset: Ruleset) -> Iterator[Finding]:
     cases, findings = read_cases(directory / policy.area / CASES, ruleset, policy.area)
-    findings += _guidance(directory / policy.area)
-    findings += _twins(policy, path)
+    yield from findings
+    yield from _guidance(directory / policy.area)
+    fire = frozenset(name for case in cases for name in case.must_fire)
+    still = frozenset(name for case in cases for name in case.must_not_fire)
     for rule in policy.rules:
-        findings += _untried(rule, cases, path)
-    return findings
+        yield from _untried(rule, fire, still, path)
 
 
 def _words(area: Path) -> list[Finding]:
@@ -55,32 +70,25 @@ def _words(area: Path) -> list[Finding]:
 def _guidance(area: Path) -> list[Finding]:
     """Find languages in which reviewers have nothing to read."""
     paths = [area / f"guidance.{language}.md" for language in LANGUAGES]
-    missing = [path for path in paths if not path.is_file() or not path.stat().st_size]
+    missing = [path for path in paths if not path.is_file() or not path.read_text(errors="replace").strip()]
     return [
-        Finding(path=str(path), line=1, column=1, code="no-guidance", message="reviewers have nothing to read here")
+        Finding(
+            path=str(path),
+            line=1,
+            column=1,
+            code="no-guidance",
+            message="reviewers have nothing to read here",
+            suggestion=f"write {path.name}: what it is about, what to look at, what to allow and what to block",
+        )
         for path in missing
     ]
 
 
-def _twins(policy: Policy, path: str) -> list[Finding]:
-    first: dict[Condition, Rule] = {}
-    findings = []
-    for rule in policy.rules:
-        twin = first.setdefault(rule.when, rule)
-        if twin is not rule:
-            findings.append(_of_rule(rule, path, "duplicate-condition", f"`{rule.name}` asks what `{twin.name}` asks"))
-    return findings
-
-
-def _untried(rule: Rule, cases: list[Case], path: str) -> list[Finding]:
+def _untried(rule: Rule, fire: frozenset[str], still: frozenset[str], path: str) -> Iterator[Finding]:
     """Find what no case shows: that the rule fires where it must, and that it keeps still where it must not."""
-    findings = []
-    if not any(rule.name in case.must_fire for case in cases):
-        findings.append(_of_rule(rule, path, "no-must-fire", f"no case says that `{rule.name}` must fire"))
-    if not any(rule.name in case.must_not_fire for case in cases):
-        findings.append(_of_rule(rule, path, "no-must-not-fire", f"no case says that `{rule.name}` must not fire"))
-    return findings
-
-
-def _of_rule(rule: Rule, path: str, code: str, message: str) -> Finding:
-    return Finding(path=path, line=rule.line, column=rule.column, code=code, message=message)
+    if rule.name not in fire:
+        instead = f"add a case with `must_fire: [{rule.name}]`"
+        yield of_rule(rule, path, "no-must-fire", f"no case says that `{rule.name}` must fire", instead)
+    if rule.name not in still:
+        instead = f"add a case, close by, with `must_not_fire: [{rule.name}]`"
+        yield of_rule(rule, path, "no-must-not-fire", f"no case says that `{rule.name}` must not fire", instead)

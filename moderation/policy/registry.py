@@ -1,13 +1,14 @@
 """What rules may speak of: signals, facts, queues, reason and note codes. The code's side of `vocabulary.yaml`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 #: `frame`: looked at on every sampled frame, so no samples means nobody looked. `face`: on every readable face.
 #: `some`: on some faces only. `text`: on the submission's texts, at time 0. `some` and `text` may well be empty.
 Per = Literal["frame", "face", "some", "text"]
 FactType = Literal["text", "number", "flag"]
+Basis = Literal["terms", "law"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,14 @@ class QueueEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroundEntry:
+    """On what a statement of reasons rests for a reason: the operator's terms or a law, and which clause of it."""
+
+    basis: Basis
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
     """Everything a rule may name."""
 
@@ -49,6 +58,8 @@ class Vocabulary:
     queues: Mapping[str, QueueEntry]
     reasons: Mapping[str, str]
     notes: Mapping[str, str]
+    #: By reason. An operator's own words, so unlike the rest they are what the file says, not what the code says.
+    grounds: Mapping[str, GroundEntry] = field(default_factory=dict)
 
     def rank(self, queue: str | None) -> int:
         """Return the queue's place in the order of precedence; none comes last."""
@@ -252,4 +263,35 @@ NOTES: dict[str, str] = {
     "copy_of_withdrawn": "it shows what another creator's clip showed that was withdrawn",
 }
 
-VOCABULARY = Vocabulary(signals=SIGNALS, facts=FACTS, queues=QUEUES, reasons=REASONS, notes=NOTES)
+
+def _terms(clause: str) -> GroundEntry:
+    return GroundEntry(basis="terms", clause=clause)
+
+
+def _law(clause: str) -> GroundEntry:
+    return GroundEntry(basis="law", clause=clause)
+
+
+#: A beginning; operators put the clauses of their own terms and the laws that bind them in their vocabulary.
+GROUNDS: dict[str, GroundEntry] = {
+    "explicit_content": _terms("no nudity or sexual content"),
+    "public_figure_likeness": _terms("no likeness of a public figure without their permission"),
+    "unconsented_likeness": _terms("no likeness of anybody without their permission"),
+    "consent_revoked": _terms("permission for a likeness may be taken back at any time"),
+    "protected_person": _terms("no likeness of a person who may not be depicted"),
+    "minor_safety": _terms("no content that endangers minors"),
+    "minor_sexualised": _law("sexual depictions of minors are unlawful, generated ones included"),
+    "known_illegal": _law("material that a competent authority has listed as unlawful"),
+    "rights_holder": _law("rights of the person or rights holder shown"),
+    "voice_likeness": _terms("no voice of anybody without their permission"),
+    "takedown_copy": _terms("no copies of what was taken down"),
+    "prompt_text": _terms("no prompt or title that asks for what is not allowed"),
+    "violence": _terms("no violence or gore for its own sake"),
+    "hate": _terms("no hate against a group of people"),
+    "self_harm": _terms("no encouragement of self-harm or suicide"),
+    "detector_unavailable": _terms("every clip is looked at before it is published"),
+    "processing_failed": _terms("every clip is looked at before it is published"),
+    "undetermined": _terms("every clip is looked at before it is published"),
+}
+
+VOCABULARY = Vocabulary(signals=SIGNALS, facts=FACTS, queues=QUEUES, reasons=REASONS, notes=NOTES, grounds=GROUNDS)

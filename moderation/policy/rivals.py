@@ -41,9 +41,7 @@ def find_rivals(policy: Policy, path: str, vocabulary: Vocabulary) -> Iterator[F
 
 def of_rule(rule: Rule, path: str, code: str, message: str, suggestion: str = "") -> Finding:
     """Return a finding at a rule's place."""
-    return Finding(
-        path=path, line=rule.line, column=rule.column, code=code, message=message, suggestion=suggestion
-    )
+    return Finding(path=path, line=rule.line, column=rule.column, code=code, message=message, suggestion=suggestion)
 
 
 def _twins(rules: Iterable[Rule]) -> Iterator[tuple[Rule, Rule]]:

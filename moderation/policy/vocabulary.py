@@ -4,18 +4,22 @@ import json
 from collections.abc import Mapping
 
 from moderation.policy.fields import Fields, similar
-from moderation.policy.registry import VOCABULARY, FactEntry, QueueEntry, SignalEntry, Vocabulary
+from moderation.policy.registry import VOCABULARY, FactEntry, GroundEntry, QueueEntry, SignalEntry, Vocabulary
 from moderation.policy.source import Node, Plain, plain
 
 FILE = "vocabulary.yaml"
 _SECTIONS = ("signals", "facts", "queues", "reasons", "notes")
+GROUNDS = "grounds"
+BASES = ("terms", "law")
 _HEADER = """\
+# yaml-language-server: $schema=schema/vocabulary.json
 # Everything a rule may name. Made from the registry in the code and checked against it when policies are loaded:
 # a name that stands only here, or that says something else here, is refused. Names may be taken out.
 #
 # signals: `per` frame = looked at on every frame; face = on every readable face; some = on some faces; text = on texts.
 #          `blocks: false` = not reliable enough to block a clip without a person.
 # queues:  in the order of precedence; a clip that several rules want looked at goes to the first.
+# grounds: on what a statement of reasons rests, by reason: put the clauses of your own terms and laws here.
 """
 
 
@@ -48,6 +52,8 @@ def render(vocabulary: Vocabulary = VOCABULARY) -> str:
     for section in _SECTIONS:
         lines.append(f"\n{section}:")
         lines += [f"  {name}: {_flow(_described(e))}" for name, e in _registered(vocabulary, section).items()]
+    lines.append(f"\n{GROUNDS}:")
+    lines += [f"  {name}: {_flow({'basis': e.basis, 'clause': e.clause})}" for name, e in vocabulary.grounds.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -59,7 +65,8 @@ def _flow(described: dict[str, Plain] | str) -> str:
 
 def read_vocabulary(fields: Fields, node: Node) -> Vocabulary:
     """Read the file; what it lists and the registry knows is the vocabulary, everything else is a finding."""
-    found = fields.mapping(node, ("language", *_SECTIONS), ("language", *_SECTIONS), "the vocabulary") or {}
+    needed = ("language", *_SECTIONS)
+    found = fields.mapping(node, (*needed, GROUNDS), needed, "the vocabulary") or {}
     if "language" in found:
         fields.whole(found["language"], "`language`", 1, 1)
     listed = {section: _section(fields, section, found[section]) for section in _SECTIONS if section in found}
@@ -69,7 +76,20 @@ def read_vocabulary(fields: Fields, node: Node) -> Vocabulary:
     }
     if "queues" in found and listed["queues"] != list(kept["queues"]):
         fields.fault(found["queues"], "queue-order", f"the order of precedence is {', '.join(kept['queues'])}")
-    return Vocabulary(**kept)  # type: ignore[arg-type]  # each section keeps the registry's own entries
+    grounds = _grounds(fields, found[GROUNDS]) if GROUNDS in found else {}
+    return Vocabulary(**kept, grounds=grounds)  # type: ignore[arg-type]  # sections keep the registry's own entries
+
+
+def _grounds(fields: Fields, node: Node) -> dict[str, GroundEntry]:
+    grounds: dict[str, GroundEntry] = {}
+    for key, value in fields.named(node, f"`{GROUNDS}`"):
+        reason = fields.word(key, "reason", VOCABULARY.reasons, "unknown-reason")
+        found = fields.mapping(value, ("basis", "clause"), ("basis", "clause"), "a ground") or {}
+        word = fields.word(found["basis"], "`basis`", BASES) if "basis" in found else None
+        clause = fields.text(found["clause"], "`clause`") if "clause" in found else None
+        if reason is not None and word is not None and clause is not None:
+            grounds[reason] = GroundEntry(basis="law" if word == "law" else "terms", clause=clause)
+    return grounds
 
 
 def _section(fields: Fields, section: str, node: Node) -> list[str]:

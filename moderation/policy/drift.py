@@ -1,0 +1,90 @@
+"""Lines that moved since another version of the folder: far ones want a backtest. Reads two rulesets and one file."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from moderation.policy.engine import Ruleset
+from moderation.policy.loader import POLICY, Folder, UnusablePolicies, load_ruleset
+from moderation.policy.model import All, AnyOf, Condition, Finding, Not, Rule, SignalLeaf
+from moderation.policy.rivals import of_rule
+
+#: A line may move by this share of its signal's range before somebody has to see what that does.
+FREE_SHARE: Final = 0.05
+_MAX_BYTES: Final = 64 * 1024 * 1024
+
+
+def find_drift(folder: Folder, ruleset: Ruleset, against: Path, backtest: Path | None) -> list[Finding]:
+    """Return rules whose lines moved far from those in `against`; none when `backtest` names this version.
+
+    A rule is known again by its name, a question by its signal and its place among the rule's questions on it.
+    """
+    if ruleset.version in _named(backtest):
+        return []
+    try:
+        before = load_ruleset(against)
+    except UnusablePolicies as error:
+        message = f"there is nothing to compare with: {error.findings[0]}"
+        return [Finding(path=folder.root, line=1, column=1, code="no-base", message=message)]
+    old = {(judge.policy, judge.rule.name): judge.rule for judge in before.judges}
+    found = []
+    for judge in ruleset.judges:
+        was = old.get((judge.policy, judge.rule.name))
+        path = folder.name(f"{judge.policy}/{POLICY}")
+        found += [] if was is None else list(_moved(was, judge.rule, path, ruleset))
+    return found
+
+
+def _moved(was: Rule, rule: Rule, path: str, ruleset: Ruleset) -> Iterator[Finding]:
+    before, after = dict(_lines(was.when)), dict(_lines(rule.when))
+    for place, leaf in after.items():
+        entry, old = ruleset.vocabulary.signals.get(leaf.signal), before.get(place)
+        if entry is None or old is None:
+            continue
+        if abs(old.threshold - leaf.threshold) > FREE_SHARE * (entry.high - entry.low):
+            message = (
+                f"the line of `{rule.name}` on {leaf.signal} moved from {old.threshold:g} to {leaf.threshold:g},"
+                " and nobody saw what that does"
+            )
+            instead = "run a backtest and hand its file over with --backtest"
+            yield of_rule(rule, path, "moved-without-backtest", message, instead)
+
+
+def _lines(condition: Condition) -> Iterator[tuple[tuple[str, int], SignalLeaf]]:
+    count: dict[str, int] = {}
+    for leaf in _leaves(condition):
+        count[leaf.signal] = count.get(leaf.signal, 0) + 1
+        yield (leaf.signal, count[leaf.signal]), leaf
+
+
+def _leaves(condition: Condition) -> Iterator[SignalLeaf]:
+    match condition:
+        case SignalLeaf():
+            yield condition
+        case All(parts) | AnyOf(parts):
+            for part in parts:
+                yield from _leaves(part)
+        case Not(part):
+            yield from _leaves(part)
+
+
+def _named(backtest: Path | None) -> frozenset[str]:
+    """Return every text in a backtest's file: the versions that it compared are among them."""
+    if backtest is None or not backtest.is_file() or backtest.stat().st_size > _MAX_BYTES:
+        return frozenset()
+    try:
+        return frozenset(_texts(json.loads(backtest.read_text(encoding="utf-8"))))
+    except (ValueError, RecursionError):
+        return frozenset()
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
