@@ -53,20 +53,21 @@ def _moved(was: Rule, rule: Rule, path: str, ruleset: Ruleset) -> Iterator[Findi
 
 def _lines(condition: Condition) -> Iterator[tuple[tuple[str, int], SignalLeaf]]:
     count: dict[str, int] = {}
-    for leaf in _leaves(condition):
+    for leaf in signal_leaves(condition):
         count[leaf.signal] = count.get(leaf.signal, 0) + 1
         yield (leaf.signal, count[leaf.signal]), leaf
 
 
-def _leaves(condition: Condition) -> Iterator[SignalLeaf]:
+def signal_leaves(condition: Condition) -> Iterator[SignalLeaf]:
+    """Yield the questions that a condition asks of signals, in the order of the text."""
     match condition:
         case SignalLeaf():
             yield condition
         case All(parts) | AnyOf(parts):
             for part in parts:
-                yield from _leaves(part)
+                yield from signal_leaves(part)
         case Not(part):
-            yield from _leaves(part)
+            yield from signal_leaves(part)
 
 
 def _named(backtest: Path | None) -> frozenset[str]:

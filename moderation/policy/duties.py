@@ -6,6 +6,7 @@ from typing import Final
 
 from moderation.decisions import Outcome
 from moderation.messages import LANGUAGES, catalogue
+from moderation.policy.drift import signal_leaves
 from moderation.policy.model import Finding, Policy, Rule
 from moderation.policy.registry import Vocabulary
 from moderation.policy.rivals import of_rule
@@ -29,6 +30,7 @@ def find_duties(policy: Policy, path: str, vocabulary: Vocabulary, today: date |
         yield from _texts(rule, path)
         yield from _grounds(rule, path, vocabulary)
         yield from _severity(rule, path, policy, vocabulary)
+        yield from _measured(rule, path, vocabulary)
         yield from _dates(rule, path, today)
 
 
@@ -70,9 +72,24 @@ def _severity(rule: Rule, path: str, policy: Policy, vocabulary: Vocabulary) -> 
             yield of_rule(rule, path, "severity-mismatch", message, "outcome: review, or block")
         queue = vocabulary.queues.get(then.queue or policy.queue)
         if code in _OF_SPECIALISTS and queue is not None and not queue.specialists:
-            message = f"`{code}` is for people trained for it, and the queue `{then.queue or policy.queue}` is not theirs"
+            message = (
+                f"`{code}` is for people trained for it, and the queue `{then.queue or policy.queue}` is not theirs"
+            )
             names = [name for name, entry in vocabulary.queues.items() if entry.specialists]
             yield of_rule(rule, path, "severity-mismatch", message, f"queue: {' or '.join(names)}")
+
+
+def _measured(rule: Rule, path: str, vocabulary: Vocabulary) -> Iterator[Finding]:
+    """Find lines that lie where nobody knows what they are worth."""
+    for leaf in signal_leaves(rule.when):
+        entry = vocabulary.signals.get(leaf.signal)
+        if entry is None or entry.measured is None:
+            continue
+        low, high = entry.measured
+        if not low <= leaf.threshold <= high and entry.low < leaf.threshold < entry.high:
+            message = f"{leaf.signal} was measured with lines from {low:g} to {high:g}, not at {leaf.threshold:g}"
+            instead = f"a line from {low:g} to {high:g}"
+            yield of_rule(rule, path, "outside-calibration", message, instead)
 
 
 def _dates(rule: Rule, path: str, today: date | None) -> Iterator[Finding]:
@@ -89,5 +106,3 @@ def _dates(rule: Rule, path: str, today: date | None) -> Iterator[Finding]:
             message = f"`{rule.name}` has been a shadow since {rule.since}, for more than {SHADOW_DAYS} days"
             instead = "let it act (mode: enforce), or remove it"
             yield of_rule(rule, path, "stale-shadow", message, instead)
-
-

@@ -9,6 +9,8 @@ from moderation.policy.names import MAX_AREA_VALUES, Names
 from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node, Scalar, Sequence
 
+#: Missing keys that have a code of their own.
+_LACKING = {"owner": "no-owner", "expires": "no-expiry"}
 _NAMES = {str: "a word or text", float: "a number", bool: "true or false", int: "a whole number"}
 
 
@@ -62,7 +64,7 @@ class Fields:
                 self.fault(key, "unknown-key", message, nearest(name, allowed))
         for name in needed:
             if name not in found:
-                self.fault(node, "missing-key", f"{what} lacks `{name}`")
+                self.fault(node, _LACKING.get(name, "missing-key"), f"{what} lacks `{name}`")
         return found
 
     def named(self, node: Node, what: str) -> Iterator[tuple[Scalar, Node]]:

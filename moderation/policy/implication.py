@@ -1,4 +1,4 @@
-"""When one condition cannot hold without another, and when none of it can hold. Sound, never complete: no is "not seen".
+"""When one condition cannot hold without another, and when none can hold. Sound, never complete: no is "not seen".
 
 `implies(a, b)` means that on no clip a is truer than b (false < undetermined < true), so that b covers a in every case.
 """

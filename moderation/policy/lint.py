@@ -7,7 +7,7 @@ from pathlib import Path
 from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
 from detectors.words import find_faults
 from moderation.messages import LANGUAGES
-from moderation.policy.cases import Case, read_cases
+from moderation.policy.cases import read_cases
 from moderation.policy.drift import find_drift
 from moderation.policy.duties import find_duties
 from moderation.policy.engine import Ruleset

@@ -21,6 +21,8 @@ class SignalEntry:
     may_block: bool = True
     #: A signal of faces that says of a track why this one is silent there, so that its silence is no gap.
     unless: str = ""
+    #: Between which lines its errors were measured (its model card says how); None where nobody measured any.
+    measured: tuple[float, float] | None = None
     means: str
 
 
@@ -93,7 +95,7 @@ _ELSEWHERE = {
 }
 
 SIGNALS: dict[str, SignalEntry] = {
-    "explicit.score": SignalEntry(per="frame", means="how sexually explicit the frame looks"),
+    "explicit.score": SignalEntry(per="frame", measured=(0.05, 0.95), means="how sexually explicit the frame looks"),
     "explicit.probability": SignalEntry(
         per="frame", means="probability that the frame is explicit; not measured before `moderation calibrate`"
     ),
@@ -103,10 +105,16 @@ SIGNALS: dict[str, SignalEntry] = {
         means="how surely an exposed body part is in the frame; not measured without its pack",
     ),
     "face.detection": SignalEntry(per="frame", means="how sure it is that a face is there, 0 where none is"),
-    "face.match_distance": SignalEntry(per="some", high=4.0, means="distance to the nearest registered person"),
+    "face.match_distance": SignalEntry(
+        per="some", high=4.0, measured=(0.35, 0.65), means="distance to the nearest registered person"
+    ),
     "drawn.score": SignalEntry(per="frame", may_block=False, means="how drawn the frame looks; few frames of a shot"),
     "face.age": SignalEntry(
-        per="face", high=120.0, unless="face.drawn", means="apparent age in years, the lower of the nets' opinions"
+        per="face",
+        high=120.0,
+        unless="face.drawn",
+        measured=(1, 80),
+        means="apparent age in years, the lower of the nets' opinions",
     ),
     "face.drawn": SignalEntry(
         per="some", may_block=False, means="1 where a face is drawn, so that its age is not measured"
@@ -144,7 +152,11 @@ SIGNALS: dict[str, SignalEntry] = {
     ),
     "voice.speech": SignalEntry(per="some", may_block=False, means="share of a quarter of a second that is speech"),
     "voice.match_distance": SignalEntry(
-        per="some", high=2.0, may_block=False, means="distance of a voice to the nearest registered one"
+        per="some",
+        high=2.0,
+        may_block=False,
+        measured=(0.7, 0.95),
+        means="distance of a voice to the nearest registered one",
     ),
     "sampling.unseen": SignalEntry(
         per="some", may_block=False, means="1 where something new was shown that the budget did not allow to look at"

@@ -178,13 +178,7 @@ def _keys(condition: Condition) -> frozenset[_Key]:
             return frozenset().union(*map(_keys, parts))
         case Not(part):
             return frozenset(("not", name) for _, name in _keys(part))
-        case SignalLeaf(signal=name):
-            return frozenset({("signal", name)})
-        case FactLeaf(fact=name):
-            return frozenset({("fact", name)})
-        case PersonLeaf():
-            return frozenset({("person", "")})
-        case VoiceLeaf():
-            return frozenset({("voice", "")})
-        case ExpressionLeaf(text=text):
-            return frozenset({("expr", text)})
+        case SignalLeaf(signal=name) | FactLeaf(fact=name) | ExpressionLeaf(text=name):
+            return frozenset({(type(condition).__name__, name)})
+        case PersonLeaf() | VoiceLeaf():
+            return frozenset({(type(condition).__name__, "")})

@@ -17,6 +17,7 @@ _HEADER = """\
 # a name that stands only here, or that says something else here, is refused. Names may be taken out.
 #
 # signals: `per` frame = looked at on every frame; face = on every readable face; some = on some faces; text = on texts.
+#          `measured` = between which lines its errors are known (model cards).
 #          `blocks: false` = not reliable enough to block a clip without a person.
 # queues:  in the order of precedence; a clip that several rules want looked at goes to the first.
 # grounds: on what a statement of reasons rests, by reason: put the clauses of your own terms and laws here.
@@ -31,7 +32,8 @@ def _described(entry: SignalEntry | FactEntry | QueueEntry | str) -> dict[str, P
     match entry:
         case SignalEntry():
             bounds: list[Plain] = [_number(entry.low), _number(entry.high)]
-            return {"per": entry.per, "range": bounds, "blocks": entry.may_block, "means": entry.means}
+            tried: dict[str, Plain] = {"measured": [_number(line) for line in entry.measured]} if entry.measured else {}
+            return {"per": entry.per, "range": bounds, **tried, "blocks": entry.may_block, "means": entry.means}
         case FactEntry():
             values: dict[str, Plain] = {"values": list(entry.values)} if entry.values else {}
             return {"type": entry.type, **values, "means": entry.means}

@@ -1,0 +1,73 @@
+"""Begins an area: a rule that works, its cases, and guidance whose words are still to be found. Overwrites nothing."""
+
+from pathlib import Path
+from typing import Final
+
+from moderation.errors import Unprocessable
+from moderation.policy.actions import NAME
+
+#: Stands in guidance that nobody has written yet; lint finds it.
+UNWRITTEN: Final = "TO BE WRITTEN"
+_POLICY: Final = """\
+# yaml-language-server: $schema=../schema/policy.json
+# Say in one line what this area is about. The schema lets an editor complete names and check as you write.
+language: 1
+owner: policy-team
+description: >
+  What this area watches for, on what ground, and what its signals are worth.
+queue: explicit
+# Signals without which this area cannot be judged: a clip that lacks one goes to a person.
+requires: []
+
+rules:
+  - rule: first_rule
+    description: When it fires, and why there.
+    when: {signal: words.violence, at_least: 0.5}
+    then:
+      outcome: review
+      reasons: [violence]
+      priority: 50
+"""
+_CASES: Final = """\
+# yaml-language-server: $schema=../schema/cases.json
+# One case where each rule must fire, and one, close by, where it must not.
+cases:
+  - case: on the line
+    given:
+      signals: {words.violence: "0.5"}
+    must_fire: [first_rule]
+    expect: {outcome: review}
+
+  - case: just below the line
+    given:
+      signals: {words.violence: "0.4999"}
+    must_not_fire: [first_rule]
+    expect: {outcome: allow}
+"""
+_GUIDANCE: Final = {
+    "en": "# {area}\n\n**Why it is here.** {unwritten}\n\n**Look at** {unwritten}\n\n**Block** {unwritten}\n**Allow** {unwritten}\n",
+    "fr": "# {area}\n\n**Pourquoi ce clip est ici.** {unwritten}\n\n**Regardez** {unwritten}\n\n**Bloquez** {unwritten}\n"
+    "**Autorisez** {unwritten}\n",
+    "ar": "# {area}\n\n**سبب وجوده هنا.** {unwritten}\n\n**انظر إلى** {unwritten}\n\n**احظر** {unwritten}\n**اسمح** {unwritten}\n",
+}
+
+
+def begin_area(directory: Path, area: str) -> list[Path]:
+    """Write the files of a new area below a policy folder; return their paths.
+
+    Raises Unprocessable when the name is no area's name, or the area is there already.
+    """
+    if not NAME.fullmatch(area):
+        raise Unprocessable(f"`{area}` is no name for an area: lower-case letters, digits and _, a letter first")
+    folder = directory / area
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise Unprocessable(f"{folder} is there already: nothing was written") from None
+    texts = {"policy.yaml": _POLICY, "cases.yaml": _CASES}
+    for language, text in _GUIDANCE.items():
+        texts[f"guidance.{language}.md"] = text.format(area=area, unwritten=UNWRITTEN)
+    paths = [folder / name for name in texts]
+    for path in paths:
+        path.write_text(texts[path.name], encoding="utf-8")
+    return paths
