@@ -10,9 +10,10 @@ import typer
 from moderation.cli.proving import check_vocabulary, run_cases
 from moderation.policy.beginning import begin_area
 from moderation.policy.lint import lint
+from moderation.policy.loader import SCHEMAS
 from moderation.policy.model import Finding
 from moderation.policy.reports import to_annotations, to_json, to_sarif
-from moderation.policy.schema import FOLDER, schemas
+from moderation.policy.schema import schemas
 from moderation.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Check the policies and try them out.")
@@ -22,7 +23,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 AsSarif = Annotated[bool, typer.Option("--sarif", help="Print a SARIF 2.1.0 log, as code hosts read it.")]
 AsAnnotations = Annotated[bool, typer.Option("--github", help="Print annotations of a workflow run.")]
 Today = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day by which dates are judged (UTC); today if unsaid.")
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The day by which dates are judged (UTC); today if unsaid."),
 ]
 Against = Annotated[
     Path | None, typer.Option(help="Another policy folder, such as what is in force: lines that moved far are faults.")
@@ -60,7 +62,7 @@ def find_faults(
 @app.command("schema")
 def check_schemas(directory: Folder = None, *, write: Write = False) -> None:
     """Tell whether the JSON Schemas beside the policies are current; exits 1 when not. `--write` makes them so."""
-    folder = _chosen(directory) / FOLDER
+    folder = _chosen(directory) / SCHEMAS
     stale = [folder / name for name, text in schemas().items() if _read(folder / name) != text]
     for path in stale:
         if write:

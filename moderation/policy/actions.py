@@ -27,7 +27,7 @@ PHASES: tuple[Phase, ...] = ("public", "draft")
 PROTECTED_REASONS = frozenset({"known_illegal", "minor_safety", "minor_sexualised"})
 PROTECTED_AREAS = frozenset({"known_illegal"})
 _USUAL_PRIORITY = 50
-_DEADLINE = re.compile(r"([1-9]\d{0,3})(m|h|d)")
+DEADLINE = re.compile(r"([1-9]\d{0,3})(m|h|d)")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 30 * 86400
 _LEAST_RATE = 0.0001
@@ -134,7 +134,7 @@ def _refuse_remedies(fields: Fields, found: Mapping[str, Node]) -> None:
 
 def _deadline(fields: Fields, node: Node) -> int | None:
     text = fields.text(node, "`deadline`")
-    match = None if text is None else _DEADLINE.fullmatch(text)
+    match = None if text is None else DEADLINE.fullmatch(text)
     seconds = 0 if match is None else int(match[1]) * _SECONDS[match[2]]
     if text is not None and not 0 < seconds <= _LONGEST_S:
         fields.fault(node, "wrong-value", f"`deadline` must be such as 30m, 4h or 2d, up to 30d, not `{text}`")

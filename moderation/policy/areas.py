@@ -14,13 +14,13 @@ from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node
 
 HEAD = ("language", "owner", "description", "queue", "requires", "on_undetermined", *SECTIONS, "rules", "overlays")
-_NEEDED = ("language", "owner", "description", "queue", "requires", "rules")
+NEEDED = ("language", "owner", "description", "queue", "requires", "rules")
 _MAX_RULES = 1000
 
 
 def read_policy(fields: Fields, node: Node, name: str, vocabulary: Vocabulary) -> Policy | None:
     """Read a policy file; None when its head is beyond use. Faulty rules are left out and are findings."""
-    found = fields.mapping(node, HEAD, _NEEDED, "a policy")
+    found = fields.mapping(node, HEAD, NEEDED, "a policy")
     if not NAME.fullmatch(name):
         fields.fault(node, "wrong-value", f"the folder `{name}` must be a plain lower-case name")
     if found is None:

@@ -45,10 +45,9 @@ cases:
     expect: {outcome: allow}
 """
 _GUIDANCE: Final = {
-    "en": "# {area}\n\n**Why it is here.** {unwritten}\n\n**Look at** {unwritten}\n\n**Block** {unwritten}\n**Allow** {unwritten}\n",
-    "fr": "# {area}\n\n**Pourquoi ce clip est ici.** {unwritten}\n\n**Regardez** {unwritten}\n\n**Bloquez** {unwritten}\n"
-    "**Autorisez** {unwritten}\n",
-    "ar": "# {area}\n\n**سبب وجوده هنا.** {unwritten}\n\n**انظر إلى** {unwritten}\n\n**احظر** {unwritten}\n**اسمح** {unwritten}\n",
+    "en": ("Why it is here.", "Look at", "Block", "Allow"),
+    "fr": ("Pourquoi ce clip est ici.", "Regardez", "Bloquez", "Autorisez"),
+    "ar": ("سبب وجوده هنا.", "انظر إلى", "احظر", "اسمح"),
 }
 
 
@@ -65,8 +64,9 @@ def begin_area(directory: Path, area: str) -> list[Path]:
     except FileExistsError:
         raise Unprocessable(f"{folder} is there already: nothing was written") from None
     texts = {"policy.yaml": _POLICY, "cases.yaml": _CASES}
-    for language, text in _GUIDANCE.items():
-        texts[f"guidance.{language}.md"] = text.format(area=area, unwritten=UNWRITTEN)
+    for language, heads in _GUIDANCE.items():
+        parts = [f"**{head}** {UNWRITTEN}\n" for head in heads]
+        texts[f"guidance.{language}.md"] = "\n".join([f"# {area}\n", *parts])
     paths = [folder / name for name in texts]
     for path in paths:
         path.write_text(texts[path.name], encoding="utf-8")

@@ -21,8 +21,8 @@ from moderation.policy.staging import read_texts, stage_facts
 from moderation.policy.texts import TextReader
 from moderation.policy.truth import TRUE, UNDETERMINED
 
-_CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect", "known_gap")
-_EXPECT = ("outcome", "reasons", "notes", "queue", "priority", "teens", "adults_only", "no_remix")
+CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect", "known_gap")
+EXPECT = ("outcome", "reasons", "notes", "queue", "priority", "teens", "adults_only", "no_remix")
 
 Expected = str | bool | int | frozenset[str]
 
@@ -133,7 +133,7 @@ def _rule_names(ruleset: Ruleset, area: str) -> frozenset[str]:
 
 
 def _case(fields: Fields, node: Node, names: frozenset[str], vocabulary: Vocabulary) -> Case:
-    found = fields.mapping(node, _CASE, ("case", "given"), "a case") or {}
+    found = fields.mapping(node, CASE, ("case", "given"), "a case") or {}
     wanted = [_rules(fields, found, key, names) for key in ("must_fire", "must_not_fire", "undetermined")]
     expect = _expect(fields, found["expect"]) if "expect" in found else {}
     if not any(wanted) and not expect:
@@ -168,7 +168,7 @@ def _rules(fields: Fields, found: Mapping[str, Node], key: str, names: frozenset
 
 
 def _expect(fields: Fields, node: Node) -> dict[str, Expected]:
-    found = fields.mapping(node, _EXPECT, what="`expect`") or {}
+    found = fields.mapping(node, EXPECT, what="`expect`") or {}
     wanted: dict[str, Expected] = {}
     for key, value in found.items():
         if key in ("reasons", "notes"):

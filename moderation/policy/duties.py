@@ -6,6 +6,7 @@ from typing import Final
 
 from moderation.decisions import Outcome
 from moderation.messages import LANGUAGES, catalogue
+from moderation.policy.actions import PROTECTED_REASONS
 from moderation.policy.drift import signal_leaves
 from moderation.policy.model import Finding, Policy, Rule
 from moderation.policy.registry import Vocabulary
@@ -13,8 +14,6 @@ from moderation.policy.rivals import of_rule
 
 #: How long a rule may be tried without acting before somebody has to decide.
 SHADOW_DAYS: Final = 30
-#: Reasons that only people trained for them look at.
-_OF_SPECIALISTS: Final = frozenset({"known_illegal", "minor_safety", "minor_sexualised"})
 #: Owners who are nobody.
 _NOBODY: Final = frozenset({"?", "-", "me", "n/a", "nobody", "none", "owner", "tbd", "todo", "unknown", "xxx"})
 
@@ -71,7 +70,7 @@ def _severity(rule: Rule, path: str, policy: Policy, vocabulary: Vocabulary) -> 
             message = f"`{code}` is a matter of law, and `{then.outcome}` publishes the clip"
             yield of_rule(rule, path, "severity-mismatch", message, "outcome: review, or block")
         queue = vocabulary.queues.get(then.queue or policy.queue)
-        if code in _OF_SPECIALISTS and queue is not None and not queue.specialists:
+        if code in PROTECTED_REASONS and queue is not None and not queue.specialists:
             message = (
                 f"`{code}` is for people trained for it, and the queue `{then.queue or policy.queue}` is not theirs"
             )

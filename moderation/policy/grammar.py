@@ -39,19 +39,19 @@ QUANTIFIERS = ("for", "in", "anywhere", "share_of_clip")
 MEASURE_KEYS = (*COMPARATORS, *QUANTIFIERS)
 PERSON_KEYS = ("person", "person.kind", "person.declared", "face")
 VOICE_KEYS = ("person", "person.kind", "person.declared", "voice")
-_BRANCHES = ("all", "any", "not")
+BRANCHES = ("all", "any", "not")
 MACRO = "macro"
-_DURATION = re.compile(r"(\d{1,6})(?:\.(\d{1,3}))?(ms|s)")
-_OFTEN = re.compile(r"(\d{1,3}) of (\d{1,3})")
+DURATION = re.compile(r"(\d{1,6})(?:\.(\d{1,3}))?(ms|s)")
+OFTEN = re.compile(r"(\d{1,3}) of (\d{1,3})")
 #: Consent states a rule may ask for. "undetermined" is none of them: it makes the rule undetermined.
-_CONSENTS = tuple(str(consent) for consent in Consent if consent is not Consent.UNDETERMINED)
-_FACES = (*map(str, FaceState), ABSENT)
+CONSENTS = tuple(str(consent) for consent in Consent if consent is not Consent.UNDETERMINED)
+FACES = (*map(str, FaceState), ABSENT)
 
 
 def read_condition(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | None:
     """Read a condition; None when it has faults, which are then among the findings."""
     keys = [str(key.value) for key, _ in node.entries] if isinstance(node, MappingNode) else []
-    if any(key in _BRANCHES for key in keys):
+    if any(key in BRANCHES for key in keys):
         return _branch(fields, node, vocabulary)
     if MACRO in keys:
         return _macro(fields, node, vocabulary)
@@ -70,7 +70,7 @@ def _leaf(fields: Fields, node: Node, vocabulary: Vocabulary, keys: list[str]) -
         return _person(fields, node)
     if "fact" in keys or "expr" in keys:
         return (_fact if "fact" in keys else _expression)(fields, node, vocabulary)
-    starts = (*_BRANCHES, MACRO, "signal", "fact", "expr", *PERSON_KEYS, "voice")
+    starts = (*BRANCHES, MACRO, "signal", "fact", "expr", *PERSON_KEYS, "voice")
     fields.mapping(node, starts, what="a condition")
     if not keys:
         fields.fault(node, "wrong-type", f"a condition must have one of {', '.join(starts)}")
@@ -78,8 +78,8 @@ def _leaf(fields: Fields, node: Node, vocabulary: Vocabulary, keys: list[str]) -
 
 
 def _branch(fields: Fields, node: Node, vocabulary: Vocabulary) -> Condition | None:
-    found = fields.mapping(node, (*_BRANCHES, "within"), what="a condition with all, any or not") or {}
-    kind = fields.only_one(found, _BRANCHES, node, "a condition")
+    found = fields.mapping(node, (*BRANCHES, "within"), what="a condition with all, any or not") or {}
+    kind = fields.only_one(found, BRANCHES, node, "a condition")
     if kind is None:
         return None
     word = fields.word(found["within"], "`within`", WITHIN) if "within" in found else None
@@ -209,7 +209,7 @@ def read_duration(fields: Fields, node: Node, what: str) -> int | None:
     text = fields.text(node, what)
     if text is None:
         return None
-    match = _DURATION.fullmatch(text)
+    match = DURATION.fullmatch(text)
     ms = 0 if match is None else _milliseconds(*match.groups())
     if ms < 1:
         fields.fault(node, "wrong-value", f"{what} must be a duration such as 400ms or 1.5s, not `{text}`")
@@ -225,7 +225,7 @@ def _milliseconds(whole: str, part: str | None, unit: str) -> int:
 
 def _often(fields: Fields, node: Node) -> OftenIn | None:
     text = fields.text(node, "`in`")
-    match = None if text is None else _OFTEN.fullmatch(text)
+    match = None if text is None else OFTEN.fullmatch(text)
     hits, window = (0, 0) if match is None else map(int, match.groups())
     if not 1 <= hits <= window:
         fields.fault(node, "wrong-value", f"`in` must be such as `3 of 5`, not `{text}`")
@@ -236,9 +236,9 @@ def _often(fields: Fields, node: Node) -> OftenIn | None:
 def _person(fields: Fields, node: Node) -> PersonLeaf | None:
     before = len(fields.findings)
     found = fields.mapping(node, PERSON_KEYS, what="a person condition") or {}
-    faces = _words(fields, found, "face", _FACES)
+    faces = _words(fields, found, "face", FACES)
     kinds = _words(fields, found, "person.kind", tuple(map(str, PersonKind)))
-    consents = _words(fields, found, "person", _CONSENTS)
+    consents = _words(fields, found, "person", CONSENTS)
     declared = fields.flag(found["person.declared"], "`person.declared`") if "person.declared" in found else None
     if len(fields.findings) > before:
         return None
@@ -255,7 +255,7 @@ def _voice(fields: Fields, node: Node, vocabulary: Vocabulary) -> VoiceLeaf | No
     found = fields.mapping(node, VOICE_KEYS, what="a voice condition") or {}
     voices = _words(fields, found, "voice", tuple(map(str, VoiceState)))
     kinds = _words(fields, found, "person.kind", tuple(map(str, PersonKind)))
-    consents = _words(fields, found, "person", _CONSENTS)
+    consents = _words(fields, found, "person", CONSENTS)
     declared = fields.flag(found["person.declared"], "`person.declared`") if "person.declared" in found else None
     if VOICE_SIGNAL not in vocabulary.signals:
         fields.fault(node, "unknown-signal", f"voices are compared by {VOICE_SIGNAL}, which the vocabulary leaves out")

@@ -59,8 +59,11 @@ def _implies(one: Condition, other: Condition, budget: list[int]) -> bool:
 
 
 def _covered(one: Condition, other: Condition, budget: list[int]) -> bool:
-    """Tell whether one part of an `all` is enough, or one part of an `any` wide enough."""
-    if isinstance(one, All) and any(_implies(part, other, budget) for part in one.parts):
+    """Tell whether one part of an `all` is enough, or one part of an `any` wide enough.
+
+    Within one shot or person an `all` may be undetermined where a part of it is false, so that no part covers it.
+    """
+    if isinstance(one, All) and one.within is None and any(_implies(part, other, budget) for part in one.parts):
         return True
     return isinstance(other, AnyOf) and any(_implies(one, part, budget) for part in other.parts)
 

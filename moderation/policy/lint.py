@@ -7,6 +7,7 @@ from pathlib import Path
 from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
 from detectors.words import find_faults
 from moderation.messages import LANGUAGES
+from moderation.policy.beginning import UNWRITTEN
 from moderation.policy.cases import read_cases
 from moderation.policy.drift import find_drift
 from moderation.policy.duties import find_duties
@@ -70,7 +71,8 @@ def _words(area: Path) -> list[Finding]:
 def _guidance(area: Path) -> list[Finding]:
     """Find languages in which reviewers have nothing to read."""
     paths = [area / f"guidance.{language}.md" for language in LANGUAGES]
-    missing = [path for path in paths if not path.is_file() or not path.read_text(errors="replace").strip()]
+    texts = {path: path.read_text(errors="replace") if path.is_file() else "" for path in paths}
+    missing = [path for path, text in texts.items() if not text.strip() or UNWRITTEN in text]
     return [
         Finding(
             path=str(path),

@@ -19,6 +19,8 @@ POLICY = "policy.yaml"
 CASES = "cases.yaml"
 #: Files an area may hold besides its policy; anything else in YAML is likely a misspelt name.
 BESIDE = frozenset({CASES, LEXICON_FILE, PROTOTYPES_FILE, "labels.yaml"})
+#: Beside the areas; holds what editors complete by, and no area.
+SCHEMAS = "schema"
 MAX_AREAS = 200
 
 
@@ -65,7 +67,8 @@ def read_folder(directory: Path) -> Folder:
     """Read the texts that decide: vocabulary, shared names, each area's policy. Follows no depth beyond the areas."""
     texts: dict[str, str] = {}
     findings: list[Finding] = []
-    areas = sorted(p for p in directory.iterdir() if p.is_dir() and p.name[0] not in "._") if directory.is_dir() else []
+    folders = directory.iterdir() if directory.is_dir() else ()
+    areas = sorted(p for p in folders if p.is_dir() and p.name[0] not in "._" and p.name != SCHEMAS)
     if not areas:
         findings.append(_at(str(directory), "no-policies", "there is no policy here: an area is a folder"))
     if len(areas) > MAX_AREAS:

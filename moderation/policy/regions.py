@@ -23,7 +23,7 @@ MARKETS: Final = frozenset(
     RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV
     TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW""".split()  # noqa: SIM905
 )
-_LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 def read_markets(fields: Fields, found: Mapping[str, Node]) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def read_locales(fields: Fields, found: Mapping[str, Node]) -> tuple[str, ...]:
     locales: set[str] = set()
     for item in fields.items(found["locales"], "`locales`") if "locales" in found else ():
         tag = fields.text(item, "a locale") or ""
-        if _LOCALE.fullmatch(tag):
+        if LOCALE.fullmatch(tag):
             locales.add(tag.lower())
         elif tag:
             fields.fault(item, "wrong-value", f"`{tag}` is no language tag such as fr or ar-EG")

@@ -35,11 +35,11 @@ GIVEN = (
 )  # fmt: skip
 #: The texts of a clip that word lists read.
 TEXTS = ("prompt", "title")
-_SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "visibility")
-_FACE = ("state", "person", "distance", "signals", "unaged")
-_PERSON = ("kind", "consent", "declared", "voice")
-_VOICE = ("state", "person")
-_TOKEN = re.compile(r"(\d{1,3}(?:\.\d{1,4})?|_)(?:x(\d{1,4}))?")
+SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "visibility")
+FACE = ("state", "person", "distance", "signals", "unaged")
+PERSON = ("kind", "consent", "declared", "voice")
+VOICE = ("state", "person")
+TIMELINE = re.compile(r"(\d{1,3}(?:\.\d{1,4})?|_)(?:x(\d{1,4}))?")
 MAX_INSTANTS = 10_000
 #: What fingerprints say of a clip that resembles nothing.
 _UNLIKE: dict[str, Fact] = {
@@ -80,7 +80,7 @@ def parse_timeline(text: str) -> Timeline | None:
     """
     values: Timeline = []
     for token in text.split():
-        match = _TOKEN.fullmatch(token)
+        match = TIMELINE.fullmatch(token)
         if match is None:
             return None
         value = None if match[1] == "_" else float(match[1])
@@ -157,7 +157,7 @@ def _signals(stage: _Stage, node: Node, track: int | None) -> None:
 
 def _face(stage: _Stage, node: Node, track: int, people: Mapping[str, PersonFact]) -> None:
     fields = stage.fields
-    found = fields.mapping(node, _FACE, ("state",), "a face") or {}
+    found = fields.mapping(node, FACE, ("state",), "a face") or {}
     state = fields.word(found["state"], "state", tuple(map(str, FaceState))) if "state" in found else None
     person = fields.word(found["person"], "person", people, "unknown-person") if "person" in found else None
     distance = fields.number(found["distance"], "`distance`", 0, 4) if "distance" in found else None
@@ -179,7 +179,7 @@ def _face(stage: _Stage, node: Node, track: int, people: Mapping[str, PersonFact
 def _people(fields: Fields, node: Node) -> dict[str, PersonFact]:
     people: dict[str, PersonFact] = {}
     for key, value in fields.named(node, "`people`"):
-        found = fields.mapping(value, _PERSON, ("kind", "consent"), "a person") or {}
+        found = fields.mapping(value, PERSON, ("kind", "consent"), "a person") or {}
         kind = fields.word(found["kind"], "kind", tuple(map(str, PersonKind))) if "kind" in found else None
         consent = fields.word(found["consent"], "consent", tuple(map(str, Consent))) if "consent" in found else None
         voice = fields.word(found["voice"], "voice", tuple(map(str, Consent))) if "voice" in found else None
@@ -199,7 +199,7 @@ def _voices(
 ) -> tuple[VoiceFact, ...]:
     voices = []
     for number, item in enumerate(fields.items(found["voices"], "`voices`") if "voices" in found else ()):
-        parts = fields.mapping(item, _VOICE, ("state",), "a voice") or {}
+        parts = fields.mapping(item, VOICE, ("state",), "a voice") or {}
         word = fields.word(parts["state"], "state", tuple(map(str, VoiceState))) if "state" in parts else None
         person = fields.word(parts["person"], "person", people, "unknown-person") if "person" in parts else None
         if word is None:
@@ -214,7 +214,7 @@ def _voices(
 
 def _submission(fields: Fields, found: Mapping[str, Node]) -> SubmissionFacts:
     empty = MappingNode(entries=(), line=1, column=1)
-    parts = fields.mapping(found.get("submission", empty), _SUBMISSION, what="`submission`") or {}
+    parts = fields.mapping(found.get("submission", empty), SUBMISSION, what="`submission`") or {}
     said = {name: fields.text(node, f"`{name}`") for name, node in parts.items() if name != "visibility"}
     return SubmissionFacts(
         creator=said.get("creator") or "somebody",

@@ -8,7 +8,7 @@ from moderation.policy.registry import VOCABULARY, FactEntry, GroundEntry, Queue
 from moderation.policy.source import Node, Plain, plain
 
 FILE = "vocabulary.yaml"
-_SECTIONS = ("signals", "facts", "queues", "reasons", "notes")
+SECTIONS = ("signals", "facts", "queues", "reasons", "notes")
 GROUNDS = "grounds"
 BASES = ("terms", "law")
 _HEADER = """\
@@ -51,7 +51,7 @@ def _registered(vocabulary: Vocabulary, section: str) -> Mapping[str, SignalEntr
 def render(vocabulary: Vocabulary = VOCABULARY) -> str:
     """Return the text of `vocabulary.yaml`."""
     lines = [_HEADER + "language: 1"]
-    for section in _SECTIONS:
+    for section in SECTIONS:
         lines.append(f"\n{section}:")
         lines += [f"  {name}: {_flow(_described(e))}" for name, e in _registered(vocabulary, section).items()]
     lines.append(f"\n{GROUNDS}:")
@@ -67,14 +67,14 @@ def _flow(described: dict[str, Plain] | str) -> str:
 
 def read_vocabulary(fields: Fields, node: Node) -> Vocabulary:
     """Read the file; what it lists and the registry knows is the vocabulary, everything else is a finding."""
-    needed = ("language", *_SECTIONS)
+    needed = ("language", *SECTIONS)
     found = fields.mapping(node, (*needed, GROUNDS), needed, "the vocabulary") or {}
     if "language" in found:
         fields.whole(found["language"], "`language`", 1, 1)
-    listed = {section: _section(fields, section, found[section]) for section in _SECTIONS if section in found}
+    listed = {section: _section(fields, section, found[section]) for section in SECTIONS if section in found}
     kept = {
         section: {n: e for n, e in _registered(VOCABULARY, section).items() if n in listed.get(section, ())}
-        for section in _SECTIONS
+        for section in SECTIONS
     }
     if "queues" in found and listed["queues"] != list(kept["queues"]):
         fields.fault(found["queues"], "queue-order", f"the order of precedence is {', '.join(kept['queues'])}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from moderation import policy
 from moderation.policy.catalogue import catalogue, example_folder
 from moderation.policy.lint import lint
 from moderation.policy.vocabulary import render
@@ -61,10 +62,7 @@ def test_the_bad_example_has_the_fault_and_the_good_one_does_not(tmp_path, code)
 
 
 def test_every_code_that_the_source_gives_is_in_the_table_and_no_other():
-    import moderation.policy
-
-    folder = Path(moderation.policy.__file__).parent
-    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(policy.__file__).parent.glob("*.py"))
     given = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', text)) | {
         "alias",
         "tag",

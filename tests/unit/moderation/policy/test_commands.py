@@ -1,10 +1,13 @@
-"""`moderation policy lint` and `test`: what they print and how they exit."""
+"""`moderation policy lint`, `test`, `schema` and `new`: what they print and how they exit."""
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from moderation.cli.policy import app
+from moderation.errors import Unprocessable
+from moderation.policy.beginning import UNWRITTEN, begin_area
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -66,3 +69,60 @@ def test_a_failing_case_stands_first_with_what_its_rule_came_to(folder):
     ]
     report = json.loads(run("test", str(folder), "--json")[1])
     assert report["failures"][0]["traces"]["any_frame"] == [text.splitlines()[2].strip()]
+
+
+def plant(folder):
+    path = folder / "area" / "policy.yaml"
+    path.write_text(path.read_text().replace("explicit.score, at", "explict.score, at"))
+
+
+def test_lint_prints_what_code_hosts_read(folder):
+    plant(folder)
+    code, text = run("lint", str(folder), "--sarif")
+    log = json.loads(text)
+    assert code == 1
+    assert [found["ruleId"] for found in log["runs"][0]["results"]] == ["unknown-signal"]
+    code, text = run("lint", str(folder), "--github")
+    assert code == 1
+    assert text.startswith(f"::error file={folder}/area/policy.yaml,line=8,col=20,title=unknown-signal::")
+    assert run("lint", str(folder), "--github", "--json")[0] == 2
+
+
+def test_lint_asks_the_clock_only_here_and_takes_another_day(folder):
+    path = folder / "area" / "policy.yaml"
+    path.write_text(path.read_text().replace("any_frame\n", "any_frame\n    mode: shadow\n    since: 2020-05-01\n"))
+    assert (
+        run("lint", str(folder))[1]
+        .splitlines()[0]
+        .endswith("for more than 30 days (instead: let it act (mode: enforce), or remove it)")
+    )
+    assert run("lint", str(folder), "--today", "2020-05-02") == (0, "")
+
+
+def test_schemas_are_written_and_checked(folder):
+    assert run("schema", str(folder))[0] == 1
+    code, text = run("schema", str(folder), "--write")
+    assert (code, len(text.splitlines())) == (0, 4)
+    assert run("schema", str(folder)) == (0, "")
+    assert run("lint", str(folder)) == (0, "")
+    (folder / "schema" / "policy.json").write_text("{}")
+    assert run("schema", str(folder))[0] == 1
+
+
+def test_a_new_area_wants_nothing_but_its_guidance(folder):
+    code, text = run("new", "fresh", str(folder))
+    assert (code, len(text.splitlines())) == (0, 5)
+    code, text = run("lint", str(folder))
+    assert [line.split()[1] for line in text.splitlines()] == ["no-guidance"] * 3
+    for path in (folder / "fresh").glob("guidance.*.md"):
+        path.write_text(path.read_text().replace(UNWRITTEN, "text"))
+    assert run("lint", str(folder)) == (0, "")
+    assert run("test", str(folder))[0] == 0
+
+
+@pytest.mark.parametrize("name", ["area", "../out", "Upper", ""])
+def test_a_new_area_overwrites_nothing_and_stays_inside(folder, name):
+    before = sorted(folder.parent.rglob("*"))
+    with pytest.raises(Unprocessable):
+        begin_area(folder, name)
+    assert sorted(folder.parent.rglob("*")) == before

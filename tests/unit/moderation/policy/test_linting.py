@@ -1,12 +1,18 @@
 """What lint says beyond what makes a folder unusable."""
 
+import json
+import shutil
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from moderation.policy import duties
 from moderation.policy.cases import run_folder
 from moderation.policy.lint import lint
+from moderation.policy.loader import load_ruleset
+from moderation.policy.registry import VOCABULARY
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -88,6 +94,140 @@ def test_cases_of_the_whole_folder_name_area_and_rule(folder):
     assert lint(folder) == []
     report = run_folder(folder)
     assert (report.cases, report.failed) == (4, 0)
+
+
+def test_a_folder_without_areas_and_an_area_without_its_policy_are_found(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    assert "no-policies" in codes(tmp_path / "empty")
+    (folder / "area" / "policy.yaml").unlink()
+    assert "missing-file" in codes(folder)
+
+
+def test_a_file_beyond_its_limit_is_found(folder):
+    edit(folder / "area" / "policy.yaml", "for a test", "x" * 5_000)
+    assert codes(folder) == ["too-large"]
+
+
+def test_queues_in_another_order_are_found(folder):
+    path = folder / "vocabulary.yaml"
+    lines = path.read_text().split("\n")
+    at = lines.index("queues:")
+    lines[at + 1], lines[at + 2] = lines[at + 2], lines[at + 1]
+    path.write_text("\n".join(lines))
+    assert codes(folder) == ["queue-order"]
+
+
+def test_a_reason_without_a_sentence_in_every_language_is_found(folder, monkeypatch):
+    known = {language: dict(texts) for language, texts in duties.texts().items()}
+    del known["ar"]["reason.explicit_content"], known["fr"]["reason.explicit_content"]
+    monkeypatch.setattr(duties, "texts", lambda: known)
+    (finding,) = lint(folder)
+    assert (finding.code, finding.suggestion) == ("no-text", "add `reason.explicit_content` to the texts")
+    assert "fr, ar" in finding.message
+
+
+def test_every_reason_has_a_ground():
+    assert set(VOCABULARY.grounds) == set(VOCABULARY.reasons)
+
+
+@pytest.fixture
+def before(folder, tmp_path_factory) -> Path:
+    copy = tmp_path_factory.mktemp("before") / "policies"
+    shutil.copytree(folder, copy)
+    return copy
+
+
+def test_a_line_that_moved_far_wants_a_backtest(folder, before, tmp_path):
+    path = folder / "area" / "policy.yaml"
+    edit(path, "at_least: 0.3}", "at_least: 0.34}")
+    assert lint(folder, against=before) == []
+    edit(path, "at_least: 0.34}", "at_least: 0.36}")
+    (finding,) = lint(folder, against=before)
+    assert (finding.code, finding.line) == ("moved-without-backtest", 7)
+    assert "from 0.3 to 0.36" in finding.message
+    assert lint(folder) == []
+    backtest = tmp_path / "backtest.json"
+    backtest.write_text(json.dumps({"from": "x", "tables": [{"to": load_ruleset(folder).version}]}))
+    assert lint(folder, against=before, backtest=backtest) == []
+    backtest.write_text(json.dumps({"to": load_ruleset(before).version}))
+    assert [found.code for found in lint(folder, against=before, backtest=backtest)] == ["moved-without-backtest"]
+    backtest.write_text("[" * 100_000)
+    assert [found.code for found in lint(folder, against=before, backtest=backtest)] == ["moved-without-backtest"]
+
+
+def test_a_base_that_cannot_be_read_is_said(folder, tmp_path):
+    (finding,) = lint(folder, against=tmp_path / "nothing")
+    assert finding.code == "no-base"
+
+
+def test_dates_are_judged_by_the_day_that_is_given(folder):
+    edit(
+        folder / "area" / "policy.yaml",
+        "  - rule: any_frame\n",
+        "  - rule: any_frame\n    mode: shadow\n    since: 2026-05-01\n",
+    )
+    assert lint(folder) == []
+    assert lint(folder, today=date(2026, 5, 31)) == []
+    assert [found.code for found in lint(folder, today=date(2026, 6, 1))] == ["stale-shadow"]
+
+
+def test_rules_that_never_matter_are_named_with_the_one_that_outdoes_them(folder):
+    text = """  - rule: long
+    when: {signal: explicit.score, at_least: 0.9, for: 1s}
+    then: {outcome: review, reasons: [explicit_content]}
+  - rule: other_reason
+    when: {signal: explicit.score, at_least: 0.9, for: 2s}
+    then: {outcome: review, reasons: [violence]}
+  - rule: urgent
+    when: {signal: explicit.score, at_least: 0.9, for: 3s}
+    then: {outcome: review, reasons: [explicit_content], priority: 90}
+  - rule: not_for_teens
+    when: {signal: explicit.score, at_least: 0.9, for: 4s}
+    then: {outcome: review, reasons: [explicit_content], audience: [not_for_teens]}
+  - rule: other_when_open
+    when: {signal: explicit.score, at_least: 0.9, for: 5s}
+    then: {outcome: review, reasons: [explicit_content]}
+    on_undetermined: block
+  - rule: draft_only
+    when: {all: [{fact: phase, equals: draft}, {signal: explicit.score, at_least: 0.4}]}
+    then: {outcome: review, reasons: [explicit_content]}
+"""
+    path = folder / "area" / "policy.yaml"
+    path.write_text(path.read_text() + text)
+    found = [finding.message for finding in lint(folder) if finding.code == "shadowed-rule"]
+    assert found == [
+        f"whenever `{name}` fires, `any_frame` fires too and asks for as much: `{name}` changes nothing"
+        for name in ("long", "draft_only")
+    ]
+
+
+def test_a_shadow_rule_outdoes_nobody(folder):
+    path = folder / "area" / "policy.yaml"
+    edit(path, "  - rule: any_frame\n", "  - rule: any_frame\n    mode: shadow\n    since: 2026-05-01\n")
+    text = "  - rule: long\n    when: {signal: explicit.score, at_least: 0.9, for: 1s}\n"
+    path.write_text(path.read_text() + text + "    then: {outcome: review, reasons: [explicit_content]}\n")
+    assert "shadowed-rule" not in codes(folder)
+
+
+@pytest.mark.parametrize("shape", ["{when}", "{{all: [{when}, {{fact: lineage.depth, above: {n}}}]}}"])
+def test_a_thousand_rules_of_one_area_take_no_time_squared(folder, shape):
+    path = folder / "area" / "policy.yaml"
+    head = path.read_text().partition("rules:\n")[0] + "rules:\n"
+    leaf = "{{signal: explicit.score, at_least: 0.{n:04d}, for: {ms}ms}}"
+    then = "    then: {outcome: review, reasons: [explicit_content]}\n"
+
+    def seconds(count: int) -> float:
+        rules = []
+        for n in range(1, count + 1):
+            when = shape.format(when=leaf.format(n=n, ms=n + 1), n=n)
+            rules.append(f"  - rule: rule_{n}\n    when: {when}\n{then}")
+        path.write_text(head + "".join(rules))
+        started = time.process_time()
+        lint(folder)
+        return time.process_time() - started
+
+    few, many = seconds(250), seconds(1000)
+    assert many < max(12 * few, 1)
 
 
 def test_many_rules_are_checked_quickly(folder):
