@@ -109,6 +109,7 @@ def _expect() -> Schema:
         "reasons": codes,
         "notes": codes,
         "queue": text("the queue it goes to"),
+        "priority": {"type": "integer", "minimum": 0, "maximum": 100},
         **dict.fromkeys(("teens", "adults_only", "no_remix"), flag),
     }
     return closed(keys, (), EXPECT)
