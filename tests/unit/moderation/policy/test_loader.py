@@ -140,7 +140,7 @@ def test_a_damaged_bundle_is_refused(folder):
         ("rules:", "on_undetermined: restrict\nrules:", "6:18 looser-than-default"),
         ("queue: explicit", "queue: nowhere", "4:8 unknown-queue"),
         ("[explicit.score]", "[explicit.scroe]", "5:12 unknown-signal"),
-        ("owner: somebody\n", "", "1:1 missing-key a policy lacks `owner`"),
+        ("owner: somebody\n", "", "1:1 no-owner a policy lacks `owner`"),
         ("owner: somebody", "owner: ''", "2:8 wrong-value"),
         ("language: 1", "language: 2", "1:11 out-of-range"),
         ("any_frame", "Any frame", "7:11 wrong-value"),
