@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from results import circumstances, print_table, save, tell
 
 from moderation.attacks.clips import FPS, kinds
-from moderation.settings import Settings
+from moderation.settings import Settings, Verifying
 from watermark.authority import open_authority
 from watermark.credentials import Trust
 from watermark.fingerprint import Fingerprint, fingerprint
@@ -35,6 +35,7 @@ from watermark.sketches import Sketcher, Sketches
 CLIPS: Final = ("drawn", "smooth", "still", "cartoon", "rough")
 WIDTH, HEIGHT, SECONDS = 1280, 720, 2
 LIMITS: Final = VideoLimits()
+BUDGET: Final = Verifying().budget()
 WAYS: Final = ("as it is", "encoded again", "cropped to 9:16")
 
 Film = NDArray[np.uint8]
@@ -74,7 +75,7 @@ def transplants(films: Mapping[str, Film], folder: Path, trust: Trust) -> Iterat
     for number, (of, over) in enumerate(permutations(CLIPS, 2)):
         way = WAYS[number % len(WAYS)]
         path = forge(victims[of], films[over], way, folder)
-        reading = read_marks(path, keys={1: victims[of].key}, trust=trust, limits=LIMITS)
+        reading = read_marks(path, keys={1: victims[of].key}, trust=trust, limits=LIMITS, budget=BUDGET)
         settled = settle(reading, victims[of].stored, victims[of].sketches)
         states = (settled.layers["invisible"].state.value, settled.layers["fingerprint"].state.value)
         tell(f"{of} over {over}, {way}: {', '.join(states)}")

@@ -5,7 +5,7 @@ never meet a file.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from moderation.errors import ClipFault, ModerationError, Outage
 from moderation.sandbox import MarkOrder
 from moderation.sandbox.orders import LayerOrder
 from watermark.layers import LayerReading, MarkLayer, Pictures, read, word_of
+from watermark.patience import OutOfTime, Over, Patience, never
 from watermark.payload import Payload
-from watermark.reading import UNCHECKED, Expectation, Layer, LayerState, Proof
+from watermark.reading import CUT_SHORT, UNCHECKED, Expectation, Layer, LayerState, Proof
 from watermark.residuals import packed
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: A layer is read off so many frames at least, and fewer than twice as many, where a clip has them.
 READ_PICTURES = 8
+#: What did not fit the budget.
+_UNFIT = replace(UNCHECKED, details=CUT_SHORT)
 
 
 class LayerFailed(ClipFault):
@@ -81,11 +84,17 @@ def residuals_of(layer: MarkLayer, pictures: Pictures, word: NDArray[np.int8]) -
 
 
 def squares(
-    services: "Services", layer: MarkLayer, path: Path, step: int, *, proof: bool = False
+    services: "Services",
+    layer: MarkLayer,
+    path: Path,
+    step: int,
+    *,
+    proof: bool = False,
+    seconds: float | None = None,
 ) -> Iterator[Pictures]:
     """Every `step`-th frame of a file as a layer sees it, in batches of some. Raises ClipFault for a gap in them."""
     due = 0
-    for batch in services.sandbox.pictures(path, every=step, side=layer.side, proof=proof):
+    for batch in services.sandbox.pictures(path, every=step, side=layer.side, proof=proof, seconds=seconds):
         for frame in batch:
             if frame.index != due or frame.pixels.shape != (layer.side, layer.side, 3):
                 raise ClipFault("processing_failed", f"the layer {layer.name} was handed other pictures than asked for")
@@ -109,13 +118,24 @@ def prove_marks(services: "Services", path: Path, expectation: Expectation) -> P
     )
 
 
-def read_named(services: "Services", path: Path, payload: Payload) -> dict[str, Layer]:
-    """Every chosen layer of a copy of a known clip. Raises for no content of the file."""
+def read_named(services: "Services", path: Path, payload: Payload, patience: Patience) -> dict[str, Layer]:
+    """Every chosen layer of a copy of a known clip, for as long as the look's patience lasts: it counts by the clock.
+
+    Raises for no content of the file; what does not fit any more is `not_checked`.
+    """
     try:
         layers = services.mark_layers
     except Outage as outage:
         return unread(services, outage.message)
-    return {layer.name: look(services, layer, path, payload) for layer in layers}
+    since, most = patience.spent, patience.budget.layer_seconds
+
+    def left() -> float:
+        return min(most - (patience.spent - since), patience.wall_left)
+
+    found = {}
+    for layer in layers:
+        found[layer.name] = look(services, layer, path, payload, left=left) if left() > 0 else _UNFIT
+    return found
 
 
 def unread(services: "Services", error: str | None = None) -> dict[str, Layer]:
@@ -131,22 +151,32 @@ def look(
     *,
     frames: int | None = None,
     proof: bool = False,
+    left: Callable[[], float] | None = None,
 ) -> Layer:
     """Look for a layer in a file that is said to be a known clip; `frames` is its length if that is known.
 
-    `proof`: upright only, and in the child that has never opened an upload. Raises for no content of the file.
+    `proof`: upright only, and in the child that has never opened an upload. `left` says for how many seconds more it
+    may be looked for. Raises for no content of the file.
     """
+    over: Over = never if left is None else lambda: left() <= 0
     key = services.mark_keys.get(payload.key_version)
     if key is None:
         return replace(UNCHECKED, error=f"there is no mark key {payload.key_version}")
     try:
         total = services.sandbox.probe(path).frames if frames is None else frames
         step = layer.every * max(1, total // (layer.every * READ_PICTURES))
-        pictures = squares(services, layer, path, step, proof=proof)
-        seen = read(layer, pictures, word_of(layer, payload, key), mirrored=not proof)
+        if over():
+            return _UNFIT
+        pictures = squares(services, layer, path, step, proof=proof, seconds=left() if left else None)
+        seen = read(layer, pictures, word_of(layer, payload, key), mirrored=not proof, over=over)
     except Outage:
         raise
+    except OutOfTime:
+        return _UNFIT
     except ModerationError as error:
+        # A decoder that was not waited for any longer is no fault of the file.
+        if over():
+            return _UNFIT
         return replace(UNCHECKED, error=error.message)
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
         return replace(UNCHECKED, error=f"{type(fault).__name__}: {fault}")

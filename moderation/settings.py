@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from watermark.patience import Budget
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -173,16 +175,25 @@ class Webhooks(BaseModel):
 
 
 class Verifying(BaseModel):
-    """How long one copy may be looked at, in CPU seconds of its decoder; what is cut short is `not_checked`."""
+    """How long one copy may be looked at, in CPU seconds of its decoder; what is cut short is `not_checked`.
+
+    The one place that says how long: `watermark.patience.Budget` has no figures of its own.
+    """
 
     #: For reading frames until the invisible mark is found.
     mark_seconds: float = Field(default=30.0, gt=0)
-    #: Spent from the beginning, after which the thorough search for a moved mark is not begun.
+    #: Spent from the beginning, after which the thorough search for a moved mark is ended where it is.
     search_seconds: float = Field(default=30.0, ge=0)
     #: For looking at the rest of the content once the mark is found.
     content_seconds: float = Field(default=30.0, gt=0)
+    #: For all additional layers of marks together, by the clock.
+    layer_seconds: float = Field(default=30.0, ge=0)
     #: For all of it together, by the clock.
     wall_seconds: float = Field(default=120.0, gt=0)
+
+    def budget(self) -> Budget:
+        """The bounds of one look."""
+        return Budget(**self.model_dump())
 
 
 class HashServiceSettings(BaseModel):

@@ -4,6 +4,8 @@
 alone proves nothing: it gives candidates, to staff.
 """
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +22,10 @@ from moderation.marks import read_named, unread
 from moderation.store import hash_file
 from watermark.credentials import CredentialsState
 from watermark.fingerprint import Fingerprint, same_content
-from watermark.patience import Budget
+from watermark.looking import Frame
+from watermark.patience import Patience
 from watermark.payload import Payload
-from watermark.reading import Layer, LayerState, MarksReading
+from watermark.reading import Layer, LayerState, MarksReading, check_visible
 from watermark.settling import settle
 from watermark.sketches import Sketches
 
@@ -54,11 +57,14 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
 
     Staff of an organisation are told which of its clips an unmarked copy resembles; nobody else is.
     """
-    reading, named = look(services, path)
+    kept: list[Frame] = []
+    patience = Patience(services.settings.verifying.budget(), clock=time.monotonic)
+    reading, named = look(services, path, kept.append)
     origin = judge_origin(reading, named)
     if named is not None and origin == "ours":
-        reading = with_visible(services, path, reading, named)
-        reading = replace(reading, layers=reading.layers | read_named(services, path, payload_of(services, named)))
+        reading = with_visible(services, reading, named, kept)
+        added = read_named(services, path, payload_of(services, named), patience)
+        reading = replace(reading, layers=reading.layers | added)
     else:
         reading = replace(reading, layers=reading.layers | unread(services))
     answer: dict[str, object] = {
@@ -78,13 +84,15 @@ def verify_file(services: "Services", path: Path, *, staff_of: str | None = None
     return answer
 
 
-def look(services: "Services", path: Path) -> tuple[MarksReading, Named | None]:
+def look(
+    services: "Services", path: Path, keep: Callable[[Frame], None] = lambda _: None
+) -> tuple[MarksReading, Named | None]:
     """Every mark of a file, with the clip they name; none of them believed against the content or the bytes.
 
-    Raises a refusal for what is no video.
+    `keep` gets the frames in which the visible mark can be looked for. Raises a refusal for what is no video.
     """
-    budget = Budget(**services.settings.verifying.model_dump())
-    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust, budget)
+    budget = services.settings.verifying.budget()
+    reading = services.sandbox.read_marks(path, services.mark_keys, services.trust, budget, keep)
     named = name_clip(services, reading)
     if named is not None and is_altered(services, path, reading, named):
         reading = with_altered_manifest(reading)
@@ -167,14 +175,18 @@ def confidence(reading: MarksReading, origin: str) -> float:
     return round(reading.mark.confidence, 2) if origin == "ours" and reading.mark is not None else 0.5
 
 
-def with_visible(services: "Services", path: Path, reading: MarksReading, named: Named) -> MarksReading:
-    """Look for the visible mark where it must be, now that the clip is known."""
+def with_visible(services: "Services", reading: MarksReading, named: Named, kept: Sequence[Frame]) -> MarksReading:
+    """Look for the visible mark in the frames that were kept, where it must be now that clip and place are known."""
+    if reading.layers["visible"].details:
+        return reading
     with services.database.transaction(named.org) as tx:
         clip = read_clip(tx, named.clip_id)
         rendition = tx.pg.execute(RECORDS.rendition, {"clip": named.clip_id, "kind": "marked"}).fetchone()
     payload = payload_of(services, named)
     report = rendition[3] if rendition else None
-    layer = services.sandbox.check_visible(path, visible_spec(services, clip, payload, report))
+    offset_ms = reading.layers["fingerprint"].details.get("offset_ms")
+    spec = visible_spec(services, clip, payload, report)
+    layer = check_visible(kept, spec, reading.geometry, offset_ms if isinstance(offset_ms, int) else 0)
     return replace(reading, layers=reading.layers | {"visible": layer})
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from watermark.alignment import Heard, Place, heard_in, places, sequences
 from watermark.geometry import Geometry
+from watermark.patience import Over, never
 from watermark.payload import CODED_BITS
 from watermark.spreading import CHIP_PX, GRADES, ChipPlan, Grade, chip_plan, shape
 from watermark.whitening import fold, level, scaled, whiten
@@ -115,12 +116,14 @@ class AlignedTier:
         self._windows.append(_Window(time_ms=self._opened_ms + WINDOW_MS // 2, tiles=tiles, heard=heard))
         self._sheets = {}
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield what is worth decoding in the windows closed so far, one view and key at a time."""
+    def candidates(self, over: Over = never) -> Iterator[Candidate]:
+        """Yield what is worth decoding in the windows closed so far, one key and view at a time."""
         if not self._windows:
             return
         polarity = sequences(np.array([window.time_ms for window in self._windows]))
-        for view, version in product(VIEWS, self._keys):
+        for version, view in product(self._keys, VIEWS):
+            if over():
+                return
             heard = np.stack([window.heard[view, version] for window in self._windows])
             for place in places(heard, polarity, chip_plan(self._keys[version], view.grade)):
                 if self._is_worth_decoding(view, version, place):

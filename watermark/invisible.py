@@ -12,6 +12,7 @@ from watermark.frames import Planes
 from watermark.geometry import Geometry
 from watermark.imprint import DETAIL_UNIT, UNIT, Imprint, Strength
 from watermark.lattice import LatticeTier
+from watermark.patience import Over, never
 from watermark.payload import CODED_BITS, Payload, decode, encode
 from watermark.spreading import chip_plan, grade_for, pattern, polarities
 
@@ -73,8 +74,8 @@ class Tier(Protocol):
     def close(self) -> None:
         """End the current window, however short."""
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield what is worth decoding in what was watched so far."""
+    def candidates(self, over: Over = never) -> Iterator[Candidate]:
+        """Yield what is worth decoding in what was watched so far, newest key first; end soon once `over` says so."""
 
 
 #: What `read` tries, in this order, after each step.
@@ -115,12 +116,15 @@ def read(
     luma: Iterable[tuple[int, NDArray[np.uint8]]],
     keys: Mapping[int, bytes],
     tiers: Sequence[Callable[[Mapping[int, bytes]], Tier]] = TIERS,
+    over: Over = never,
 ) -> InvisibleReading:
     """Read the mark of a copy blind: (time in ms, luma uint8 [h, w]) in display order, and keys by their version.
 
-    Stops taking frames as soon as a payload decodes. Memory does not grow with the length of the copy.
+    Stops taking frames as soon as a payload decodes. Memory does not grow with the length of the copy. `over` is asked
+    within every search: whoever ends one must not take "not_found" for an answer.
     """
-    reader = _Reader(keys, [make(keys) for make in tiers])
+    keys = dict(sorted(keys.items(), reverse=True))
+    reader = _Reader(keys, [make(keys) for make in tiers], over)
     for time_ms, picture in luma:
         reading = reader.watch(time_ms, picture)
         if reading is not None:
@@ -129,9 +133,10 @@ def read(
 
 
 class _Reader:
-    def __init__(self, keys: Mapping[int, bytes], tiers: Sequence[Tier]) -> None:
+    def __init__(self, keys: Mapping[int, bytes], tiers: Sequence[Tier], over: Over) -> None:
         self._keys = keys
         self._tiers = tiers
+        self._over = over
         self._windows = 0
         self._trials = 0
         self._least_chance = 1.0
@@ -168,7 +173,7 @@ class _Reader:
 
     def _attempt(self) -> InvisibleReading | None:
         for tier in self._tiers:
-            for candidate in tier.candidates():
+            for candidate in tier.candidates(self._over):
                 payload = self._decode(candidate)
                 if payload is not None:
                     return InvisibleReading(

@@ -6,7 +6,7 @@ Searches sums of frames for the keyed waves under any affine map. Decodes nothin
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, takewhile
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from watermark.alignment import Heard, listen, places_near, sequences, without_m
 from watermark.constellation import Spectrum, guesses, per_short_side
 from watermark.despreading import Candidate, soft_bits
 from watermark.geometry import Geometry
+from watermark.patience import Over, never
 from watermark.registration import Registration, register
 from watermark.spreading import CHIP_PX, GRADES, PERIOD_MS, ChipPlan, Grade, chip_plan, polarities
 from watermark.whitening import Sheet, fold, level, scaled, whiten
@@ -104,14 +105,14 @@ class LatticeTier:
             self._close()
         self._ended = True
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield what is worth decoding, when a search is due."""
+    def candidates(self, over: Over = never) -> Iterator[Candidate]:
+        """Yield what is worth decoding, when a search is due; ends within some 0.2 s once `over` says so."""
         fresh = self._closed - self._searched
         if not fresh or not (self._ended or self._closed == _FIRST_SEARCH or fresh >= _KEPT):
             return
         self._searched = self._closed
-        for found in self._search():
-            yield from self._decodable(found)
+        for found in self._search(over):
+            yield from self._decodable(found, over)
 
     def _close(self) -> None:
         sheets = tuple(np.rint(each * (_UNIT / self._summed)).astype(np.int8) for each in self._sums)
@@ -131,21 +132,28 @@ class LatticeTier:
         self._summed += 1
         self._next_ms = time_ms + _STEP_MS
 
-    def _search(self) -> Iterator[_Found]:
-        """Yield maps under which the waves agree, the likeliest kind of copy first."""
+    def _search(self, over: Over) -> Iterator[_Found]:
+        """Yield maps under which the waves agree, the likeliest kind of copy first, and of each the newest key.
+
+        Sheets and their spectra are made once for all keys.
+        """
         times = np.array([window.time_ms for window in self._windows])
         tried = 0
         for sums in _sums(times, thorough=self._ended):
             size = sums.size
-            trust = self._trust(size) if sums.evened else np.ones((1, 1), np.float32)
-            sheet = level((self._sheet(size, sums.weights) * trust).astype(sums.weights.dtype))
+            trust = self._trust(size, over) if sums.evened else np.ones((1, 1), np.float32)
+            sheet = level((self._sheet(size, sums.weights, over) * trust).astype(sums.weights.dtype))
+            if over():
+                return
             spectrum = Spectrum.of(sheet)
-            for grade, (version, key) in product(sums.grades, self._keys.items()):
+            for (version, key), grade in product(self._keys.items(), sums.grades):
+                if over():
+                    return
                 plan = chip_plan(key, grade)
                 likeliest, maps = guesses(spectrum, per_short_side(plan), _CLOSER)
                 tried += maps * grade.field_px**2
                 for guess in likeliest:
-                    if guess.energy < _LOUD:
+                    if guess.energy < _LOUD or over():
                         break
                     exact = register(sheet, spectrum, plan, guess)
                     if exact.score >= _AGREEING:
@@ -153,18 +161,21 @@ class LatticeTier:
                             key_version=version, plan=plan, size=size, trust=trust, registration=exact, tried=tried
                         )
 
-    def _sheet(self, size: int, weights: Sheet) -> Sheet:
-        """Add up the windows' sheets of one size."""
+    def _sheet(self, size: int, weights: Sheet, over: Over) -> Sheet:
+        """Add up the windows' sheets of one size; worth nothing where it was over meanwhile."""
         total: Sheet = np.zeros(self._windows[0].sheets[size].shape, weights.dtype)
-        for weight, window in zip(weights, self._windows, strict=True):
+        for weight, window in takewhile(lambda _: not over(), zip(weights, self._windows, strict=True)):
             total += weight * window.sheets[size].astype(np.float32)
         return total
 
-    def _trust(self, size: int) -> NDArray[np.float32]:
-        """How far each place can be trusted: by how steady it is from window to window, unlike moving edges."""
+    def _trust(self, size: int, over: Over) -> NDArray[np.float32]:
+        """How far each place can be trusted: by how steady it is from window to window, unlike moving edges.
+
+        Worth nothing where it was over meanwhile.
+        """
         total: NDArray[np.float32] = np.zeros(self._windows[0].sheets[size].shape, np.float32)
         squares = total.copy()
-        for window in self._windows:
+        for window in takewhile(lambda _: not over(), self._windows):
             sheet = window.sheets[size].astype(np.float32)
             total += sheet
             squares += sheet * sheet
@@ -172,7 +183,7 @@ class LatticeTier:
         spread = cv2.blur(squares / number - np.square(total / number), (_STEADY, _STEADY))
         return np.asarray(1 / np.sqrt(spread / (spread.mean() + 1e-9) + _STEADIEST), np.float32)
 
-    def _decodable(self, found: _Found) -> Iterator[Candidate]:
+    def _decodable(self, found: _Found, over: Over) -> Iterator[Candidate]:
         """Fold all windows along a map and read their waves: they tell the polarities and whether to go on."""
         plan, n = found.plan, found.plan.grade.field_px
         shape = self._windows[-1].sheets[found.size].shape
@@ -182,6 +193,8 @@ class LatticeTier:
         tiles: list[NDArray[np.float32]] = []
         heard: list[Heard] = []
         for window in self._windows:
+            if over():
+                return
             field = layout.fold(level(window.sheets[found.size] * found.trust), n)
             heard.append(listen(field, plan))
             tiles.append(fold(field, plan.grade.tile_px))

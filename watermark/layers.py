@@ -5,7 +5,7 @@ opened here. It corroborates a clip that another mark has named; it never names 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watermark.keystream import Keystream
+from watermark.patience import OutOfTime, Over, never
 from watermark.payload import Payload
 
 #: Entry points of this group are layers: each names a `Factory`.
@@ -120,23 +121,23 @@ class LayerReading:
 
 
 def read(
-    layer: MarkLayer, batches: Iterable[Pictures], word: NDArray[np.int8], *, mirrored: bool
+    layer: MarkLayer, batches: Iterable[Pictures], word: NDArray[np.int8], *, mirrored: bool, over: Over = never
 ) -> LayerReading | None:
     """Compare what is read off all pictures of a copy with a word; None when there was no picture.
 
     With `mirrored` left and right are exchanged too where the word is not found upright. Holds all the pictures.
 
-    Soft bits are averaged over the pictures. Raises whatever the layer raises, and ValueError for an answer of another
-    shape or one that is not finite.
+    Soft bits are averaged over the pictures. Raises whatever the layer raises, ValueError for an answer of another
+    shape or one that is not finite, and OutOfTime where `over`, asked before each batch, ends the work.
     """
-    shown = list(batches)
+    shown = list(_in_time(batches, over))
     count = sum(map(len, shown))
     if count == 0:
         return None
     views = (False, True) if mirrored else (False,)
     best = LayerReading(state="not_found", chance=1.0, agreeing=0, bits=layer.bits, pictures=count)
     for turned in views:
-        soft = _summed(layer, shown, turned=turned)
+        soft = _summed(layer, _in_time(shown, over), turned=turned)
         chance = min(1.0, len(views) * chance_of(soft, word))
         if chance <= best.chance:
             agreeing = int(np.count_nonzero(soft * word > 0))
@@ -152,7 +153,14 @@ def _state(chance: float) -> State:
     return "damaged" if chance <= DAMAGED else "not_found"
 
 
-def _summed(layer: MarkLayer, shown: Sequence[Pictures], *, turned: bool) -> NDArray[np.float64]:
+def _in_time(batches: Iterable[Pictures], over: Over) -> Iterator[Pictures]:
+    for pictures in batches:
+        if over():
+            raise OutOfTime("the layer was not read to its end")
+        yield pictures
+
+
+def _summed(layer: MarkLayer, shown: Iterable[Pictures], *, turned: bool) -> NDArray[np.float64]:
     total = np.zeros(layer.bits)
     for pictures in shown:
         total += _heard(layer, np.ascontiguousarray(pictures[:, :, ::-1]) if turned else pictures).sum(axis=0)

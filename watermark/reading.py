@@ -3,7 +3,7 @@
 Opens untrusted files with native decoders: runs in the confined child, and its answers cross as plain JSON.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,15 +13,14 @@ from pydantic import Base64Bytes, JsonValue, TypeAdapter
 
 from watermark import credentials
 from watermark.credentials import CredentialsReading, CredentialsState, Trust
+from watermark.geometry import Geometry
 from watermark.implicit_label import read_label
 from watermark.limits import VideoLimits
-from watermark.looking import LONG_SIDE, Frame, Look, look_at, look_through, said
+from watermark.looking import Frame, Look, look_at, look_through, said
 from watermark.patience import Budget
 from watermark.probing import probe
-from watermark.reader import luma
-from watermark.skimming import Hidden, skim
-from watermark.stills import is_picture
-from watermark.visible import PRESENT, VisibleSpec, presence
+from watermark.sighting import PRESENT, VisibleReading, VisibleState, presence, reshaped
+from watermark.visible import VisibleSpec
 
 #: How often the visible mark is looked for: three times or more at each of its places.
 VISIBLE_STEP_MS = 800
@@ -78,8 +77,8 @@ class MarksReading:
     `fingerprint` is `Fingerprint.to_bytes` of the file, eight hashes a second; `sketches` is `Sketches.to_bytes`, as
     many a second, of where its mark says that the file lies, None without a mark.
     `layers` has `c2pa`, `invisible`, `fingerprint` and `visible`. A mark found is a claim until the content was
-    compared with the clip it names (`settle`). `refusal` is a VideoRefused code when the pictures could not be read,
-    or not to their end.
+    compared with the clip it names (`settle`). `geometry` is where the mark says that the frames lie. `refusal` is a
+    VideoRefused code when the pictures could not be read, or not to their end.
     """
 
     layers: dict[str, Layer]
@@ -87,6 +86,7 @@ class MarksReading:
     mark: FoundMark | None = None
     fingerprint: Base64Bytes | None = None
     sketches: Base64Bytes | None = None
+    geometry: Geometry | None = None
     refusal: str | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -105,30 +105,34 @@ def read_marks(
     keys: Mapping[int, bytes],
     trust: Trust,
     limits: VideoLimits,
-    budget: Budget = Budget(),  # noqa: B008 - frozen
+    budget: Budget,
+    keep: Callable[[Frame], None] = lambda _: None,
 ) -> MarksReading:
     """Look for every mark in a file nobody knows, a film or a single picture. `keys` by key version.
 
     In this order, each within its budget: manifest, mark as it was put on, mark wherever it was moved to; and the
     content, to be compared with the clip that is named. Raises for no content of the file: what could not be looked
     for is `not_checked`, with the reason. The visible mark stays `not_checked`: it can only be looked for once the
-    clip is known (`check_visible`).
+    clip is known (`check_visible`), in the frames of a film that `keep` is given, so that nobody decodes it twice.
     """
     c2pa, found = _read_credentials(path, trust)
     bound = found is not None and found.ours and found.state is CredentialsState.TRUSTED
-    look = look_at(path, keys, limits, budget, bound=bound)
+    look = look_at(path, keys, limits, budget, keep_ms=VISIBLE_STEP_MS, bound=bound)
     unread: dict[str, JsonValue] = {"frames": len(look.print_)} | (CUT_SHORT if look.cut else {})
+    for frame in () if look.still else look.kept:
+        keep(frame)
     return MarksReading(
         layers={
             "c2pa": c2pa,
             "invisible": _mark_layer(look),
             "fingerprint": Layer(state=LayerState.NOT_CHECKED, error=look.error, details=unread),
-            "visible": UNCHECKED,
+            "visible": replace(UNCHECKED, details={"reason": "still"}) if look.still else UNCHECKED,
         },
         credentials=found,
         mark=_mark(look),
         fingerprint=look.print_.to_bytes() if len(look.print_) and not look.unseen else None,
         sketches=look.sketches if not look.unseen else None,
+        geometry=look.reading.geometry if look.reading else None,
         refusal=look.refusal,
     )
 
@@ -185,30 +189,34 @@ def _credentials_details(found: CredentialsReading) -> dict[str, JsonValue]:
     }
 
 
-def check_visible(path: Path, spec: VisibleSpec, *, limits: VideoLimits) -> Layer:
-    """Look for the visible mark of a known clip where it must stand. Raises for no content of the file."""
-    if path.is_file() and is_picture(path):
-        return Layer(state=LayerState.NOT_CHECKED, details={"reason": "still"})
-    try:
-        return _check_visible(skim(path, limits=limits, step_ms=VISIBLE_STEP_MS, long_side=LONG_SIDE), spec)
-    except Hidden:
-        step = 1000 / VISIBLE_STEP_MS
-        return _check_visible(luma(path, limits=limits, fps=step, long_side=LONG_SIDE), spec)
+def check_visible(
+    frames: Sequence[Frame], spec: VisibleSpec, geometry: Geometry | None = None, offset_ms: int = 0
+) -> Layer:
+    """Look for the visible mark of a known clip where it must stand in frames of a copy; see `sighting.presence`.
 
-
-def _check_visible(frames: Iterable[Frame], spec: VisibleSpec) -> Layer:
+    Opens nothing. `not_checked` where its places were cut off, or nobody knows where they went. Raises for no frames.
+    """
     try:
-        seen = presence(frames, spec)
-    except Hidden:
-        raise
+        seen = presence(frames, spec, geometry, offset_ms)
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
         return Layer(state=LayerState.NOT_CHECKED, error=said(fault))
     if not seen.frames:
-        return Layer(state=LayerState.NOT_CHECKED, error="there was no frame to look at")
+        reason: dict[str, JsonValue] = {"reason": "cut_off"} if seen.cut_off else {}
+        return Layer(
+            state=LayerState.NOT_CHECKED,
+            error=None if reason else "there was no frame to look at",
+            details=reason,
+        )
+    if seen.state is VisibleState.NOT_FOUND and geometry is None and reshaped(spec, frames[0][1].shape[1::-1]):
+        return Layer(state=LayerState.NOT_CHECKED, details={"reason": "geometry_unknown"})
+    return Layer(state=LayerState(seen.state.value), details=_visible_details(seen))
+
+
+def _visible_details(seen: VisibleReading) -> dict[str, JsonValue]:
     details: dict[str, JsonValue] = {"score": round(seen.score, 4), "frames": seen.frames}
     if seen.start is not None:
         details["start_label"] = "found" if seen.start >= PRESENT else "not_found"
-    return Layer(state=LayerState(seen.state.value), details=details)
+    return details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +287,7 @@ def prove(path: Path, expectation: Expectation, keys: Mapping[int, bytes], trust
     checked = {
         "c2pa": (c2pa, _wrong_credentials(found, expectation)),
         "invisible": (_mark_layer(look), _wrong_mark(_mark(look), expectation)),
-        "visible": (_check_visible(look.kept, expectation.visible), []),
+        "visible": (check_visible(look.kept, expectation.visible), []),
         "media": _check_media(path, expectation, limits),
     }
     failures = [f"{name}: {fault}" for name, (layer, faults) in checked.items() for fault in _faults(layer, faults)]

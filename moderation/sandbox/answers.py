@@ -22,6 +22,8 @@ _NAME_CHARACTERS = 64
 _STRETCH = 8
 _FPS = 100_000
 _STAGES = 32
+#: Short sides of an original by which a copy can lie off.
+_FARTHEST = 1e4
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
@@ -69,6 +71,9 @@ def marks(content: object) -> MarksReading:
             Sketches.from_bytes(found.sketches)
     except ValueError as fault:
         raise Broken("the answer holds what is no fingerprint") from fault
+    if found.geometry is not None:
+        numbers = (*found.geometry.matrix[0], *found.geometry.matrix[1], found.geometry.field)
+        _require(all(abs(number) <= _FARTHEST for number in numbers))
     return found
 
 

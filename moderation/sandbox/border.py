@@ -19,15 +19,15 @@ from moderation.sandbox.refusals import CODES, refusal
 from moderation.sandbox.shared import Pixels, Placed
 from moderation.sandbox.wire import answer, plain
 from moderation.settings import Limits
+from watermark import looking
 from watermark.credentials import Trust
 from watermark.fingerprint import Fingerprint
 from watermark.inheritance import Inheritance
 from watermark.limits import VideoLimits
 from watermark.patience import Budget
 from watermark.probing import Probe
-from watermark.reading import Expectation, Layer, LayerState, MarksReading, Proof
+from watermark.reading import Expectation, LayerState, MarksReading, Proof
 from watermark.sampling import Account, SamplingRules
-from watermark.visible import VisibleSpec
 
 T = TypeVar("T")
 
@@ -135,16 +135,18 @@ class Sandbox:
                     raise Broken("sound beyond the limits")
                 yield Sound(start_ms=start_ms, samples=samples)
 
-    def pictures(self, path: Path, *, every: int, side: int, proof: bool = False) -> Iterator[list[Frame]]:
+    def pictures(
+        self, path: Path, *, every: int, side: int, proof: bool = False, seconds: float | None = None
+    ) -> Iterator[list[Frame]]:
         """Every `every`-th frame as a square of `side` pixels, in batches as of `frames`; for additional layers.
 
-        `proof` asks the child that has never opened an upload.
+        `proof` asks the child that has never opened an upload. It is waited for no longer than `seconds` in all.
         """
         if not (0 < side <= shared.largest_side() and every > 0):
             raise ValueError(f"no pictures of {side} pixels of every {every} frames")
         arguments = {"every": every, "side": side, **self._bounds}
         pool = self._proofs if proof else None
-        with self._at_work("pictures", path, arguments, pool=pool) as (child, allowance):
+        with self._at_work("pictures", path, arguments, seconds=seconds, pool=pool) as (child, allowance):
             yield from _framed(child.batches(side, allowance))
 
     def mark(self, source: Path, target: Path, wanted: MarkOrder, residuals: Sequence[Path] = ()) -> dict[str, object]:
@@ -179,14 +181,17 @@ class Sandbox:
         path: Path,
         keys: Mapping[int, bytes],
         trust: Trust,
-        budget: Budget = Budget(),  # noqa: B008 - frozen
+        budget: Budget,
+        keep: Callable[[looking.Frame], None] = lambda _: None,
     ) -> MarksReading:
         """Look for every mark in a file nobody knows; `keys` by key version.
 
+        `keep` gets some frames of a film, in which `watermark.reading.check_visible` can look once the clip is known.
         Raises a refusal for what is neither a video nor a picture.
         """
         arguments = {"keys": plain(keys), "trust": plain(trust), "budget": plain(budget), **self._bounds}
-        reading = self.ask("read_marks", path, arguments, answers.marks, door=True)
+        with self._at_work("read_marks", path, arguments, door=True) as (child, allowance):
+            reading = answers.marks(_keeping(child.batches(looking.LONG_SIDE, allowance), keep))
         if reading.refusal is not None and _nothing_seen(reading):
             raise self._error(reading.refusal, door=True)
         return reading
@@ -195,10 +200,6 @@ class Sandbox:
         """The manifest that a file hands down to what is made from it, of at most `most` bytes; None without one."""
         arguments = {"trust": plain(trust), "most": most, **self._bounds}
         return self.ask("inherit", path, arguments, partial(answers.inheritance, most=most))
-
-    def check_visible(self, path: Path, spec: VisibleSpec) -> Layer:
-        """Look for the visible mark of a known clip in a copy of it."""
-        return self.ask("check_visible", path, {"spec": plain(spec), **self._bounds}, partial(answer, Layer))
 
     def prove(self, path: Path, expectation: Expectation, keys: Mapping[int, bytes], trust: Trust) -> Proof:
         """Re-open the bytes to be delivered and demand all their marks; a fault of any layer is one of the proof.
@@ -286,6 +287,23 @@ def _framed(batches: Generator[list[tuple[Placed, Pixels]], None, object]) -> Ge
         except StopIteration as end:
             return end.value
         yield [Frame(index=at.index, time_ms=at.time_ms, pixels=pixels, shot=at.shot) for at, pixels in batch]
+
+
+def _keeping(
+    batches: Generator[list[tuple[Placed, Pixels]], None, object], keep: Callable[[looking.Frame], None]
+) -> object:
+    """Hand over a copy of each frame's luma; return the job's answer. Raises Broken for more than a job keeps."""
+    most = looking.MOST_KEPT
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration as end:
+            return end.value
+        most -= len(batch)
+        if most < 0:
+            raise Broken("more frames than a look keeps")
+        for at, pixels in batch:
+            keep((at.time_ms, pixels[:, :, 0].copy()))
 
 
 def _nothing_seen(reading: MarksReading) -> bool:

@@ -9,9 +9,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from moderation.sandbox.channel import Refused
 from moderation.sandbox.orders import MarkOrder
-from moderation.sandbox.shared import PIECE_SAMPLES, FrameWriter
+from moderation.sandbox.shared import CHANNELS, PIECE_SAMPLES, FrameWriter
 from moderation.sandbox.wire import order, plain
 from watermark import ancestry, listening, looking, probing, reader, reading
 from watermark.credentials import Trust
@@ -25,7 +27,7 @@ from watermark.residuals import ResidualMarker, stored
 from watermark.rewriting import rewrite
 from watermark.sampling import SamplingRules, Watch
 from watermark.veiling import stills, veil
-from watermark.visible import VisibleMarker, VisibleSpec
+from watermark.visible import VisibleMarker
 
 Arguments = Mapping[str, Any]
 #: A job gets its arguments and a writer of frames, and gives back plain JSON. It may raise Refused.
@@ -124,10 +126,14 @@ def _pictures(arguments: Arguments, writer: FrameWriter) -> object:
     return None
 
 
-def _read_marks(arguments: Arguments, _: FrameWriter) -> object:
+def _read_marks(arguments: Arguments, writer: FrameWriter) -> object:
     keys, trust = order(dict[int, bytes], arguments["keys"]), order(Trust, arguments["trust"])
-    budget = order(Budget, arguments["budget"])
-    found = reading.read_marks(_source(arguments), keys=keys, trust=trust, limits=_limits(arguments), budget=budget)
+    source, limits, budget = _source(arguments), _limits(arguments), order(Budget, arguments["budget"])
+    kept: list[looking.Frame] = []
+    found = reading.read_marks(source, keys=keys, trust=trust, limits=limits, budget=budget, keep=kept.append)
+    for index, (time_ms, luma) in enumerate(kept):
+        writer.write(index, time_ms, 0, np.broadcast_to(luma[:, :, None], (*luma.shape, CHANNELS)))
+    writer.flush()
     return found.to_json()
 
 
@@ -135,11 +141,6 @@ def _inherit(arguments: Arguments, _: FrameWriter) -> object:
     trust = order(Trust, arguments["trust"])
     found = ancestry.inherit(_source(arguments), trust, most=arguments["most"])
     return None if found is None else reading.written(found)
-
-
-def _check_visible(arguments: Arguments, _: FrameWriter) -> object:
-    spec = order(VisibleSpec, arguments["spec"])
-    return reading.written(reading.check_visible(_source(arguments), spec, limits=_limits(arguments)))
 
 
 def _prove(arguments: Arguments, _: FrameWriter) -> object:
@@ -159,7 +160,6 @@ def _stills(arguments: Arguments, _: FrameWriter) -> object:
 
 
 TABLE: Mapping[str, Job] = {
-    "check_visible": _refusing(_check_visible),
     "fingerprint": _refusing(_fingerprint),
     "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),

@@ -11,12 +11,12 @@ from clips import ClipPlan, Sound, draw_clip
 from moderation.errors import RefusedAtTheDoor
 from moderation.media import examine
 from moderation.sandbox import MarkOrder, Sandbox
-from moderation.settings import Limits
+from moderation.settings import Limits, Verifying
 from watermark.authority import open_authority
 from watermark.credentials import Signer, Trust, sign
 from watermark.manifest import ManifestSpec
 from watermark.payload import Payload
-from watermark.reading import Expectation, LayerState
+from watermark.reading import Expectation, LayerState, check_visible
 from watermark.visible import VisibleSpec
 from watermark.writing import Encoding
 
@@ -24,6 +24,7 @@ KEY = bytes(range(32))
 KEYS = {1: KEY}
 MARK = 0xABCDEF012345
 CLIP = "clip_0193b0"
+BUDGET = Verifying().budget()
 VISIBLE = VisibleSpec(platform="Countersign", creator="zoë", locale="en", mark_id=MARK, key=KEY)
 
 
@@ -106,16 +107,18 @@ def test_a_proof_fails_for_what_is_not_this_clip(sandbox, signed, marked, upload
 
 
 def test_a_copy_is_read_behind_the_border(sandbox, signed, trust, folder):
-    reading = sandbox.read_marks(signed, KEYS, trust)
+    kept = []
+    reading = sandbox.read_marks(signed, KEYS, trust, BUDGET, kept.append)
     assert reading.layers["c2pa"].state is LayerState.FOUND
     assert reading.layers["invisible"].state is LayerState.FOUND
     assert reading.mark is not None
     assert reading.mark.mark_id == MARK
-    assert sandbox.check_visible(signed, VISIBLE).state is LayerState.FOUND
+    assert check_visible(kept, VISIBLE).state is LayerState.FOUND
+    assert {luma.shape for _, luma in kept} == {(360, 640)}
 
 
 def test_the_key_of_another_deployment_reads_nothing(sandbox, signed, trust):
-    reading = sandbox.read_marks(signed, {1: bytes(32)}, trust)
+    reading = sandbox.read_marks(signed, {1: bytes(32)}, trust, BUDGET)
     assert reading.mark is None
     assert reading.layers["invisible"].state is not LayerState.FOUND
 
@@ -141,9 +144,9 @@ def test_what_is_no_video_is_refused_and_part_of_one_is_read(sandbox, folder, si
     letter = Path(folder / "letter.mp4")
     letter.write_text("a letter")
     with pytest.raises(RefusedAtTheDoor) as refused:
-        sandbox.read_marks(letter, KEYS, trust)
+        sandbox.read_marks(letter, KEYS, trust, BUDGET)
     assert refused.value.code == "not_video"
     part = folder / "part.mp4"
     part.write_bytes(signed.read_bytes()[:-2000])
-    reading = sandbox.read_marks(part, KEYS, trust)
+    reading = sandbox.read_marks(part, KEYS, trust, BUDGET)
     assert reading.layers["c2pa"].state is LayerState.DAMAGED

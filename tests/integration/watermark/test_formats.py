@@ -14,7 +14,8 @@ from watermark.payload import Payload
 from watermark.probing import probe
 from watermark.reader import luma
 from watermark.rewriting import Encoding, rewrite
-from watermark.visible import VisibleMarker, VisibleSpec, VisibleState, presence
+from watermark.sighting import VisibleState, presence
+from watermark.visible import VisibleMarker, VisibleSpec
 
 LIMITS = VideoLimits()
 KEY, PAYLOAD = bytes(range(32)), Payload(mark_id=0xABCDEF012345, key_version=2)

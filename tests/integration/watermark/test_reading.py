@@ -18,6 +18,7 @@ from watermark.frames import FrameMarker, Planes
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits
 from watermark.manifest import ManifestSpec
+from watermark.patience import Budget
 from watermark.payload import Payload
 from watermark.reader import luma
 from watermark.reading import LayerState, MarksReading, read_marks
@@ -28,6 +29,7 @@ Image = NDArray[np.uint8]
 KEYS = {3: b"a key of thirty-two bytes, truly"}
 PAYLOAD = Payload(mark_id=0x0123456789AB, key_version=3)
 LIMITS = VideoLimits()
+BUDGET = Budget(mark_seconds=60, search_seconds=60, content_seconds=60, layer_seconds=60, wall_seconds=600)
 
 
 def mark(frames: list[Planes], *markers: FrameMarker) -> list[Planes]:
@@ -86,7 +88,7 @@ def stored(marked: Path) -> Fingerprint:
 
 @pytest.fixture
 def read(trust: Trust) -> Callable[[Path], MarksReading]:
-    return lambda path: read_marks(path, keys=KEYS, trust=trust, limits=LIMITS)
+    return lambda path: read_marks(path, keys=KEYS, trust=trust, limits=LIMITS, budget=BUDGET)
 
 
 def states(reading: MarksReading) -> dict[str, str]:
@@ -165,7 +167,9 @@ def test_an_unmarked_clip_has_no_marks(bare: Path, read):
 
 
 def test_another_deployment_s_mark_says_nothing(delivered: Path, trust: Trust):
-    reading = read_marks(delivered, keys={3: b"some other key of thirty-two byte"}, trust=trust, limits=LIMITS)
+    reading = read_marks(
+        delivered, keys={3: b"some other key of thirty-two byte"}, trust=trust, limits=LIMITS, budget=BUDGET
+    )
     assert reading.mark is None
     assert states(reading)["invisible"] != "found"
 

@@ -24,6 +24,7 @@ KEYS = {1: bytes(range(32))}
 PAYLOAD = Payload(mark_id=0xABCDEF012345, key_version=1)
 WIDTH, HEIGHT = 1280, 720
 LIMITS = VideoLimits()
+BUDGET = Budget(mark_seconds=60, search_seconds=60, content_seconds=60, layer_seconds=60, wall_seconds=600)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def say(trust: Trust, stored) -> Callable[[Path], tuple[str, str]]:
     """What is said of a file's mark and of its content."""
 
     def read(path: Path) -> tuple[str, str]:
-        found: MarksReading = settle(read_marks(path, keys=KEYS, trust=trust, limits=LIMITS), *stored)
+        found: MarksReading = settle(read_marks(path, keys=KEYS, trust=trust, limits=LIMITS, budget=BUDGET), *stored)
         return found.layers["invisible"].state.value, found.layers["fingerprint"].state.value
 
     return read
@@ -103,14 +104,15 @@ def test_a_marked_beginning_does_not_carry_what_follows(scene, marked, encode, s
 
 def test_what_a_budget_cuts_short_is_not_called_unmarked(scene, encode, trust, tmp_path: Path):
     path = encode(scene(2), tmp_path / "bare.mp4")
-    for budget in (Budget(mark_seconds=1e-6), Budget(search_seconds=0.0), Budget(wall_seconds=0.0)):
+    for bound in ({"mark_seconds": 1e-6}, {"search_seconds": 0.0}, {"wall_seconds": 0.0}):
+        budget = replace(BUDGET, **bound)
         layer = read_marks(path, keys=KEYS, trust=trust, limits=LIMITS, budget=budget).layers["invisible"]
         assert (layer.state.value, layer.details["reason"]) == ("not_checked", "budget")
 
 
 def test_content_that_a_budget_cuts_short_is_compared_with_nothing(marked, encode, trust, stored, tmp_path: Path):
     path = encode(marked, tmp_path / "marked.mp4")
-    budget = Budget(content_seconds=1e-6)
+    budget = replace(BUDGET, content_seconds=1e-6)
     found = settle(read_marks(path, keys=KEYS, trust=trust, limits=LIMITS, budget=budget), *stored)
     assert found.layers["invisible"].state.value == "found"
     assert found.layers["fingerprint"].state.value == "not_checked"

@@ -11,7 +11,8 @@ from watermark.frames import Planes
 from watermark.lettering import render
 from watermark.placing import KeptClear, keep_out
 from watermark.stamp import LABELS, draw_stamp, draw_start, handle
-from watermark.visible import CannotDraw, StartLabel, VisibleMarker, VisibleSpec, VisibleState, presence
+from watermark.sighting import VisibleState, presence
+from watermark.visible import CannotDraw, StartLabel, VisibleMarker, VisibleSpec
 
 KEY = b"k" * 32
 
