@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 READ_PICTURES = 8
 #: What did not fit the budget.
 _UNFIT = replace(UNCHECKED, details=CUT_SHORT)
+#: A decoder that cannot even begin in its time would count as one that is down.
+_LEAST_SECONDS = 1.0
 
 
 class LayerFailed(ClipFault):
@@ -165,19 +167,14 @@ def look(
     try:
         total = services.sandbox.probe(path).frames if frames is None else frames
         step = layer.every * max(1, total // (layer.every * READ_PICTURES))
-        if over():
-            return _UNFIT
-        pictures = squares(services, layer, path, step, proof=proof, seconds=left() if left else None)
+        seconds = None if left is None else max(left(), _LEAST_SECONDS)
+        pictures = squares(services, layer, path, step, proof=proof, seconds=seconds)
         seen = read(layer, pictures, word_of(layer, payload, key), mirrored=not proof, over=over)
     except Outage:
         raise
-    except OutOfTime:
-        return _UNFIT
-    except ModerationError as error:
+    except (OutOfTime, ModerationError) as error:
         # A decoder that was not waited for any longer is no fault of the file.
-        if over():
-            return _UNFIT
-        return replace(UNCHECKED, error=error.message)
+        return _UNFIT if over() else replace(UNCHECKED, error=str(error))
     except Exception as fault:  # noqa: BLE001 - whatever goes wrong, nobody has looked
         return replace(UNCHECKED, error=f"{type(fault).__name__}: {fault}")
     return replace(UNCHECKED, error="there was no frame to look at") if seen is None else told(seen)

@@ -154,10 +154,13 @@ def _state(chance: float) -> State:
 
 
 def _in_time(batches: Iterable[Pictures], over: Over) -> Iterator[Pictures]:
-    for pictures in batches:
-        if over():
-            raise OutOfTime("the layer was not read to its end")
+    rest = iter(batches)
+    while not over():
+        pictures = next(rest, None)
+        if pictures is None:
+            return
         yield pictures
+    raise OutOfTime("the layer was not read to its end")
 
 
 def _summed(layer: MarkLayer, shown: Iterable[Pictures], *, turned: bool) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ import pytest
 from watermark.frames import Planes
 from watermark.lettering import render
 from watermark.placing import KeptClear, keep_out
-from watermark.stamp import LABELS, draw_stamp, draw_start, handle
 from watermark.sighting import VisibleState, presence
+from watermark.stamp import LABELS, draw_stamp, draw_start, handle
 from watermark.visible import CannotDraw, StartLabel, VisibleMarker, VisibleSpec
 
 KEY = b"k" * 32
