@@ -65,6 +65,10 @@ def test_a_layer_goes_with_the_clip_and_verify_tells_the_public_no_more_than_its
     copy.write_bytes(b"".join(services.store.stream(key, 0, size)))
     assert verify_file(services, copy)["layers"]["patterns"] == {"state": "found", "bits": BITS, "pictures": 8}
     assert verify_file(services, copy, staff_of=ORG)["layers"]["patterns"]["chance"] < 1e-6
+    settings = services.settings
+    settings.verifying = settings.verifying.model_copy(update={"layer_seconds": 0.0})
+    late = verify_file(services, copy)
+    assert (late["origin"], late["layers"]["patterns"]) == ("ours", {"state": "not_checked", "reason": "budget"})
     unknown = verify_file(services, clip)
     assert (unknown["origin"], unknown["layers"]["patterns"]["state"]) == ("unknown", "not_checked")
 

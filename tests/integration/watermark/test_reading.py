@@ -21,8 +21,9 @@ from watermark.manifest import ManifestSpec
 from watermark.patience import Budget
 from watermark.payload import Payload
 from watermark.reader import luma
-from watermark.reading import LayerState, MarksReading, read_marks
+from watermark.reading import LayerState, MarksReading, check_visible, read_marks
 from watermark.settling import settle
+from watermark.visible import Drawing, VisibleMarker, VisibleSpec
 
 WIDTH, HEIGHT = 1280, 720
 Image = NDArray[np.uint8]
@@ -91,6 +92,18 @@ def read(trust: Trust) -> Callable[[Path], MarksReading]:
     return lambda path: read_marks(path, keys=KEYS, trust=trust, limits=LIMITS, budget=BUDGET)
 
 
+@pytest.fixture
+def read_keeping(trust: Trust) -> Callable[[Path], tuple[MarksReading, list[looking.Frame]]]:
+    """The reading, and the frames that it kept."""
+
+    def look(path: Path) -> tuple[MarksReading, list[looking.Frame]]:
+        kept: list[looking.Frame] = []
+        found = read_marks(path, keys=KEYS, trust=trust, limits=LIMITS, budget=BUDGET, keep=kept.append)
+        return found, kept
+
+    return look
+
+
 def states(reading: MarksReading) -> dict[str, str]:
     return {name: layer.state.value for name, layer in reading.layers.items()}
 
@@ -138,6 +151,27 @@ def test_a_mirrored_copy_is_ours_as_well(delivered: Path, read, stored, re_encod
     assert states(reading)["invisible"] == "found"
     assert reading.layers["fingerprint"].state is LayerState.FOUND
     assert reading.layers["fingerprint"].details["mirrored"] is True
+
+
+def test_the_visible_mark_of_a_mirrored_part_is_found_where_the_invisible_one_says(
+    scene, encode, read_keeping, tmp_path: Path
+):
+    spec = VisibleSpec(
+        platform="P", creator="", locale="en", mark_id=PAYLOAD.mark_id, key=KEYS[3], size=(WIDTH, HEIGHT)
+    )
+    x, y = Drawing(spec, WIDTH, HEIGHT).places.at(0)
+    left, top = min(x, 240) // 2 * 2, min(y, 140) // 2 * 2
+    frames = mark(scene(1), VisibleMarker(spec, WIDTH, HEIGHT), hidden())
+    grey = np.full((290, 520), 128, np.uint8)
+    part = [replace(f, y=np.ascontiguousarray(f.y[top : top + 580, left : left + 1040][:, ::-1])) for f in frames]
+    path = encode([replace(f, u=grey, v=grey) for f in part], tmp_path / "part.mp4", crf=26)
+    reading, kept = read_keeping(path)
+    assert reading.mark is not None
+    assert reading.geometry is not None
+    again = MarksReading.from_json(json.loads(json.dumps(reading.to_json())))
+    assert check_visible(kept, spec, again.geometry).state is LayerState.FOUND
+    assert check_visible(kept, replace(spec, mark_id=7), again.geometry).state is not LayerState.FOUND
+    assert check_visible(kept, spec).state is not LayerState.FOUND
 
 
 def test_a_mark_on_other_content_is_transplanted(scene, encode, read, stored, tmp_path: Path):
