@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +20,14 @@ from moderation.marks import LayerFailed, mark_pictures, prove_marks, read_named
 from moderation.samples.drawing import draw_clip as draw_sample
 from moderation.sandbox import MarkOrder, Sandbox
 from moderation.sandbox.orders import LayerOrder
-from moderation.settings import Limits, Settings
+from moderation.settings import Limits, Settings, Verifying
 from watermark.authority import open_authority
 from watermark.credentials import Signer, Trust, sign
 from watermark.layers import FOUND
 from watermark.manifest import ManifestSpec
+from watermark.patience import Patience
 from watermark.payload import Payload
-from watermark.reading import Expectation, LayerState
+from watermark.reading import Expectation, Layer, LayerState
 from watermark.visible import VisibleSpec
 from watermark.writing import Encoding
 
@@ -33,6 +35,7 @@ KEY = bytes(range(32))
 MARK = 0xABCDEF012345
 CLIP = "clip_0193b0"
 PAYLOAD = Payload(mark_id=MARK, key_version=1)
+OTHER = Payload(mark_id=MARK ^ 1, key_version=1)
 VISIBLE = VisibleSpec(platform="Countersign", creator="zoë", locale="en", mark_id=MARK, key=KEY)
 FRAMES = 60
 
@@ -199,13 +202,9 @@ def test_a_chosen_layer_is_put_on_recorded_and_proven_and_one_that_is_missing_ho
     assert proof.layers["patterns"].details["agreeing"] > 56
     assert type(proof).from_json(proof.to_json()) == proof
 
-    named = read_named(parts, delivered, PAYLOAD)
-    assert named["patterns"].state is LayerState.FOUND
-    other = read_named(parts, delivered, Payload(mark_id=MARK ^ 1, key_version=1))
-    assert other["patterns"].state is LayerState.NOT_FOUND
-    assert (
-        read_named(parts, delivered, Payload(mark_id=MARK, key_version=2))["patterns"].state is LayerState.NOT_CHECKED
-    )
+    assert said_of(parts, delivered, PAYLOAD).state is LayerState.FOUND
+    assert said_of(parts, delivered, OTHER).state is LayerState.NOT_FOUND
+    assert said_of(parts, delivered, Payload(mark_id=MARK, key_version=2)).state is LayerState.NOT_CHECKED
 
     # The same clip without the layer: everything else is right, and yet it is not let out.
     bare = Parts(parts.sandbox, choosing(), parts.trust)
@@ -216,6 +215,32 @@ def test_a_chosen_layer_is_put_on_recorded_and_proven_and_one_that_is_missing_ho
     proof = prove_marks(parts, delivered, expectation(report))
     assert not proof.passed
     assert proof.failures == ("patterns: not_found",)
+
+
+def said_of(parts, path: Path, payload: Payload, clock=time.monotonic, **bounds: float) -> Layer:
+    budget = Verifying(**bounds).budget()
+    return read_named(parts, path, payload, Patience(budget, clock=clock))["patterns"]
+
+
+def test_a_layer_that_does_not_fit_the_look_is_not_checked_and_never_not_found(parts, upload):
+    layer, listened = parts.mark_layers[0], []
+
+    def slow(pictures: np.ndarray) -> np.ndarray:
+        listened.append(len(pictures))
+        return listen(pictures)
+
+    listen, layer.listen = layer.listen, slow
+    try:
+        # Ten seconds go by with every batch; an unmarked copy is listened to in two views at the least.
+        late = said_of(parts, upload, OTHER, clock=lambda: 10.0 * len(listened), layer_seconds=5.0)
+        heard = len(listened)
+        unasked = said_of(parts, upload, OTHER, layer_seconds=0.0)
+        beyond = said_of(parts, upload, OTHER, wall_seconds=1e-9)
+    finally:
+        layer.listen = listen
+    assert heard == len(listened) == 1
+    for layer_said in (late, unasked, beyond):
+        assert (layer_said.state, layer_said.details) == (LayerState.NOT_CHECKED, {"reason": "budget"})
 
 
 def test_a_layer_that_fails_marks_nothing_and_proves_nothing(parts, authority, upload, tmp_path):
