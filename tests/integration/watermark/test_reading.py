@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -160,11 +161,12 @@ def test_the_visible_mark_of_a_mirrored_part_is_found_where_the_invisible_one_sa
         platform="P", creator="", locale="en", mark_id=PAYLOAD.mark_id, key=KEYS[3], size=(WIDTH, HEIGHT)
     )
     x, y = Drawing(spec, WIDTH, HEIGHT).places.at(0)
-    left, top = min(x, 240) // 2 * 2, min(y, 140) // 2 * 2
+    left, top = min(x, 240), min(y, 135)
     frames = mark(scene(1), VisibleMarker(spec, WIDTH, HEIGHT), hidden())
-    grey = np.full((290, 520), 128, np.uint8)
-    part = [replace(f, y=np.ascontiguousarray(f.y[top : top + 580, left : left + 1040][:, ::-1])) for f in frames]
-    path = encode([replace(f, u=grey, v=grey) for f in part], tmp_path / "part.mp4", crf=26)
+    parts = [f.y[top : top + 585, left : left + 1040][:, ::-1] for f in frames]
+    large = [cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA) for part in parts]
+    copies = [replace(f, y=np.asarray(y, np.uint8)) for f, y in zip(frames, large, strict=True)]
+    path = encode(copies, tmp_path / "part.mp4", crf=26)
     reading, kept = read_keeping(path)
     assert reading.mark is not None
     assert reading.geometry is not None
