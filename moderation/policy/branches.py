@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from moderation.policy.conditions import Compiled, compile_condition
+from moderation.policy.dialect import Dialect, entry
 from moderation.policy.exhibits import Exhibits
-from moderation.policy.fields import Fields
 from moderation.policy.grammar import read_condition
-from moderation.policy.registry import Vocabulary
 from moderation.policy.source import Mapping, Node, Scalar, Sequence
 
 _DOWNWARD = ("at_most", "below")
@@ -27,12 +26,6 @@ class Branch:
     condition: Compiled
 
 
-def entry(node: Node, key: str) -> Node | None:
-    """Return the value under a key of a mapping; None where there is none."""
-    entries = node.entries if isinstance(node, Mapping) else ()
-    return next((value for name, value in entries if name.value == key), None)
-
-
 def rule_nodes(tree: Node) -> dict[str, Mapping]:
     """Return the rules of a policy file as they are written, by name."""
     listed = entry(tree, "rules")
@@ -41,9 +34,10 @@ def rule_nodes(tree: Node) -> dict[str, Mapping]:
     return {str(name.value): item for name, item in named if isinstance(name, Scalar)}
 
 
-def branches(when: Node, vocabulary: Vocabulary, depth: int = 0) -> Iterator[Branch]:
-    """Yield the condition and every one within it, outermost first."""
-    condition = read_condition(Fields(""), when, vocabulary)
+def branches(when: Node, dialect: Dialect, depth: int = 0) -> Iterator[Branch]:
+    """Yield the condition and every one within it, outermost first; a macro is what it stands for."""
+    when = dialect.written_out(when)
+    condition = read_condition(dialect.fields(), when, dialect.vocabulary)
     if condition is None or not isinstance(when, Mapping):
         return
     parts = _parts(when)
@@ -57,7 +51,7 @@ def branches(when: Node, vocabulary: Vocabulary, depth: int = 0) -> Iterator[Bra
         condition=compile_condition(condition),
     )
     for part in parts:
-        yield from branches(part, vocabulary, depth + 1)
+        yield from branches(part, dialect, depth + 1)
 
 
 def _parts(node: Mapping) -> tuple[Node, ...]:
@@ -70,7 +64,10 @@ def _parts(node: Mapping) -> tuple[Node, ...]:
 
 def _says(node: Mapping) -> str:
     kind = next((str(key.value) for key, _ in node.entries if key.value in ("all", "any", "not")), None)
-    return flow(node) if kind is None else kind
+    within = entry(node, "within")
+    if kind is None:
+        return flow(node)
+    return kind if within is None else f"{kind} within {flow(within)}"
 
 
 def flow(node: Node) -> str:
@@ -86,11 +83,11 @@ def flow(node: Node) -> str:
             return f"{{{', '.join(f'{key.value}: {flow(value)}' for key, value in entries)}}}"
 
 
-def explain(when: Node, exhibits: Exhibits, vocabulary: Vocabulary) -> list[str]:
+def explain(when: Node, exhibits: Exhibits, dialect: Dialect) -> list[str]:
     """Return a line for every condition of a rule: what it came to, what it says, and what was seen."""
     return [
         f"{'  ' * branch.depth}{branch.condition.ask(exhibits).word}: {branch.says}{_seen(branch.node, exhibits)}"
-        for branch in branches(when, vocabulary)
+        for branch in branches(when, dialect)
     ]
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from moderation.policy.branches import Branch, branches, entry, rule_nodes
+from moderation.policy.branches import Branch, branches, rule_nodes
 from moderation.policy.cases import Trial
+from moderation.policy.conditions import compile_condition
+from moderation.policy.dialect import Dialect, entry
 from moderation.policy.exhibits import Exhibits
-from moderation.policy.model import Finding
+from moderation.policy.model import Finding, Overlay, Rule
 from moderation.policy.registry import Vocabulary
-from moderation.policy.source import Node
+from moderation.policy.source import Mapping as MappingNode
+from moderation.policy.source import Node, Sequence
 from moderation.policy.truth import FALSE, TRUE
 
 
@@ -82,20 +85,39 @@ def exhibit(trials: Iterable[Trial], vocabulary: Vocabulary) -> list[tuple[Trial
 
 
 def cover(
-    area: str, tree: Node, exhibited: Iterable[tuple[Trial, Exhibits]], vocabulary: Vocabulary
+    area: str, tree: Node, exhibited: Iterable[tuple[Trial, Exhibits]], dialect: Dialect
 ) -> Mapping[str, RuleCoverage]:
     """Tell of every rule of a policy file which of its conditions the cases saw hold, and which fail."""
     worlds = [exhibits for _, exhibits in exhibited]
     return {
-        name: RuleCoverage(area=area, rule=name, seen=tuple(_seen(node, worlds, vocabulary)))
+        name: RuleCoverage(area=area, rule=name, seen=tuple(_seen(node, worlds, dialect)))
         for name, node in rule_nodes(tree).items()
     }
 
 
-def _seen(rule: Node, worlds: list[Exhibits], vocabulary: Vocabulary) -> list[Seen]:
-    when = entry(rule, "when")
-    found = []
-    for branch in branches(when, vocabulary) if when is not None else ():
-        truths = {branch.condition.ask(exhibits) for exhibits in worlds}
-        found.append(Seen(branch=branch, held=TRUE in truths, failed=FALSE in truths))
-    return found
+def cover_variant(area: str, overlay: Overlay, rule: Rule, exhibited: Iterable[tuple[Trial, Exhibits]]) -> RuleCoverage:
+    """Tell of a rule as an overlay has it whether the cases for which the overlay stands saw it met, and not met."""
+    whole = Branch(
+        says=f"the rule under the overlay `{overlay.name}`",
+        line=rule.line,
+        column=rule.column,
+        depth=0,
+        leaf=False,
+        node=MappingNode(entries=(), line=rule.line, column=rule.column),
+        condition=compile_condition(rule.when),
+    )
+    worlds = [exhibits for _, exhibits in exhibited]
+    return RuleCoverage(area=area, rule=rule.name, seen=(_ways(whole, worlds),))
+
+
+def _seen(rule: Node, worlds: list[Exhibits], dialect: Dialect) -> list[Seen]:
+    listed = entry(rule, "exceptions")
+    exceptions = listed.items if isinstance(listed, Sequence) else ()
+    conditions = [entry(part, "when") for part in (rule, *exceptions)]
+    found = [branch for when in conditions if when is not None for branch in branches(when, dialect)]
+    return [_ways(branch, worlds) for branch in found]
+
+
+def _ways(branch: Branch, worlds: list[Exhibits]) -> Seen:
+    truths = {branch.condition.ask(exhibits) for exhibits in worlds}
+    return Seen(branch=branch, held=TRUE in truths, failed=FALSE in truths)

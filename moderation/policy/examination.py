@@ -1,18 +1,19 @@
 """What the cases of a policy folder prove: what fails, what they saw, what they would notice. Reads texts only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from moderation.policy import source
-from moderation.policy.branches import entry, explain, rule_nodes
+from moderation.policy.branches import explain, rule_nodes
 from moderation.policy.cases import Report, Trial, case_texts, run_cases
-from moderation.policy.coverage import RuleCoverage, cover, exhibit
+from moderation.policy.coverage import RuleCoverage, cover, cover_variant, exhibit
+from moderation.policy.dialect import Dialect, entry
 from moderation.policy.engine import Ruleset
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.loader import POLICY, Folder, UnusablePolicies, compile_folder, read_folder
 from moderation.policy.model import Finding, Policy, Rule
-from moderation.policy.mutation import RuleScore, Subject, score_rules
+from moderation.policy.mutation import RuleScore, Subject, World, score_overlays, score_rules, standing
 from moderation.policy.texts import TextReader
 
 #: The share of a rule's mutants that its cases must tell from it before it may act.
@@ -25,6 +26,8 @@ class RuleProof:
 
     area: str
     rule: Rule
+    #: The overlay whose variant of the rule this is.
+    overlay: str | None
     path: str
     coverage: RuleCoverage
     score: RuleScore | None
@@ -33,12 +36,14 @@ class RuleProof:
 
     @property
     def name(self) -> str:
-        """The rule as the whole folder knows it."""
-        return f"{self.area}.{self.rule.name}"
+        """The rule as the whole folder knows it; a variant has its overlay behind an @."""
+        return f"{self.area}.{self.rule.name}" + (f"@{self.overlay}" if self.overlay else "")
 
     def faults(self) -> list[Finding]:
-        """Return what keeps the rule from acting."""
-        found = []
+        """Return what keeps the rule from acting; nothing of a shadow rule, which never acts."""
+        found: list[Finding] = []
+        if self.rule.mode == "shadow":
+            return found
         if not self.must_fire:
             found.append(self._fault("no-must-fire", "no case says that it must fire"))
         if not self.must_not_fire:
@@ -49,10 +54,8 @@ class RuleProof:
         return found
 
     def _fault(self, code: str, message: str) -> Finding:
-        rule = self.rule
-        return Finding(
-            path=self.path, line=rule.line, column=rule.column, code=code, message=f"`{rule.name}`: {message}"
-        )
+        rule, message = self.rule, f"`{self.name.partition('.')[2]}`: {message}"
+        return Finding(path=self.path, line=rule.line, column=rule.column, code=code, message=message)
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -144,7 +147,7 @@ def examine(folder: Folder, ruleset: Ruleset, report: Report, *, mutants: bool =
         for proof in _proofs(folder, trees[policy.area], policy, ruleset, report, mutants=mutants)
     ]
     failures = [
-        _failure(area, trial, trees, ruleset)
+        _failure(folder, area, trial, trees, ruleset)
         for area, trials in report.trials.items()
         for trial in trials
         if trial.faults and not trial.case.known_gap
@@ -159,35 +162,64 @@ def _tree(folder: Folder, area: str) -> source.Mapping:
     return tree
 
 
-def _failure(area: str, trial: Trial, trees: Mapping[str, source.Mapping], ruleset: Ruleset) -> Failure:
+def _failure(folder: Folder, area: str, trial: Trial, trees: Mapping[str, source.Mapping], ruleset: Ruleset) -> Failure:
     traces: dict[str, Sequence[str]] = {}
     for rule in dict.fromkeys(fault.rule for fault in trial.faults if fault.rule):
         owner, _, name = rule.rpartition(".")
-        when = entry(rule_nodes(trees[area or owner])[name], "when")
+        tree = trees[area or owner]
+        # A rule that only an overlay has stands elsewhere in the file.
+        when = entry(node, "when") if (node := rule_nodes(tree).get(name)) else None
         if when is not None and trial.facts is not None:
-            traces[rule] = explain(when, Exhibits(trial.facts, ruleset.vocabulary), ruleset.vocabulary)
+            dialect = Dialect.of(folder.texts, tree, ruleset.vocabulary)
+            traces[rule] = explain(when, Exhibits(trial.facts, ruleset.vocabulary), dialect)
     return Failure(findings=tuple(trial.case.fault(fault.message) for fault in trial.faults), traces=traces)
 
 
 def _proofs(
     folder: Folder, tree: source.Mapping, policy: Policy, whole: Ruleset, report: Report, *, mutants: bool
 ) -> list[RuleProof]:
-    path, vocabulary = folder.name(f"{policy.area}/{POLICY}"), whole.vocabulary
-    worlds = exhibit(report.trials.get(policy.area, ()), vocabulary)
-    covered = cover(policy.area, tree, worlds, vocabulary)
+    worlds = tuple(exhibit(report.trials.get(policy.area, ()), whole.vocabulary))
+    dialect = Dialect.of(folder.texts, tree, whole.vocabulary)
     sound = tuple((trial, exhibits) for trial, exhibits in worlds if trial.sound)
-    subject = Subject(tree=tree, policy=policy, vocabulary=vocabulary, worlds=sound)
+    subject = Subject(tree=tree, policy=policy, dialect=dialect, worlds=sound)
     scores = score_rules(subject) if mutants else {}
-    cases = [trial.case for trial in report.trials.get(policy.area, ()) if not trial.case.known_gap]
-    return [
-        RuleProof(
-            area=policy.area,
-            rule=rule,
-            path=path,
-            coverage=covered[rule.name],
-            score=scores.get(rule.name),
-            must_fire=sum(rule.name in case.must_fire for case in cases),
-            must_not_fire=sum(rule.name in case.must_not_fire for case in cases),
-        )
+    covered = cover(policy.area, tree, worlds, dialect)
+    path = folder.name(f"{policy.area}/{POLICY}")
+    alone = [
+        _proof(path, policy.area, rule, None, covered[rule.name], scores.get(rule.name), worlds)
         for rule in policy.rules
     ]
+    return [*alone, *_variants(path, subject, worlds, mutants=mutants)]
+
+
+def _variants(path: str, subject: Subject, worlds: Sequence[World], *, mutants: bool) -> Iterator[RuleProof]:
+    """Give the proof of every rule as an overlay has it, by the cases for which the overlay surely stands."""
+    scores = score_overlays(subject) if mutants else {}
+    for overlay, rule in subject.policy.variants:
+        if overlay is not None:
+            here = standing(overlay, worlds, surely=True)
+            coverage = cover_variant(subject.policy.area, overlay, rule, here)
+            score = scores.get((overlay.name, rule.name))
+            yield _proof(path, subject.policy.area, rule, overlay.name, coverage, score, here)
+
+
+def _proof(
+    path: str,
+    area: str,
+    rule: Rule,
+    overlay: str | None,
+    coverage: RuleCoverage,
+    score: RuleScore | None,
+    worlds: Sequence[World],
+) -> RuleProof:
+    cases = [trial.case for trial, _ in worlds if not trial.case.known_gap]
+    return RuleProof(
+        area=area,
+        rule=rule,
+        overlay=overlay,
+        path=path,
+        coverage=coverage,
+        score=score,
+        must_fire=sum(rule.name in case.must_fire for case in cases),
+        must_not_fire=sum(rule.name in case.must_not_fire for case in cases),
+    )

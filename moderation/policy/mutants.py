@@ -5,12 +5,14 @@ numbers; for durations 250 ms, the usual distance of samples, or half of what is
 refuses is still made here; who reads it leaves it out.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from moderation.policy.actions import LABELS
-from moderation.policy.branches import entry, flow
+from moderation.policy.branches import flow
+from moderation.policy.dialect import Dialect, entry
 from moderation.policy.fields import Fields
 from moderation.policy.grammar import read_duration
 from moderation.policy.model import COMPARATORS, Comparator
@@ -30,6 +32,18 @@ _SLIPS: dict[str, tuple[str, str]] = {
 }
 _STRICT = {("at_least", "above"), ("above", "at_least"), ("at_most", "below"), ("below", "at_most")}
 _OUTCOMES = ("allow", "restrict", "review", "block")
+#: What of an expression is turned: quoted texts are left alone.
+_OPERATORS: dict[str, tuple[str, ...]] = {
+    ">=": (">", "<="),
+    "<=": ("<", ">="),
+    ">": (">=", "<"),
+    "<": ("<=", ">"),
+    "==": ("!=",),
+    "!=": ("==",),
+    "&&": ("||",),
+    "||": ("&&",),
+}
+_TOKEN = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])|>=|<=|==|!=|&&|\|\||(?<!-)>|<")
 _LARGE = 100
 _STEP_MS = 250
 
@@ -56,15 +70,32 @@ class Change:
         }
 
 
-def rule_mutants(rule: Mapping, queue: str, vocabulary: Vocabulary) -> Iterator[Change]:
+def rule_mutants(rule: Mapping, queue: str, dialect: Dialect) -> Iterator[Change]:
     """Yield every mutant of a rule; each change's node is the whole rule. `queue` is the area's own."""
     for key, value in rule.entries:
         if key.value == "when":
-            yield from _within(rule, "when", condition_mutants(value, vocabulary))
+            yield from _within(rule, "when", condition_mutants(value, dialect))
         if key.value == "then" and isinstance(value, Mapping):
-            yield from _within(rule, "then", action_mutants(value, queue, vocabulary))
+            yield from _within(rule, "then", action_mutants(value, queue, dialect.vocabulary))
         if key.value == "on_undetermined":
-            yield _drop(rule, "on_undetermined", "outcome", "add one in which it cannot be told")
+            yield drop(rule, "on_undetermined", "outcome", "add one in which it cannot be told")
+        if key.value == "exceptions" and isinstance(value, Sequence):
+            yield from _exceptions(rule, value, dialect)
+
+
+def _exceptions(rule: Mapping, listed: Sequence, dialect: Dialect) -> Iterator[Change]:
+    for index, item in enumerate(listed.items):
+        if not isinstance(item, Mapping):
+            continue
+        name = flow(entry(item, "exception") or item)
+        rest = listed.items[:index] + listed.items[index + 1 :]
+        without = put(rule, "exceptions", replace(listed, items=rest)) if rest else take(rule, "exceptions")
+        advice = "add one that only the exception lets through"
+        yield change_at(item, without, "part", f"the exception `{name}` from none", advice)
+        when = entry(item, "when")
+        for change in condition_mutants(when, dialect) if when else ():
+            items = (*listed.items[:index], put(item, "when", change.node), *listed.items[index + 1 :])
+            yield replace(change, node=put(rule, "exceptions", replace(listed, items=items)))
 
 
 def _within(node: Mapping, key: str, changes: Iterator[Change]) -> Iterator[Change]:
@@ -88,48 +119,53 @@ def _scalar(at: Node, value: str | float | bool) -> Scalar:  # noqa: FBT001 - a 
     return Scalar(value=value, line=at.line, column=at.column)
 
 
-def _change(at: Node, node: Node, kind: Kind, tells: str, advice: str) -> Change:
+def change_at(at: Node, node: Node, kind: Kind, tells: str, advice: str) -> Change:
+    """Return a change that leaves `node` behind and stands at the place of `at`."""
     return Change(node=node, kind=kind, tells=tells, advice=advice, line=at.line, column=at.column)
 
 
-def _drop(node: Mapping, key: str, kind: Kind, advice: str) -> Change:
+def drop(node: Mapping, key: str, kind: Kind, advice: str) -> Change:
+    """Return the mapping without this key as a change."""
     value = entry(node, key)
     tells = f"`{key}: {flow(value) if value else ''}` from none"
-    return _change(value or node, take(node, key), kind, tells, advice)
+    return change_at(value or node, take(node, key), kind, tells, advice)
 
 
-def condition_mutants(node: Node, vocabulary: Vocabulary) -> Iterator[Change]:
-    """Yield every mutant of a condition: of its branches, and of every leaf."""
+def condition_mutants(node: Node, dialect: Dialect) -> Iterator[Change]:
+    """Yield every mutant of a condition: of its branches, and of every leaf. A macro is changed where it is used."""
+    node = dialect.written_out(node)
     if not isinstance(node, Mapping):
         return
     for kind, other in (("all", "any"), ("any", "all")):
         if isinstance(parts := entry(node, kind), Sequence):
-            yield from _branch(node, kind, other, parts, vocabulary)
+            yield from _branch(node, kind, other, parts, dialect)
             return
     if (inner := entry(node, "not")) is not None:
         advice = f"add one in which `{flow(inner)}` holds"
-        yield _change(node, inner, "branch", f"`not: {flow(inner)}` from the same without `not`", advice)
-        yield from _within(node, "not", condition_mutants(inner, vocabulary))
+        yield change_at(node, inner, "branch", f"`not: {flow(inner)}` from the same without `not`", advice)
+        yield from _within(node, "not", condition_mutants(inner, dialect))
         return
-    yield from _leaf(node, vocabulary)
+    yield from _leaf(node, dialect)
 
 
-def _branch(node: Mapping, kind: str, other: str, parts: Sequence, vocabulary: Vocabulary) -> Iterator[Change]:
+def _branch(node: Mapping, kind: str, other: str, parts: Sequence, dialect: Dialect) -> Iterator[Change]:
+    if entry(node, "within") is not None:
+        yield drop(node, "within", "quantifier", "add one in which the parts hold, and share nothing")
     if len(parts.items) > 1:
         turned = Mapping(entries=((_scalar(node, other), parts),), line=node.line, column=node.column)
-        yield _change(node, turned, "branch", f"`{kind}` from `{other}`", "add one in which one part alone holds")
+        yield change_at(node, turned, "branch", f"`{kind}` from `{other}`", "add one in which one part alone holds")
     for index, part in enumerate(parts.items):
         if len(parts.items) > 1:
             rest = replace(parts, items=parts.items[:index] + parts.items[index + 1 :])
             held = "everything else holds and this does not" if kind == "all" else "this alone holds"
             tells = f"`{kind}` with `{flow(part)}` from `{kind}` without it"
-            yield _change(part, put(node, kind, rest), "part", tells, f"add one in which {held}")
-        for change in condition_mutants(part, vocabulary):
+            yield change_at(part, put(node, kind, rest), "part", tells, f"add one in which {held}")
+        for change in condition_mutants(part, dialect):
             items = (*parts.items[:index], change.node, *parts.items[index + 1 :])
             yield replace(change, node=put(node, kind, replace(parts, items=items)))
 
 
-def _leaf(node: Mapping, vocabulary: Vocabulary) -> Iterator[Change]:
+def _leaf(node: Mapping, dialect: Dialect) -> Iterator[Change]:
     name = entry(node, "signal") or entry(node, "fact")
     subject = str(name.value) if isinstance(name, Scalar) else ""
     for key, value in node.entries:
@@ -137,10 +173,12 @@ def _leaf(node: Mapping, vocabulary: Vocabulary) -> Iterator[Change]:
         if word in ("signal", "fact"):
             continue
         if word in COMPARATORS and isinstance(value, Scalar) and _is_number(value.value):
-            yield from _thresholds(node, subject, word, value, vocabulary)
+            yield from _thresholds(node, subject, word, value, dialect)
             yield from _comparators(node, subject, word, value)
+        elif word == "expr" and isinstance(value, Scalar):
+            yield from _expression(node, value)
         else:
-            yield from _operands(node, word, value)
+            yield from _operands(node, word, dialect.written_out(value))
             yield from _quantifiers(node, word, value)
 
 
@@ -148,13 +186,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _thresholds(node: Mapping, subject: str, word: str, value: Scalar, vocabulary: Vocabulary) -> Iterator[Change]:
+def _thresholds(node: Mapping, subject: str, word: str, value: Scalar, dialect: Dialect) -> Iterator[Change]:
     at = float(value.value or 0)
-    step = step_of(subject, at, vocabulary)
+    step = step_of(subject, at, dialect.vocabulary)
     for moved in (round(at + step, 6), round(at - step, 6)):
         tells = f"`{word}: {at:g}` from `{word}: {moved:g}`"
         between = _between(word, at, moved, step)
-        yield _change(value, put(node, word, moved), "threshold", tells, f"add one with {subject} {between:g}")
+        yield change_at(value, put(node, word, moved), "threshold", tells, f"add one with {subject} {between:g}")
 
 
 def step_of(subject: str, threshold: float, vocabulary: Vocabulary) -> float:
@@ -186,25 +224,27 @@ def _comparators(node: Mapping, subject: str, word: str, value: Scalar) -> Itera
         )
         exactly = "exactly" if (word, other) in _STRICT else "on the other side of"
         tells = f"`{word}: {flow(value)}` from `{other}: {flow(value)}`"
-        yield _change(value, slipped, "comparator", tells, f"add one with {subject} {exactly} {flow(value)}")
+        yield change_at(value, slipped, "comparator", tells, f"add one with {subject} {exactly} {flow(value)}")
 
 
 def _operands(node: Mapping, word: str, value: Node) -> Iterator[Change]:
     if isinstance(value, Scalar) and isinstance(value.value, bool):
         flipped = put(node, word, not value.value)
         tells = f"`{word}: {flow(value)}` from `{word}: {flow(_scalar(value, not value.value))}`"
-        yield _change(value, flipped, "operand", tells, "add one of either")
+        yield change_at(value, flipped, "operand", tells, "add one of either")
     if isinstance(value, Sequence) and len(value.items) > 1:
         for index, item in enumerate(value.items):
             rest = replace(value, items=value.items[:index] + value.items[index + 1 :])
             tells = f"`{word}` with `{flow(item)}` from `{word}` without it"
-            yield _change(item, put(node, word, rest), "operand", tells, f"add one with {flow(item)}, which must fire")
+            yield change_at(
+                item, put(node, word, rest), "operand", tells, f"add one with {flow(item)}, which must fire"
+            )
 
 
 def _quantifiers(node: Mapping, word: str, value: Node) -> Iterator[Change]:
     if len(node.entries) > 1 and word not in COMPARATORS and not _sole(node, word):
         kind: Kind = "quantifier" if entry(node, "signal") else "part"
-        yield _drop(node, word, kind, f"add one in which all but `{word}: {flow(value)}` holds")
+        yield drop(node, word, kind, f"add one in which all but `{word}: {flow(value)}` holds")
     if word == "for":
         yield from _durations(node, value)
     if word == "in" and isinstance(value, Scalar):
@@ -214,7 +254,7 @@ def _quantifiers(node: Mapping, word: str, value: Node) -> Iterator[Change]:
         for moved in (round(share + 0.05, 6), round(share - 0.05, 6)):
             tells = f"`share_of_clip: {share:g}` from `{moved:g}`"
             advice = f"add one in which it holds for {(share + moved) / 2:g} of the clip"
-            yield _change(value, put(node, word, moved), "quantifier", tells, advice)
+            yield change_at(value, put(node, word, moved), "quantifier", tells, advice)
 
 
 def _sole(node: Mapping, word: str) -> bool:
@@ -230,7 +270,7 @@ def _durations(node: Mapping, value: Node) -> Iterator[Change]:
     for moved in (ms + step, ms - step):
         tells = f"`for: {ms}ms` from `for: {moved}ms`"
         advice = f"add one in which it holds for {min(ms, moved)} ms"
-        yield _change(value, put(node, "for", f"{moved}ms"), "quantifier", tells, advice)
+        yield change_at(value, put(node, "for", f"{moved}ms"), "quantifier", tells, advice)
 
 
 def _often(node: Mapping, value: Scalar) -> Iterator[Change]:
@@ -246,7 +286,27 @@ def _often(node: Mapping, value: Scalar) -> Iterator[Change]:
     }
     for (more, among), advice in moves.items():
         tells = f"`in: {hits} of {window}` from `in: {more} of {among}`"
-        yield _change(value, put(node, "in", f"{more} of {among}"), "quantifier", tells, advice)
+        yield change_at(value, put(node, "in", f"{more} of {among}"), "quantifier", tells, advice)
+
+
+def _expression(node: Mapping, value: Scalar) -> Iterator[Change]:
+    """Turn each comparison of an expression, move each number in it, and put `&&` for `||` and the other way."""
+    text = str(value.value)
+    for match in _TOKEN.finditer(text):
+        old = match[0]
+        for new in _turns(old):
+            changed = f"{text[: match.start()]}{new}{text[match.end() :]}"
+            tells = f"`{old}` from `{new}` in `{text}`"
+            kind: Kind = "threshold" if old[0].isdigit() else "comparator"
+            yield change_at(value, put(node, "expr", changed), kind, tells, "add one on either side of the difference")
+
+
+def _turns(token: str) -> tuple[str, ...]:
+    if not token[0].isdigit():
+        return _OPERATORS[token]
+    number, step = float(token), 0.05 if "." in token else 1.0
+    moved = (round(number + step, 6), round(number - step, 6))
+    return tuple(str(to if "." in token else int(to)) for to in moved if to >= 0)
 
 
 def action_mutants(then: Mapping, queue: str, vocabulary: Vocabulary) -> Iterator[Change]:
@@ -257,12 +317,15 @@ def action_mutants(then: Mapping, queue: str, vocabulary: Vocabulary) -> Iterato
         if outcome is not None and other != said:
             advice = f"write `expect: {{outcome: {said}}}` where this rule alone fires"
             turned = _turned(then, other, vocabulary)
-            yield _change(outcome, turned, "outcome", f"`outcome: {said}` from `outcome: {other}`", advice)
+            yield change_at(outcome, turned, "outcome", f"`outcome: {said}` from `outcome: {other}`", advice)
     for key, known in (("reasons", vocabulary.reasons), ("notes", vocabulary.notes)):
         if isinstance(codes := entry(then, key), Sequence):
             yield from _codes(then, key, codes, list(known))
     if isinstance(labels := entry(then, "audience"), Sequence):
         yield from _codes(then, "audience", labels, list(LABELS))
+    for key in ("visibility", "markets"):
+        if entry(then, key) is not None:
+            yield drop(then, key, "operand", "add one of another, which must not fire")
     if said in ("review", "block"):
         yield _requeued(then, queue, list(vocabulary.queues))
 
@@ -292,7 +355,7 @@ def _codes(then: Mapping, key: str, codes: Sequence, known: list[str]) -> Iterat
             changed = put(then, key, _list(code, other))
             tells = f"`{key}: [{flow(code)}]` from `{key}: [{other}]`"
         advice = f"write `{key}` under `expect` where this rule alone fires"
-        yield _change(code, changed, "reason", tells, advice)
+        yield change_at(code, changed, "reason", tells, advice)
 
 
 def _code(node: Node) -> str:
@@ -307,4 +370,4 @@ def _requeued(then: Mapping, queue: str, queues: list[str]) -> Change:
     other = next(name for name in queues if name != own)
     tells = f"`queue: {own}` from `queue: {other}`"
     advice = f"write `expect: {{queue: {own}}}` where this rule alone fires"
-    return _change(named or then, put(then, "queue", other), "queue", tells, advice)
+    return change_at(named or then, put(then, "queue", other), "queue", tells, advice)

@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from moderation.policy.areas import read_policy
 from moderation.policy.branches import rule_nodes
 from moderation.policy.cases import Trial, find_faults
+from moderation.policy.dialect import Dialect
 from moderation.policy.engine import Ruleset, decide
 from moderation.policy.equivalence import same
 from moderation.policy.exhibits import Exhibits
-from moderation.policy.fields import Fields
-from moderation.policy.model import Finding, Policy, Rule
+from moderation.policy.model import Finding, Overlay, Policy, Rule
 from moderation.policy.mutants import Change, put, rule_mutants, take
-from moderation.policy.registry import Vocabulary
+from moderation.policy.regions import stands
 from moderation.policy.source import Mapping
 from moderation.policy.source import Sequence as Listed
+from moderation.policy.truth import TRUE, UNDETERMINED, Truth
+from moderation.policy.variants import overlay_mutants
 from moderation.policy.verdicts import Judge, Verdict
 
 World = tuple[Trial, Exhibits]
@@ -72,7 +74,7 @@ class Subject:
 
     tree: Mapping
     policy: Policy
-    vocabulary: Vocabulary
+    dialect: Dialect
     worlds: tuple[World, ...]
 
 
@@ -86,7 +88,7 @@ def _score(subject: Subject, rule: Rule, node: Mapping) -> RuleScore:
     killed = 0
     survivors: list[Change] = []
     trial = _RuleTrial.of(subject, rule)
-    for change in rule_mutants(node, subject.policy.queue, subject.vocabulary):
+    for change in rule_mutants(node, subject.policy.queue, subject.dialect):
         mutant = _reread(subject, change)
         if mutant is None or same(mutant, rule):
             continue
@@ -97,15 +99,62 @@ def _score(subject: Subject, rule: Rule, node: Mapping) -> RuleScore:
     return RuleScore(area=subject.policy.area, rule=rule.name, killed=killed, survivors=tuple(survivors))
 
 
+def score_overlays(subject: Subject) -> dict[tuple[str, str], RuleScore]:
+    """Score what an area's overlays change and add, by overlay and rule."""
+    killed: dict[tuple[str, str], int] = {}
+    survivors: dict[tuple[str, str], list[Change]] = {}
+    for overlay, rule, change in overlay_mutants(subject.tree, subject.policy.queue, subject.dialect):
+        policy = reread(subject, change.node) if isinstance(change.node, Mapping) else None
+        if policy is None or policy == subject.policy:
+            continue
+        if _tells(subject, overlay, policy):
+            killed[overlay, rule] = killed.get((overlay, rule), 0) + 1
+        else:
+            survivors.setdefault((overlay, rule), []).append(change)
+    return {
+        key: RuleScore(
+            area=subject.policy.area, rule=key[1], killed=killed.get(key, 0), survivors=tuple(survivors.get(key, ()))
+        )
+        for key in {*killed, *survivors}
+    }
+
+
+def _tells(subject: Subject, name: str, mutant: Policy) -> bool:
+    """Tell whether some case for which the overlay stands, or may, comes out otherwise than it says."""
+    ruleset = Ruleset.of([mutant], vocabulary=subject.dialect.vocabulary)
+    return any(
+        find_faults(trial.case, decide(trial.facts, ruleset), subject.policy.area)
+        for overlay in subject.policy.overlays
+        for trial, _ in standing(overlay, subject.worlds)
+        if overlay.name == name and trial.facts is not None
+    )
+
+
+def standing(overlay: Overlay, worlds: Sequence[World], *, surely: bool = False) -> list[World]:
+    """Return the cases for which the overlay stands or may, sure ones first; `surely` leaves out the others."""
+    found = [(_stands(overlay, world), world) for world in worlds]
+    least = TRUE if surely else UNDETERMINED
+    return [world for truth, world in sorted(found, key=lambda pair: -pair[0]) if truth >= least]
+
+
+def _stands(overlay: Overlay, world: World) -> Truth:
+    submission = world[1].facts.submission
+    return stands(overlay, submission.market, submission.locale)
+
+
 def _reread(subject: Subject, change: Change) -> Rule | None:
     """Read the changed rule alone under its area's head; None where the language refuses it."""
     node = change.node
     alone = Listed(items=(node,), line=node.line, column=node.column)
-    fields = Fields("")
-    policy = read_policy(
-        fields, put(take(subject.tree, "overlays"), "rules", alone), subject.policy.area, subject.vocabulary
-    )
-    return None if fields.findings or policy is None or not policy.rules else policy.rules[0]
+    policy = reread(subject, put(take(subject.tree, "overlays"), "rules", alone))
+    return None if policy is None or not policy.rules else policy.rules[0]
+
+
+def reread(subject: Subject, tree: Mapping) -> Policy | None:
+    """Read the area with a changed text; None where the language refuses it."""
+    fields = subject.dialect.file_fields()
+    policy = read_policy(fields, tree, subject.policy.area, subject.dialect.vocabulary)
+    return None if fields.findings else policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +180,7 @@ class _RuleTrial:
                 continue
             if ruleset is None:
                 rules = tuple(mutant if rule.name == mutant.name else rule for rule in subject.policy.rules)
-                ruleset = Ruleset.of([replace(subject.policy, rules=rules)], vocabulary=subject.vocabulary)
+                ruleset = Ruleset.of([replace(subject.policy, rules=rules)], vocabulary=subject.dialect.vocabulary)
             if find_faults(trial.case, decide(trial.facts, ruleset), subject.policy.area):
                 return True
         return False
@@ -153,4 +202,5 @@ def _visible(verdict: Verdict | None) -> object:
         return None
     reasons = frozenset(reason.code for reason in verdict.reasons)
     notes = frozenset(note.code for note in verdict.notes)
-    return (verdict.trace.truth, verdict.outcome, reasons, notes, verdict.queue, verdict.audience)
+    limits = (verdict.audience, verdict.markets_withheld, verdict.sampled)
+    return (verdict.trace.truth, verdict.outcome, reasons, notes, verdict.queue, limits)

@@ -270,6 +270,8 @@ NOTES: dict[str, str] = {
     "declared_cameo_not_visible": "a declared person was not seen",
     "possible_voice": "a voice resembles a registered person's, too little to ask anybody",
     "weapons_in_text": "the prompt or title speaks of weapons; not shown to teens",
+    "lifelike_person": "a real person is shown or heard, with their consent",
+    "label_duty": "the law of a market wants a label that nobody can miss",
     "not_measured": "no detector is configured for a signal",
     "copy_of_withheld": "it shows what a clip showed that was withheld",
     "copy_of_withdrawn": "it shows what another creator's clip showed that was withdrawn",

@@ -201,3 +201,129 @@ def test_an_area_without_cases_is_examined_all_the_same(folder):
     examination = examine_folder(folder)
     assert [finding.code for finding in examination.faults()] == ["no-must-fire", "no-must-not-fire", "weak-cases"]
     assert examination.killed == 0
+
+
+OVERLAID = """\
+  - rule: any_frame
+    when: {signal: explicit.score, at_least: 0.3}
+    then: {outcome: review, reasons: [explicit_content]}
+overlays:
+  - overlay: strict
+    owner: legal
+    why: a law
+    markets: [SA]
+    change: [{rule: any_frame, signals: {explicit.score: {at_least: 0.2}}, then: {outcome: block}}]
+    rules: [{rule: hateful, when: {signal: words.hate, at_least: 0.5}, then: {outcome: review, reasons: [hate]}}]
+"""
+ELSEWHERE = """\
+  - case: elsewhere
+    given: {submission: {market: US}, signals: {explicit.score: "0x7 0.3"}}
+    must_fire: [any_frame]
+  - case: elsewhere, less
+    given: {submission: {market: US}, signals: {explicit.score: "0.2999x8"}}
+    must_not_fire: [any_frame]
+"""
+HERE = """\
+  - case: here
+    given: {submission: {market: SA}, signals: {explicit.score: "0x7 0.2"}}
+    must_fire: [any_frame]
+    expect: {outcome: block, queue: explicit}
+  - case: here, less
+    given: {submission: {market: SA}, signals: {explicit.score: "0.1999x8"}}
+    must_not_fire: [any_frame, hateful]
+"""
+
+
+def test_an_overlay_no_case_stands_in_proves_nothing(folder):
+    write(folder, rules=OVERLAID, cases=ELSEWHERE)
+    examination = examine_folder(folder)
+    assert [found.name for found in examination.proofs] == [
+        "area.any_frame",
+        "area.any_frame@strict",
+        "area.hateful@strict",
+    ]
+    codes = [fault.code for fault in proof(examination, "area.any_frame@strict").faults()]
+    assert codes == ["no-must-fire", "no-must-not-fire", "weak-cases"]
+    assert not proof(examination, "area.any_frame@strict").coverage.covered
+
+
+def test_what_an_overlay_changes_is_told_by_cases_of_its_markets(folder):
+    write(folder, rules=OVERLAID, cases=ELSEWHERE + HERE)
+    examination = examine_folder(folder)
+    changed = proof(examination, "area.any_frame@strict")
+    assert (changed.must_fire, changed.must_not_fire, changed.coverage.covered) == (1, 1, 1)
+    assert changed.faults() == []
+    assert not {told for told in tells(examination, "area.any_frame@strict") if "at_least" in told}
+    assert [fault.code for fault in proof(examination, "area.hateful@strict").faults()] == [
+        "no-must-fire",
+        "weak-cases",
+    ]
+
+
+def test_a_failing_case_of_an_overlays_own_rule_is_a_failure_and_no_crash(folder):
+    wrong = "  - case: wrong\n    given: {submission: {market: SA}}\n    must_fire: [hateful]\n"
+    write(folder, rules=OVERLAID, cases=wrong)
+    (failure,) = examine_folder(folder, mutants=False).failures
+    assert failure.traces == {}
+
+
+def test_macros_and_lists_are_tried_where_they_are_used(folder):
+    (folder / "shared.yaml").write_text(
+        "language: 1\nlists: {here: [FR, BE]}\n"
+        "macros: {nude_here: {all: [{signal: explicit.score, at_least: 0.3}, {fact: submission.market, one_of: {list: here}}]}}\n"
+    )
+    write(
+        folder,
+        rules="  - rule: any_frame\n    when: {macro: nude_here}\n    then: {outcome: review, reasons: [hate]}\n",
+        cases=ELSEWHERE.replace("US", "FR"),
+    )
+    examination = examine_folder(folder)
+    assert [seen.branch.says for seen in proof(examination).coverage.seen] == [
+        "all",
+        "{signal: explicit.score, at_least: 0.3}",
+        "{fact: submission.market, one_of: {list: here}}",
+    ]
+    assert "`one_of` with `BE` from `one_of` without it" in tells(examination)
+    assert not {told for told in tells(examination) if "at_least: 0.35" in told}
+
+
+EXCEPTED = """\
+  - rule: any_frame
+    when: {signal: explicit.score, at_least: 0.3}
+    then: {outcome: review, reasons: [explicit_content]}
+    exceptions:
+      - {exception: museum, owner: o, why: art, expires: 2099-12-31, when: {fact: submission.market, equals: FR}}
+"""
+
+
+def test_an_exception_nothing_needs_is_not_noticed(folder):
+    write(folder, rules=EXCEPTED, cases=ELSEWHERE)
+    examination = examine_folder(folder)
+    assert "the exception `museum` from none" in tells(examination)
+    assert [f.message for f in proof(examination).coverage.findings("p")] == [
+        "`any_frame`: in no case it holds: {fact: submission.market, equals: FR}"
+    ]
+    excepted = "  - case: art\n    given: {submission: {market: FR}, signals: {explicit.score: '0.9x8'}}\n"
+    write(folder, rules=EXCEPTED, cases=ELSEWHERE + excepted + "    must_not_fire: [any_frame]\n")
+    examination = examine_folder(folder)
+    assert "the exception `museum` from none" not in tells(examination)
+    assert proof(examination).coverage.findings("p") == []
+
+
+def test_a_shadow_rule_needs_no_proof(folder):
+    shadow = "  - rule: any_frame\n    mode: shadow\n    since: 2026-01-01\n    when: {signal: explicit.score, at_least: 0.3}\n"
+    write(folder, rules=shadow + "    then: {outcome: review, reasons: [hate]}\n", cases=ELSEWHERE)
+    assert gate(folder) == []
+    write(folder, rules=shadow.replace("shadow", "enforce") + "    then: {outcome: review, reasons: [hate]}\n")
+    assert gate(folder) == ["weak-cases"]
+
+
+def test_an_expression_is_turned_too(folder):
+    rule = (
+        "  - rule: any_frame\n    when: {expr: 'duration_ms > 1500.0'}\n    then: {outcome: review, reasons: [hate]}\n"
+    )
+    write(folder, rules=rule, cases="  - case: usual\n    given: {}\n    must_fire: [any_frame]\n")
+    found = tells(examine_folder(folder))
+    assert "`>` from `>=` in `duration_ms > 1500.0`" in found
+    assert "`1500.0` from `1500.05` in `duration_ms > 1500.0`" in found
+    assert not any("`>` from `<`" in told for told in found)
