@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from moderation.cli import rehearsal
 from moderation.cli.proving import check_vocabulary, run_cases
 from moderation.policy.beginning import begin_area
 from moderation.policy.lint import lint
@@ -81,6 +82,8 @@ def begin(area: Name, directory: Folder = None) -> None:
 
 app.command("test")(run_cases)
 app.command("vocabulary")(check_vocabulary)
+app.command("backtest")(rehearsal.backtest)
+app.command("diff")(rehearsal.diff)
 
 
 def _chosen(directory: Path | None) -> Path:

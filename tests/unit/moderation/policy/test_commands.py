@@ -126,3 +126,8 @@ def test_a_new_area_overwrites_nothing_and_stays_inside(folder, name):
     with pytest.raises(Unprocessable):
         begin_area(folder, name)
     assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_everything_a_policy_lead_needs_is_a_command():
+    said = run("--help")[1]
+    assert all(f" {name} " in said for name in ("lint", "test", "backtest", "diff", "new", "schema", "vocabulary"))
