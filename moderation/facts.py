@@ -1,5 +1,6 @@
 """The fact record: all a policy may read of a clip and all that replay uses. Types and canonical form; no database."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from detectors.base import FaceState, State, VoiceState, quantise
-from moderation.canonical import canonical, digest
+from moderation.canonical import canonical_record
 
 FACTS_VERSION = 1
 
 Scalar = str | int | float | bool | None
 Phase = Literal["public", "draft"]
+#: Beyond it whole numbers are none to JSON.
+_WHOLE = 2**53
 _CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -52,6 +55,11 @@ class Sample(NamedTuple):
     track: int | None = None
 
 
+def _short(value: Scalar) -> Scalar:
+    """Write a whole number without its fraction, as the canonical form does."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE else value
+
+
 def _order(sample: Sample) -> tuple[int, int, float]:
     return (sample.time_ms, -1 if sample.track is None else sample.track, sample.value)
 
@@ -79,7 +87,11 @@ class SignalFact:
             "model": self.model,
             "version": self.version,
             "calibration": self.calibration,
-            "samples": [list(sample) for sample in self.samples],
+            # Whole numbers without their fraction, as the canonical form has them.
+            "samples": [
+                [time_ms, int(value) if not value % 1 and abs(value) < _WHOLE else value, track]
+                for time_ms, value, track in self.samples
+            ],
             "note": self.note,
         }
 
@@ -314,17 +326,17 @@ class FactRecord:
             "account": dict(self.account),
             "known_illegal": self.known_illegal,
             # Left out when empty: older records keep their digest.
-            **({"fingerprint": dict(self.fingerprint)} if self.fingerprint else {}),
+            **({"fingerprint": {k: _short(v) for k, v in self.fingerprint.items()}} if self.fingerprint else {}),
             **({"shots": [list(start) for start in self.shots]} if self.shots else {}),
         }
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes: what is stored, hashed and replayed."""
-        return canonical(self.to_json())
+        return canonical_record(self.to_json())
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical bytes."""
-        return digest(self.to_json())
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     @classmethod
     def from_json(cls, value: Mapping[str, object] | bytes | str) -> "FactRecord":

@@ -138,13 +138,12 @@ def _notes(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> tupl
     return _distinct((*said, *unmeasured))
 
 
-def _identity(reason: Reason) -> bytes:
-    code, subject = reason.settles
-    return canonical([code, subject, dict(reason.params)])
+def _identity(reason: Reason) -> tuple[str, str | int | None, bytes]:
+    return *reason.settles, canonical(dict(reason.params)) if reason.params else b""
 
 
 def _distinct(reasons: Iterable[_R]) -> tuple[_R, ...]:
-    first: dict[bytes, _R] = {}
+    first: dict[tuple[str, str | int | None, bytes], _R] = {}
     for reason in reasons:
         first.setdefault(_identity(reason), reason)
     return tuple(first.values())

@@ -9,7 +9,7 @@ from detectors.base import FaceState, State
 from moderation.decisions import Cause
 from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar, Segment
 from moderation.policy.clearance import clearance_facts
-from moderation.policy.model import ABSENT, SignalLeaf, Within
+from moderation.policy.model import ABSENT, Within
 from moderation.policy.registry import SignalEntry, Vocabulary
 from moderation.policy.timeline import Series, series_of
 from moderation.policy.truth import FALSE, UNDETERMINED, Truth
@@ -41,8 +41,8 @@ class Exhibits:
         self.facts = facts
         self.vocabulary = vocabulary
         self.clip_ms = facts.duration_ms
-        #: Which series meet a leaf, by leaf: rules ask the same things, and evidence asks again.
-        self.held: dict[SignalLeaf, list[Series]] = {}
+        #: Which series meet a leaf, by its words: rules ask the same things, and evidence asks again.
+        self.held: dict[str, list[Series]] = {}
         #: What expressions said, by text, and the values they read, by the names of these: each worked out once.
         self.expressed: dict[str, Truth] = {}
         self.bound: dict[frozenset[str], object] = {}

@@ -36,16 +36,24 @@ def compile_signal(leaf: SignalLeaf) -> tuple[Ask, Describe]:
     That is sound for a failed signal with some samples: every quantifier is met for good once it is met.
     """
     comparator, threshold, quantifier = leaf.comparator, leaf.threshold, leaf.quantifier
+    # A text keeps its hash, a leaf works it out anew each time.
+    signal = leaf.signal
+    key = f"{signal} {comparator} {threshold!r} {quantifier!r}"
 
     def ask(exhibits: Exhibits) -> Truth:
-        return TRUE if _held(leaf, exhibits) else exhibits.silence(leaf.signal)
+        held = exhibits.held.get(key)
+        if held is None:
+            held = exhibits.held[key] = _held(leaf, exhibits)
+        if held:
+            return TRUE
+        return UNDETERMINED if exhibits.gaps(signal) else FALSE
 
     says = f"{leaf.signal} {comparator} {threshold:g}{_says_how(quantifier)}"
 
     def describe(exhibits: Exhibits, truth: Truth) -> Leaf:
         if truth is not TRUE:
             return Leaf(says=says, truth=truth.word, causes=exhibits.gaps(leaf.signal))
-        stretches = [spans(series, comparator, threshold, quantifier) for series in _held(leaf, exhibits)]
+        stretches = [spans(series, comparator, threshold, quantifier) for series in exhibits.held[key]]
         kept = tuple(chain.from_iterable(found for found, _ in stretches))
         return Leaf(says=says, truth=truth.word, spans=kept, left_out=sum(more for _, more in stretches))
 
@@ -54,14 +62,11 @@ def compile_signal(leaf: SignalLeaf) -> tuple[Ask, Describe]:
 
 def _held(leaf: SignalLeaf, exhibits: Exhibits) -> list[Series]:
     """Return the series on which the leaf holds."""
-    found = exhibits.held.get(leaf)
-    if found is None:
-        found = exhibits.held[leaf] = [
-            series
-            for series in exhibits.series(leaf.signal)
-            if holds(series, leaf.comparator, leaf.threshold, leaf.quantifier, exhibits.clip_ms)
-        ]
-    return found
+    return [
+        series
+        for series in exhibits.series(leaf.signal)
+        if holds(series, leaf.comparator, leaf.threshold, leaf.quantifier, exhibits.clip_ms)
+    ]
 
 
 def _says_how(quantifier: Quantifier) -> str:

@@ -4,6 +4,7 @@ import operator
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from moderation.decisions import Span
 from moderation.facts import Sample
@@ -13,6 +14,7 @@ from moderation.policy.model import Anywhere, Comparator, OftenIn, Quantifier, S
 MAX_SPANS = 24
 
 Compare = Callable[[float, float], bool]
+_Piece = tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...], tuple[float, ...]]
 COMPARE: dict[Comparator, Compare] = {
     "at_least": operator.ge,
     "above": operator.gt,
@@ -37,18 +39,18 @@ class Series:
     """The instants of one signal on one face, or on the whole picture (`track` None), in order.
 
     `highs` and `lows` are the extremes at each instant; they differ only where an instant has several samples.
-    An instant lasts until the next one; the last lasts until `end_ms`. Of a series that was narrowed down to a part of
-    the clip, `ends` says when each instant is over: where that is before the next one begins, it is interrupted.
+    An instant lasts until the next one (`ends`, ms, exclusive), the last until the face or the clip is over. A series
+    that was narrowed down to parts of the clip may be `interrupted`: an instant is over before the next one begins.
     """
 
     track: int | None
     times: tuple[int, ...]
     highs: tuple[float, ...]
     lows: tuple[float, ...]
-    end_ms: int
+    ends: tuple[int, ...]
     top: float
     bottom: float
-    ends: tuple[int, ...] | None = None
+    interrupted: bool = False
 
     def values(self, comparator: Comparator) -> tuple[float, ...]:
         """Return the value that speaks for each instant under this comparator."""
@@ -60,15 +62,11 @@ class Series:
             return self.bottom <= threshold <= self.top
         return COMPARE[comparator](self.bottom if comparator in _DOWNWARD else self.top, threshold)
 
-    def until(self, index: int) -> int:
-        """Return the instant (ms, exclusive) at which the one at `index` is over."""
-        if self.ends is not None:
-            return self.ends[index]
-        return self.times[index + 1] if index + 1 < len(self.times) else self.end_ms
-
 
 def series_of(samples: Sequence[Sample], ends: Callable[[int | None], int]) -> tuple[Series, ...]:
     """Split ordered samples by track; `ends` gives the ms at which a track, or for None the clip, is over."""
+    if (whole := _of_picture(samples, ends)) is not None:
+        return whole
     tracks: dict[int | None, list[tuple[int, float, float]]] = {}
     for time_ms, value, track in samples:
         instants = tracks.setdefault(track, [])
@@ -80,6 +78,18 @@ def series_of(samples: Sequence[Sample], ends: Callable[[int | None], int]) -> t
     return tuple(_series(track, instants, ends(track)) for track, instants in tracks.items())
 
 
+def _of_picture(samples: Sequence[Sample], ends: Callable[[int | None], int]) -> tuple[Series, ...] | None:
+    """Return the one series of a signal of the whole picture, one sample an instant; None for any other."""
+    if not samples:
+        return ()
+    times, values, tracks = zip(*samples, strict=True)
+    if len(set(times)) < len(times) or set(tracks) != {None}:
+        return None
+    until = (*times[1:], max(ends(None), times[-1] + 1))
+    bottom, top = min(values), max(values)
+    return (Series(track=None, times=times, highs=values, lows=values, ends=until, top=top, bottom=bottom),)
+
+
 def _series(track: int | None, instants: list[tuple[int, float, float]], end_ms: int) -> Series:
     times, lows, highs = zip(*instants, strict=True)
     return Series(
@@ -87,7 +97,7 @@ def _series(track: int | None, instants: list[tuple[int, float, float]], end_ms:
         times=times,
         highs=highs,
         lows=lows,
-        end_ms=max(end_ms, times[-1] + 1),
+        ends=(*times[1:], max(end_ms, times[-1] + 1)),
         top=max(highs),
         bottom=min(lows),
     )
@@ -98,28 +108,35 @@ def narrowed(series: Series, ranges: Sequence[tuple[int, int]], *, carried: bool
 
     With `carried`, an instant that lasts into a stretch speaks for its beginning; across a cut none does.
     """
-    instants: list[tuple[int, int, int]] = []
-    for start, end in ranges:
-        first = bisect_left(series.times, start)
-        here = range(first, bisect_left(series.times, end))
-        begins_later = first == len(series.times) or series.times[first] > start
-        if carried and first and begins_later and series.until(first - 1) > start:
-            instants.append((first - 1, start, min(series.until(first - 1), end)))
-        instants += [(index, series.times[index], min(series.until(index), end)) for index in here]
-    if not instants:
+    pieces = [piece for bounds in ranges if (piece := _piece(series, *bounds, carried=carried))[0]]
+    if not pieces:
         return None
-    highs = tuple(series.highs[index] for index, _, _ in instants)
-    lows = tuple(series.lows[index] for index, _, _ in instants)
+    if len(pieces) == 1:
+        times, ends, highs, lows = pieces[0]
+    else:
+        times, ends, highs, lows = (tuple(chain.from_iterable(part)) for part in zip(*pieces, strict=True))
     return Series(
         track=series.track,
-        times=tuple(start for _, start, _ in instants),
+        times=times,
         highs=highs,
         lows=lows,
-        end_ms=instants[-1][2],
+        ends=ends,
         top=max(highs),
         bottom=min(lows),
-        ends=tuple(end for _, _, end in instants),
+        interrupted=series.interrupted or any(end < later for end, later in zip(ends, times[1:], strict=False)),
     )
+
+
+def _piece(series: Series, start: int, end: int, *, carried: bool) -> _Piece:
+    """Cut the instants between two moments out; the last is over by the end."""
+    first, last = bisect_left(series.times, start), bisect_left(series.times, end)
+    times = series.times[first:last]
+    if carried and first and series.ends[first - 1] > start and (not times or times[0] > start):
+        first, times = first - 1, (start, *times)
+    ends = series.ends[first:last]
+    if ends and ends[-1] > end:
+        ends = (*ends[:-1], end)
+    return times, ends, series.highs[first:last], series.lows[first:last]
 
 
 def holds(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier, clip_ms: int) -> bool:
@@ -133,11 +150,11 @@ def holds(series: Series, comparator: Comparator, threshold: float, quantifier: 
         case Anywhere():
             return any(flags)
         case Sustained(ms):
-            return any(series.until(last) - series.times[first] >= ms for first, last in _unbroken(series, flags))
+            return any(series.ends[last] - series.times[first] >= ms for first, last in _unbroken(series, flags))
         case OftenIn(hits, window):
             return _often(flags, hits, window)
         case ShareOfClip(share):
-            held = sum(series.until(last) - series.times[first] for first, last in _unbroken(series, flags))
+            held = sum(series.ends[last] - series.times[first] for first, last in _unbroken(series, flags))
             return held >= share * max(clip_ms, 1)
 
 
@@ -150,25 +167,27 @@ def spans(series: Series, comparator: Comparator, threshold: float, quantifier: 
     worst = min if comparator in _DOWNWARD else max
     least = quantifier.ms if isinstance(quantifier, Sustained) else 0
     stretches = [
-        (series.times[first], series.until(last), first, last)
+        (series.times[first], series.ends[last], first, last)
         for first, last in _unbroken(series, _FLAGS[comparator](values, threshold))
     ]
     lasting = [stretch for stretch in stretches if stretch[1] - stretch[0] >= least]
-    kept = sorted(lasting, key=lambda stretch: (stretch[0] - stretch[1], stretch[0]))[:MAX_SPANS]
+    kept = lasting
+    if len(lasting) > MAX_SPANS:
+        kept = sorted(sorted(lasting, key=lambda stretch: (stretch[0] - stretch[1], stretch[0]))[:MAX_SPANS])
     found = [
         Span(start_ms=start, end_ms=end, peak=worst(values[first : last + 1]), track=series.track)
-        for start, end, first, last in sorted(kept)
+        for start, end, first, last in kept
     ]
     return found, len(lasting) - len(found)
 
 
 def _unbroken(series: Series, flags: list[bool]) -> list[tuple[int, int]]:
     """Return the runs of true flags, each ended where the series is interrupted."""
-    ends = series.ends
-    if ends is None:
-        return _runs(flags)
+    runs, ends = _runs(flags), series.ends
+    if not series.interrupted:
+        return runs
     pieces: list[tuple[int, int]] = []
-    for first, last in _runs(flags):
+    for first, last in runs:
         breaks = [index for index in range(first, last) if ends[index] < series.times[index + 1]]
         pieces += zip([first, *(index + 1 for index in breaks)], [*breaks, last], strict=True)
     return pieces

@@ -1,0 +1,41 @@
+"""The quick way to canonical bytes writes the very bytes of the slow one, or leaves it to the slow one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moderation.canonical import canonical, canonical_record
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.integers(0, 10_000).map(lambda number: number / 10_000),
+)
+trees = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, texts),
+    lambda parts: st.one_of(st.lists(parts, max_size=4), st.dictionaries(texts, parts, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(texts, trees, max_size=5))
+def test_both_ways_write_the_same_bytes(tree):
+    assert canonical_record(tree) == canonical(tree)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1.0, -0.0, 1e-5, 1e21, 123456789012345.0, 2**53 - 1, '\x7f\x1f\u2028"\\/', {"\ue000": 1, "\U0001f600": 2}, "1.0,"],
+)
+def test_where_the_two_could_differ_they_do_not(value):
+    assert canonical_record({"k": value}) == canonical({"k": value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, "\ud800", {1, 2}])
+def test_what_json_cannot_hold_is_refused_either_way(value):
+    with pytest.raises(Exception, match=r".") as slow:
+        canonical({"k": value})
+    with pytest.raises(type(slow.value)):
+        canonical_record({"k": value})
