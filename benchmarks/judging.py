@@ -73,7 +73,7 @@ when: {signal: $words, at_least: $line}
 
 when: {all: [{signal: $frame, at_least: $line}, {signal: $words, at_least: $share}]}
 
-when: {any: [{signal: $frame, above: $line}, {signal: $other, above: $line, in: 2 of 4}, {signal: $words, above: $line}]}
+when: {any: [{signal: $frame, above: $line}, {signal: $other, above: $line, in: 2 of 4}, {face: absent}]}
 
 when: {all: [{signal: $frame, at_least: $line}, {not: {signal: $other, at_least: $share, for: ${ms}ms}}]}
 
@@ -269,16 +269,27 @@ def measure(rules: int, rounds: int) -> dict[str, object]:
 
 
 def judging(ruleset: Ruleset, records: list[FactRecord], rounds: int) -> dict[str, float]:
-    """Judge every clip `rounds` times, after a first time that does not count."""
+    """Judge every clip `rounds` times, after a first time that does not count.
+
+    A core that works for others too is slow now and then: beside all judgements stand the quickest of each clip.
+    """
     entries = [len(decide(record, ruleset).trace) for record in records]
     gc.collect()
-    times = [timed(partial(decide, record, ruleset)) for _ in range(rounds) for record in records]
+    times = [[timed(partial(decide, record, ruleset)) for _ in range(rounds)] for record in records]
+    every, quickest = [one for own in times for one in own], [min(own) for own in times]
     return {
-        "judgements": len(times),
+        "clips": len(records),
+        "judgements": len(every),
         "entries_of_the_trace_p50": statistics.median(entries),
-        "judgement_p50_ms": round(statistics.median(times), 2),
-        "judgement_p95_ms": round(statistics.quantiles(times, n=20)[-1], 2),
+        "judgement_p50_ms": round(statistics.median(every), 2),
+        "judgement_p95_ms": _p95(every),
+        "quickest_p50_ms": round(statistics.median(quickest), 2),
+        "quickest_p95_ms": _p95(quickest),
     }
+
+
+def _p95(values: list[float]) -> float:
+    return round(statistics.quantiles(values, n=20)[-1], 2)
 
 
 def main() -> None:
@@ -290,7 +301,7 @@ def main() -> None:
     arguments = parser.parse_args()
     began = results.circumstances()
     figures = measure(arguments.rules, arguments.rounds)
-    results.print_table("judging", [("figure", "value"), *figures.items()])
+    results.print_table("judging", [("figure", "value"), *((name, str(value)) for name, value in figures.items())])
     if not arguments.no_save:
         results.save("judging", began, figures)
 

@@ -33,6 +33,7 @@ from moderation.facts import (
     VoiceFact,
 )
 from moderation.hashlists.matching import compare
+from moderation.history import account_facts, lineage_facts
 from moderation.policy.engine import Ruleset, decide, required_failures
 from moderation.recording import insert_decision, keep_version, withhold
 from moderation.rulebook.shadowing import write_shadows
@@ -114,6 +115,8 @@ def establish(
             )
             for person, standing in standings.items()
         },
+        lineage=lineage_facts(tx, clip),
+        account=account_facts(tx, clip, now),
         shots=tuple(ShotStart(*start) for start in analysis.shots),
         manifests=Manifests(detectors=services.detectors_hash, gallery=gallery, lexicon=services.lexicon_hash),
     )

@@ -92,6 +92,7 @@ create table moderation.clips (
 create index clips_held on moderation.clips (retry_at) where status = 'held';
 create index clips_checked on moderation.clips (clip_id) where runner = 'check' and status in ('received', 'processing');
 create index clips_by_age on moderation.clips (org_id, created_at, clip_id);
+create index clips_by_creator on moderation.clips (org_id, creator) where creator is not null;
 
 -- An Idempotency-Key and what it stood for. `clip_id` is empty while the first request is still being received.
 create table moderation.idempotency_keys (

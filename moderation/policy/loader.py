@@ -21,6 +21,8 @@ CASES = "cases.yaml"
 BESIDE = frozenset({CASES, LEXICON_FILE, PROTOTYPES_FILE, "labels.yaml"})
 #: Beside the areas; holds what editors complete by, and no area.
 SCHEMAS = "schema"
+#: Files beside the areas.
+ROOT = frozenset({vocabulary.FILE, shorthand.SHARED, CASES})
 MAX_AREAS = 200
 
 
@@ -80,7 +82,8 @@ def read_folder(directory: Path) -> Folder:
             findings.append(read)
         else:
             texts[path.relative_to(directory).as_posix()] = read
-    findings += [stray for area in areas[:MAX_AREAS] for stray in _strays(area)]
+    findings += _strays(directory, ROOT)
+    findings += [stray for area in areas[:MAX_AREAS] for stray in _strays(area, BESIDE | {POLICY})]
     return Folder(root=str(directory), texts=texts, findings=tuple(findings))
 
 
@@ -149,12 +152,12 @@ def _tree(folder: Folder, relative: str, findings: list[Finding]) -> source.Node
         return None
 
 
-def _strays(area: Path) -> list[Finding]:
+def _strays(folder: Path, known: frozenset[str]) -> list[Finding]:
     # A misspelt file name must not switch a policy off in silence.
     return [
-        _at(str(path), "unknown-file", f"only {POLICY} and {', '.join(sorted(BESIDE))} are read: rename or remove it")
-        for path in sorted(area.iterdir())
-        if path.suffix in (".yaml", ".yml") and path.name != POLICY and path.name not in BESIDE
+        _at(str(path), "unknown-file", f"only {', '.join(sorted(known))} are read here: rename or remove it")
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if path.is_file() and path.suffix in (".yaml", ".yml") and path.name not in known
     ]
 
 

@@ -184,8 +184,12 @@ FACTS: dict[str, FactEntry] = {
     "submission.parents": FactEntry(type="number", means="number of clips this one was made from"),
     "lineage.depth": FactEntry(type="number", means="how many generations of remixes stand before this clip"),
     "lineage.withdrawn_parents": FactEntry(type="number", means="ancestors that were withdrawn or withheld"),
+    "lineage.unknown_parents": FactEntry(type="number", means="ancestors that were named and are no clips of ours"),
+    "lineage.no_remix_parents": FactEntry(type="number", means="clips it was made from that must not be remixed"),
+    "account.clips": FactEntry(type="number", means="clips that this creator handed in before"),
     "account.released_clips": FactEntry(type="number", means="clips of this creator that were released"),
-    "account.blocked_clips": FactEntry(type="number", means="clips of this creator that were blocked"),
+    "account.blocked_clips": FactEntry(type="number", means="clips of this creator that are withheld"),
+    "account.days": FactEntry(type="number", means="whole days since this creator's first clip"),
 }
 
 

@@ -5,7 +5,7 @@ Plain scalars follow the YAML 1.2 core schema: `no`, `on` and `12:30` are text h
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -91,7 +91,16 @@ def parse(text: str, path: str) -> Node:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise SourceError(_finding(path, mark, "unparsable", f"not YAML: {problem}")) from None
+        finding = _finding(path, mark, "unparsable", f"not YAML: {problem}")
+        raise SourceError(_placed(finding, text, getattr(error, "position", None))) from None
+
+
+def _placed(finding: Finding, text: str, position: object) -> Finding:
+    """Return the finding at a character's place; a character that YAML refuses has its number and no mark."""
+    if not isinstance(position, int) or not 0 <= position < len(text):
+        return finding
+    before = text[:position]
+    return replace(finding, line=before.count("\n") + 1, column=position - before.rfind("\n"))
 
 
 def _place(mark: object) -> tuple[int, int]:

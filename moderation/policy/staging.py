@@ -52,6 +52,9 @@ _UNLIKE: dict[str, Fact] = {
         for figure, far in (("share", 0.0), ("target_share", 0.0), ("distance", 256))
     },
 }
+#: A clip that was made from no other, and a creator whose clips were fine.
+_ORIGINAL: dict[str, Fact] = {"depth": 0, "withdrawn_parents": 0, "unknown_parents": 0, "no_remix_parents": 0}
+_ESTABLISHED: dict[str, Fact] = {"clips": 20, "released_clips": 20, "blocked_clips": 0, "days": 365}
 _USUAL_EVERY_MS = 250
 _USUAL_INSTANTS = 8
 #: What a readable face says of itself unless the case says otherwise.
@@ -113,8 +116,8 @@ def stage_facts(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactRecor
         faces=tuple(_face_fact(track, *face, count * stage.every) for track, face in enumerate(stage.faces)),
         voices=_voices(fields, found, people, count * stage.every),
         people=people,
-        lineage=_flat(stage, found, "lineage"),
-        account=_flat(stage, found, "account"),
+        lineage=_ORIGINAL | _flat(stage, found, "lineage"),
+        account=_ESTABLISHED | _flat(stage, found, "account"),
         fingerprint=_UNLIKE | _flat(stage, found, "fingerprint"),
         shots=_shots(fields, found),
         known_illegal=bool("known_illegal" in found and fields.flag(found["known_illegal"], "`known_illegal`")),

@@ -55,7 +55,11 @@ class Judge:
             policy=policy.area,
             rule=rule,
             condition=compile_condition(rule.when),
-            exceptions=tuple((exception, compile_condition(exception.when)) for exception in rule.exceptions),
+            # By name, so that of several that apply the trace names the same one whatever their order.
+            exceptions=tuple(
+                (exception, compile_condition(exception.when))
+                for exception in sorted(rule.exceptions, key=lambda exception: exception.name)
+            ),
             overlay=overlay,
         )
 

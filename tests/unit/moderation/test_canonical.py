@@ -1,7 +1,7 @@
 """The quick way to canonical bytes writes the very bytes of the slow one, or leaves it to the slow one."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderation.canonical import canonical, canonical_record
@@ -19,7 +19,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(texts, trees, max_size=5))
 def test_both_ways_write_the_same_bytes(tree):
     assert canonical_record(tree) == canonical(tree)
