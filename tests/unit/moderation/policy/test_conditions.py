@@ -155,7 +155,8 @@ def test_what_a_failed_search_did_find_still_counts(truths):
         ("{fact: duration_ms, above: 1999}", "{}", "true"),
         ("{fact: submission.cameos, at_least: 1}", "{}", "false"),
         ("{fact: account.blocked_clips, at_least: 3}", "account: {blocked_clips: 3}", "true"),
-        ("{fact: account.blocked_clips, at_least: 3}", "{}", "undetermined"),
+        ("{fact: account.blocked_clips, at_least: 3}", "{}", "false"),
+        ("{fact: account.blocked_clips, at_least: 3}", "account: {blocked_clips: null}", "undetermined"),
         ("{fact: lineage.depth, below: 2}", "lineage: {depth: 1}", "true"),
     ],
 )
