@@ -69,8 +69,8 @@ def _refuse(error: UnusablePolicies, *, as_json: bool) -> None:
 
 
 def _summary(report: Report) -> str:
-    gaps = f", {len(report.gaps)} known gaps" if report.gaps else ""
-    return f"{report.cases} cases, {report.failed} failed{gaps}; {report.fired} of {report.rules} rules fired"
+    gaps = f"; known gaps: {len(report.gaps)}" if report.gaps else ""
+    return f"{report.cases} cases, {report.failed} failed; {report.fired} of {report.rules} rules fired{gaps}"
 
 
 def _lines(examination: Examination) -> Iterator[str]:
