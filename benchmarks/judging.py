@@ -247,13 +247,13 @@ def load(folder: Folder) -> Ruleset:
     return ruleset
 
 
-def measure(rules: int, rounds: int) -> dict[str, object]:
+def measure(rules: int, clips: int, rounds: int) -> dict[str, object]:
     """Load the rules three times; judge usual clips, clips without a market, and clips that half the rules catch."""
     chance = random.Random(5)
     folder = write_rules(rules, chance)
-    usual = [draw_record(number, chance, loud=0.06) for number in range(CLIPS)]
+    usual = [draw_record(number, chance, loud=0.06) for number in range(clips)]
     nowhere = [replace(record, submission=replace(record.submission, market=None)) for record in usual]
-    loud = [draw_record(number, chance, loud=0.8) for number in range(CLIPS)]
+    loud = [draw_record(number, chance, loud=0.8) for number in range(clips)]
     loading = [timed(lambda: load(folder)) for _ in range(3)]
     ruleset = load(folder)
     return {
@@ -296,11 +296,12 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", type=int, default=RULES)
+    parser.add_argument("--clips", type=int, default=CLIPS)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--no-save", action="store_true")
     arguments = parser.parse_args()
     began = results.circumstances()
-    figures = measure(arguments.rules, arguments.rounds)
+    figures = measure(arguments.rules, arguments.clips, arguments.rounds)
     results.print_table("judging", [("figure", "value"), *((name, str(value)) for name, value in figures.items())])
     if not arguments.no_save:
         results.save("judging", began, figures)
