@@ -13,6 +13,7 @@ from moderation.policy.beginning import begin_area
 from moderation.policy.lint import lint
 from moderation.policy.loader import SCHEMAS
 from moderation.policy.model import Finding
+from moderation.policy.reference import render
 from moderation.policy.reports import to_annotations, to_json, to_sarif
 from moderation.policy.schema import schemas
 from moderation.settings import Settings
@@ -71,6 +72,12 @@ def check_schemas(directory: Folder = None, *, write: Write = False) -> None:
             path.write_text(schemas()[path.name], encoding="utf-8")
         print(f"{path} written" if write else f"{path} is not current: `moderation policy schema --write`")
     raise typer.Exit(1 if stale and not write else 0)
+
+
+@app.command("codes")
+def print_codes() -> None:
+    """Print what each code of a finding means, with an example of each, as one page of Markdown."""
+    print(render(), end="")
 
 
 @app.command("new")

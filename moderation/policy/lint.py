@@ -1,6 +1,7 @@
 """Everything worth saying about a policy folder: what makes it unusable, and what makes it hard to trust."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from detectors.words import find_faults
 from moderation.messages import LANGUAGES
 from moderation.policy.beginning import UNWRITTEN
 from moderation.policy.cases import read_cases
+from moderation.policy.catalogue import catalogue
 from moderation.policy.drift import find_drift
 from moderation.policy.duties import find_duties
 from moderation.policy.engine import Ruleset
@@ -28,10 +30,21 @@ def lint(
     nothing is said of dates. With `against`, another policy folder, lines that moved far are findings, unless
     `backtest`, a file that a backtest wrote, names this folder's version.
     """
+    findings = map(_advised, _findings(directory, today, against, backtest))
+    return sorted(set(findings), key=_place)
+
+
+def _advised(finding: Finding) -> Finding:
+    """Return the finding with what to do about its code in general, where it says nothing of its own."""
+    entry = catalogue().get(finding.code)
+    return replace(finding, suggestion=entry.instead) if entry and not finding.suggestion else finding
+
+
+def _findings(directory: Path, today: date | None, against: Path | None, backtest: Path | None) -> list[Finding]:
     folder = read_folder(directory)
     ruleset, findings = compile_folder(folder)
     if ruleset is None:
-        return sorted(findings, key=_place)
+        return findings
     for policy in ruleset.policies:
         path = folder.name(f"{policy.area}/{POLICY}")
         findings += _area(directory, path, policy, ruleset)
@@ -41,7 +54,7 @@ def lint(
     findings += read_cases(directory / CASES, ruleset, "")[1]
     if against is not None:
         findings += find_drift(folder, ruleset, against, backtest)
-    return sorted(set(findings), key=_place)
+    return findings
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str, str]:

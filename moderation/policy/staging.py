@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from detectors.base import FaceState, State, VoiceState
 from moderation.facts import (
@@ -252,8 +253,8 @@ def _signal_fact(stage: _Stage, name: str, entry: SignalEntry, count: int) -> Si
     if state is not State.MEASURED:
         return SignalFact(state=state, note="as the case says")
     timelines = {track: values for (signal, track), values in stage.timelines.items() if signal == name}
-    if entry.per == "frame" and not timelines:
-        timelines = {None: [0.0] * count}
+    if not timelines:
+        return _quiet(count if entry.per == "frame" else 0, stage.every)
     samples = [
         Sample(0 if entry.per == "text" else index * stage.every, value, track)
         for track, values in timelines.items()
@@ -261,6 +262,13 @@ def _signal_fact(stage: _Stage, name: str, entry: SignalEntry, count: int) -> Si
         if value is not None
     ]
     return SignalFact(state=state, model="case", version="1", samples=tuple(samples))
+
+
+@lru_cache(maxsize=256)
+def _quiet(count: int, every: int) -> SignalFact:
+    """Return a signal that saw nothing at `count` instants; most signals of most cases are that one."""
+    samples = tuple(Sample(index * every, 0.0) for index in range(count))
+    return SignalFact(state=State.MEASURED, model="case", version="1", samples=samples)
 
 
 def _face_fact(track: int, state: FaceState, person: str | None, distance: float | None, end_ms: int) -> FaceFact:

@@ -9,6 +9,7 @@ import pytest
 from moderation import policy
 from moderation.policy.catalogue import catalogue, example_folder
 from moderation.policy.lint import lint
+from moderation.policy.reference import render as render_page
 from moderation.policy.vocabulary import render
 
 TODAY = date(2026, 6, 15)
@@ -79,3 +80,8 @@ def test_every_code_that_the_source_gives_is_in_the_table_and_no_other():
 
 def test_a_code_without_an_example_is_shown_by_a_test_of_its_own():
     assert {code for code, entry in CODES.items() if not entry.at and entry.bad == ""} == OTHERWISE
+
+
+def test_the_page_of_codes_is_current():
+    page = Path(__file__).parents[4] / "docs" / "reference" / "policy-lint.md"
+    assert page.read_text(encoding="utf-8") == render_page(), "moderation policy codes > docs/reference/policy-lint.md"
