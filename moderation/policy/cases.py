@@ -121,7 +121,7 @@ def parse_cases(text: str, path: str, ruleset: Ruleset, area: str) -> tuple[list
         found = fields.mapping(source.parse(text, path), ("cases",), ("cases",), "a case file") or {}
     except source.SourceError as error:
         return [], [error.finding]
-    names = _rule_names(ruleset, area)
+    names = sorted(_rule_names(ruleset, area))
     items = fields.items(found["cases"], "`cases`") if "cases" in found else ()
     cases = [_case(fields, item, names, ruleset.vocabulary) for item in items]
     return cases, fields.findings
@@ -132,7 +132,7 @@ def _rule_names(ruleset: Ruleset, area: str) -> frozenset[str]:
     return frozenset(rule if area else f"{policy}.{rule}" for policy, rule in names if area in ("", policy))
 
 
-def _case(fields: Fields, node: Node, names: frozenset[str], vocabulary: Vocabulary) -> Case:
+def _case(fields: Fields, node: Node, names: list[str], vocabulary: Vocabulary) -> Case:
     found = fields.mapping(node, CASE, ("case", "given"), "a case") or {}
     wanted = [_rules(fields, found, key, names) for key in ("must_fire", "must_not_fire", "undetermined")]
     expect = _expect(fields, found["expect"]) if "expect" in found else {}
@@ -161,9 +161,9 @@ def _gap(fields: Fields, node: Node) -> str:
     return fields.text(node, "`known_gap`") or ""
 
 
-def _rules(fields: Fields, found: Mapping[str, Node], key: str, names: frozenset[str]) -> tuple[str, ...]:
+def _rules(fields: Fields, found: Mapping[str, Node], key: str, names: list[str]) -> tuple[str, ...]:
     items = fields.items(found[key], f"`{key}`") if key in found else ()
-    words = (fields.word(item, "rule", sorted(names), "unknown-rule") for item in items)
+    words = (fields.word(item, "rule", names, "unknown-rule") for item in items)
     return tuple(word for word in words if word is not None)
 
 

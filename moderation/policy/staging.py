@@ -245,16 +245,19 @@ def _flat(stage: _Stage, found: Mapping[str, Node], group: str) -> dict[str, Fac
 
 
 def _as_facts(stage: _Stage, count: int) -> dict[str, SignalFact]:
-    return {name: _signal_fact(stage, name, entry, count) for name, entry in stage.vocabulary.signals.items()}
+    spoken_of = {name for name, _ in stage.timelines} | stage.states.keys()
+    seen, unseen = _quiet(count, stage.every), _quiet(0, stage.every)
+    return {
+        name: _signal_fact(stage, name, entry) if name in spoken_of else (seen if entry.per == "frame" else unseen)
+        for name, entry in stage.vocabulary.signals.items()
+    }
 
 
-def _signal_fact(stage: _Stage, name: str, entry: SignalEntry, count: int) -> SignalFact:
+def _signal_fact(stage: _Stage, name: str, entry: SignalEntry) -> SignalFact:
     state = stage.states.get(name, State.MEASURED)
     if state is not State.MEASURED:
         return SignalFact(state=state, note="as the case says")
     timelines = {track: values for (signal, track), values in stage.timelines.items() if signal == name}
-    if not timelines:
-        return _quiet(count if entry.per == "frame" else 0, stage.every)
     samples = [
         Sample(0 if entry.per == "text" else index * stage.every, value, track)
         for track, values in timelines.items()
@@ -266,7 +269,7 @@ def _signal_fact(stage: _Stage, name: str, entry: SignalEntry, count: int) -> Si
 
 @lru_cache(maxsize=256)
 def _quiet(count: int, every: int) -> SignalFact:
-    """Return a signal that saw nothing at `count` instants; most signals of most cases are that one."""
+    """Return a signal that found nothing at `count` instants; most signals of most cases are that one."""
     samples = tuple(Sample(index * every, 0.0) for index in range(count))
     return SignalFact(state=State.MEASURED, model="case", version="1", samples=samples)
 
