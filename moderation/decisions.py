@@ -134,15 +134,28 @@ class Leaf:
     left_out: int = 0
     #: Of an undetermined leaf: what was not known.
     causes: tuple[Cause, ...] = ()
+    #: The signal or fact that is asked, how, and against what; the values of a signal are its spans' peaks.
+    name: str | None = None
+    comparator: str | None = None
+    against: tuple[Param, ...] = ()
+    #: What the fact was.
+    value: Param = None
 
     def to_json(self) -> dict[str, object]:
-        return {
+        asked = {
+            "name": self.name,
+            "comparator": self.comparator,
+            "against": list(self.against) or None,
+            "value": self.value,
+        }
+        said: dict[str, object] = {
             "says": self.says,
             "truth": self.truth,
             "spans": [span.to_json() for span in self.spans],
             "left_out": self.left_out,
             "causes": [cause.to_json() for cause in self.causes],
         }
+        return said | {name: value for name, value in asked.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from moderation import consent, review
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
-from moderation.decisions import Decision, Outcome
+from moderation.decisions import Audience, Decision, Outcome
 from moderation.errors import ClipFault
 from moderation.facts import (
     Candidate,
@@ -216,7 +216,7 @@ def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:
     asks = decision.outcome.strictness >= Outcome.REVIEW.strictness
     if asks and latest.outcome is not Outcome.BLOCK and any(reason.settles not in settled for reason in standing):
         return decision
-    rules = Outcome.ALLOW if asks else decision.outcome
+    rules = _unasked(decision.audience) if asks else decision.outcome
     return replace(
         decision,
         outcome=max(latest.outcome, rules, key=lambda outcome: outcome.strictness),
@@ -225,6 +225,11 @@ def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:
         audience=decision.audience.narrowed(latest.audience),
         decided_by=latest.decided_by,
     )
+
+
+def _unasked(audience: Audience) -> Outcome:
+    """What rules still demand once a person answered all they asked: the limits, which no approval loosens."""
+    return Outcome.RESTRICT if audience.adults_only or audience.no_remix else Outcome.ALLOW
 
 
 def write_decision(

@@ -118,7 +118,7 @@ class Services:
     def ruleset(self) -> Ruleset:
         """The rules that judge the default organisation's clips now. Raises Outage("policies") when there are none."""
         with self.database.transaction() as tx:
-            return self.rulebook.standing(tx).rules.acting
+            return self.rulebook.in_force(tx).rules.acting
 
     @cached_property
     def lexicon(self) -> WordLists:

@@ -145,7 +145,7 @@ def _seen(reason: Reason, decision: Decision, language: str) -> list[str]:
         return []
     texts = catalogue(language)
     named = (
-        leaf.says.partition(" ")[0]
+        leaf.name
         for entry in decision.trace
         if entry.truth == TRUE and entry.outcome is decision.outcome
         for leaf in entry.leaves

@@ -77,7 +77,7 @@ def _migrations(services: Services) -> None:
 def _policies(services: Services) -> str | None:
     """Rules that cannot be used are worth a warning while those from before still judge."""
     with services.database.transaction() as tx:
-        faults = services.rulebook.standing(tx).rules.faults
+        faults = services.rulebook.in_force(tx).rules.faults
     return "; ".join(faults) or None
 
 

@@ -1,6 +1,7 @@
 """The three kinds of leaf compiled: a signal over time, a person or face, a single fact."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from typing import assert_never
 
@@ -48,14 +49,20 @@ def compile_signal(leaf: SignalLeaf) -> tuple[Ask, Describe]:
             return TRUE
         return UNDETERMINED if exhibits.gaps(signal) else FALSE
 
-    says = f"{leaf.signal} {comparator} {threshold:g}{_says_how(quantifier)}"
+    said = Leaf(
+        says=f"{leaf.signal} {comparator} {threshold:g}{_says_how(quantifier)}",
+        truth=UNDETERMINED.word,
+        name=leaf.signal,
+        comparator=comparator,
+        against=(threshold,),
+    )
 
     def describe(exhibits: Exhibits, truth: Truth) -> Leaf:
         if truth is not TRUE:
-            return Leaf(says=says, truth=truth.word, causes=exhibits.gaps(leaf.signal))
+            return replace(said, truth=truth.word, causes=exhibits.gaps(leaf.signal))
         stretches = [spans(series, comparator, threshold, quantifier) for series in exhibits.held[key]]
         kept = tuple(chain.from_iterable(found for found, _ in stretches))
-        return Leaf(says=says, truth=truth.word, spans=kept, left_out=sum(more for _, more in stretches))
+        return replace(said, truth=truth.word, spans=kept, left_out=sum(more for _, more in stretches))
 
     return ask, describe
 
@@ -176,11 +183,17 @@ def compile_fact(leaf: FactLeaf) -> tuple[Ask, Describe]:
     def ask(exhibits: Exhibits) -> Truth:
         return test(exhibits.fact(name))
 
-    says = f"{name} {leaf.comparator} {', '.join(map(str, leaf.operands))}"
+    said = Leaf(
+        says=f"{name} {leaf.comparator} {', '.join(map(str, leaf.operands))}",
+        truth=UNDETERMINED.word,
+        name=name,
+        comparator=leaf.comparator,
+        against=leaf.operands,
+    )
 
-    def describe(_exhibits: Exhibits, truth: Truth) -> Leaf:
+    def describe(exhibits: Exhibits, truth: Truth) -> Leaf:
         causes = () if truth is TRUE else (Cause(kind="fact", name=name, state="unknown"),)
-        return Leaf(says=says, truth=truth.word, causes=causes)
+        return replace(said, truth=truth.word, causes=causes, value=exhibits.fact(name))
 
     return ask, describe
 

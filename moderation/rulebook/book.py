@@ -18,10 +18,10 @@ from moderation.errors import ModerationError, Outage
 from moderation.ids import new_id
 from moderation.policy.loader import UnusablePolicies
 from moderation.rulebook.bundles import read_texts
+from moderation.rulebook.in_force import Choice, Emergency, InForce, Layering, Rules
 from moderation.rulebook.pointers import read_pointer
 from moderation.rulebook.signatures import read_public_key
 from moderation.rulebook.sources import BundleSource, FolderSource, Source, usable
-from moderation.rulebook.standing import Choice, Emergency, Layering, Rules, Standing
 
 if TYPE_CHECKING:
     from moderation.clock import Clock
@@ -49,22 +49,22 @@ class Rulebook:
             else FolderSource(self._folder, chosen.shadow, self.public_key)
         )
         self._layering = Layering()
-        self._standings: dict[str, Standing] = {}
+        self._in_force: dict[str, InForce] = {}
         self._lock = threading.Lock()
 
     def choose(self, tx: Transaction, clip_id: str, at: datetime) -> Choice:
         """The rules for a clip judged at this instant. Raises Outage("policies") when there are none to judge by."""
         try:
-            return self.standing(tx).choose(clip_id, at)
+            return self.in_force(tx).choose(clip_id, at)
         except UnusablePolicies as error:
             raise Outage("policies", f"emergency rules do not fit the rules in force: {error}") from error
 
-    def standing(self, tx: Transaction) -> Standing:
+    def in_force(self, tx: Transaction) -> InForce:
         """What stands for the organisation of this transaction, as the database says now. Raises Outage."""
         assert tx.org is not None
         row = tx.pg.execute(SQL.serial, {"org": tx.org}).fetchone()
         serial = row[0] if row else 0
-        known = self._standings.get(tx.org)
+        known = self._in_force.get(tx.org)
         if known is not None and (known.serial, known.edition) == (serial, self._source.edition):
             return known
         with self._lock:
@@ -78,21 +78,21 @@ class Rulebook:
 
     def look(self) -> None:
         """Have ready what the next judgements need. Raises Outage, and what the database raises while it is away."""
-        for org in [*self._standings] or ["default"]:
+        for org in [*self._in_force] or ["default"]:
             with self._database.transaction(org) as tx:
-                self.standing(tx)
+                self.in_force(tx)
 
-    def _stand(self, tx: Transaction, org: str) -> Standing:
+    def _stand(self, tx: Transaction, org: str) -> InForce:
         pointer, emergencies = read_pointer(tx, org)
         if pointer.acting is None and self.in_database:
             self._seed(org)
             pointer, emergencies = read_pointer(tx, org)
-        known = self._standings.get(org)
+        known = self._in_force.get(org)
         edition = self._source.edition
         if known is not None and (known.serial, known.edition) == (pointer.serial, edition):
             return known
         rules = self._source.rules(tx, pointer, known.rules if known else None)
-        self._standings[org] = made = Standing(
+        self._in_force[org] = made = InForce(
             serial=pointer.serial,
             # The first look into a folder is an edition of its own.
             edition=self._source.edition,
@@ -103,7 +103,7 @@ class Rulebook:
         log.info("policies_stand", org=org, serial=made.serial, acting=made.rules.acting.version)
         return made
 
-    def _fitting(self, rules: Rules, emergencies: tuple[Emergency, ...], known: Standing | None) -> Rules:
+    def _fitting(self, rules: Rules, emergencies: tuple[Emergency, ...], known: InForce | None) -> Rules:
         """The rules, or those from before where the emergency rules fit these no more: never without them."""
         held = tuple(emergency for emergency in emergencies if emergency.holds(self._clock.now()))
         try:

@@ -11,7 +11,7 @@ from moderation.ids import new_id
 from moderation.policy import source
 from moderation.policy.loader import POLICY, UnusablePolicies
 from moderation.policy.model import Finding
-from moderation.rulebook.standing import Emergency, lay_over
+from moderation.rulebook.in_force import Emergency, lay_over
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -51,9 +51,9 @@ def break_glass(services: "Services", org: str, text: str, *, by: str, why: str)
     with services.database.transaction(org) as tx:
         # Locked before it is read: a move that is under way is waited for, none begins.
         tx.pg.execute(SQL.pointer_locked, {"org": org})
-        standing = services.rulebook.standing(tx)
-        held = [each for each in standing.emergencies if each.holds(now)]
-        rules = standing.rules
+        in_force = services.rulebook.in_force(tx)
+        held = [each for each in in_force.emergencies if each.holds(now)]
+        rules = in_force.rules
         for ruleset in (rules.acting, rules.candidate, rules.shadow):
             if ruleset is not None:
                 lay_over(ruleset, [*held, laid])

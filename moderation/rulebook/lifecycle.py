@@ -19,9 +19,9 @@ from moderation.policy.loader import UnusablePolicies
 from moderation.policy.model import LANGUAGE
 from moderation.rulebook.activation import faults_of
 from moderation.rulebook.bundles import Texts, compile_texts, decoded
+from moderation.rulebook.in_force import Emergency, lay_over
 from moderation.rulebook.pointers import Pointer, read_pointer, stored_texts
 from moderation.rulebook.sources import usable
-from moderation.rulebook.standing import Emergency, lay_over
 
 if TYPE_CHECKING:
     from moderation.services import Services

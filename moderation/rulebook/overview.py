@@ -14,13 +14,13 @@ def document(services: "Services", org: str) -> dict[str, object]:
     """One organisation's rules of this moment. Raises Outage when there are none to judge by."""
     now = services.clock.now()
     with services.database.transaction(org) as tx:
-        standing = services.rulebook.standing(tx)
+        in_force = services.rulebook.in_force(tx)
         pointer, _ = read_pointer(tx, org)
-        rules = standing.rules
-        choice = standing.choose("", now)
+        rules = in_force.rules
+        choice = in_force.choose("", now)
         said: dict[str, object] = {
             "mode": services.settings.policies.mode,
-            "serial": standing.serial,
+            "serial": in_force.serial,
             "acting": _side(pointer.acting, rules.acting),
             "candidate": {**side, "percent": rules.percent}
             if (side := _side(pointer.candidate, rules.candidate))
@@ -28,7 +28,7 @@ def document(services: "Services", org: str) -> dict[str, object]:
             "shadow": _side(pointer.shadow, rules.shadow),
             "emergencies": [
                 {"id": each.emergency_id, "area": each.area, "expires_at": moment(each.expires_at)}
-                for each in standing.emergencies
+                for each in in_force.emergencies
                 if each.holds(now)
             ],
             "judging": choice.acting.version,

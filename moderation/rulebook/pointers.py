@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from moderation.db import Transaction, queries
-from moderation.rulebook.standing import Emergency
+from moderation.rulebook.in_force import Emergency
 
 SQL = queries("policies")
 

@@ -11,7 +11,7 @@ from moderation.decisions import Decision
 from moderation.facts import FactRecord
 from moderation.policy.engine import decide, required_failures
 from moderation.recording import keep_version
-from moderation.rulebook.standing import Choice, Shadowed
+from moderation.rulebook.in_force import Choice, Shadowed
 
 log = structlog.get_logger()
 SQL = queries("policies")

@@ -1,6 +1,7 @@
 """Where rulesets come from: a folder, or bundles in the database. What is unusable never replaces what was usable."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,9 @@ from moderation.db import Transaction
 from moderation.errors import ModerationError, Outage
 from moderation.policy.engine import Ruleset
 from moderation.rulebook.bundles import compile_texts, read_texts
+from moderation.rulebook.in_force import Rules
 from moderation.rulebook.pointers import Pointer, stored_texts
 from moderation.rulebook.signatures import demand_signature
-from moderation.rulebook.standing import Rules
 
 log = structlog.get_logger()
 
@@ -37,6 +38,18 @@ def usable(texts: dict[str, str], key: Ed25519PublicKey | None) -> Ruleset:
     ruleset = compile_texts(texts)
     demand_signature(texts, ruleset.version, key)
     return ruleset
+
+
+def attempt(compile_: Callable[[], Ruleset], what: str, faults: list[str]) -> Ruleset | None:
+    """The ruleset, or None and one more fault: nothing about new rules may stop the old ones."""
+    try:
+        return compile_()
+    except (ModerationError, OSError) as error:
+        faults.append(f"{what} cannot be used: {error}")
+    except Exception as error:  # noqa: BLE001 (texts that break the compiler are unusable too)
+        log.warning("policies_broke", error=type(error).__name__, detail=str(error)[:500])
+        faults.append(f"{what} cannot be used: {type(error).__name__}")
+    return None
 
 
 class FolderSource:
@@ -70,16 +83,12 @@ class FolderSource:
     def _load(self, print_: tuple[object, ...]) -> None:
         self._loaded = self._seen = print_
         folder, shadow = self._folders
-        faults = []
-        acting, beside = self._rules.acting if self._rules else None, None
-        try:
-            acting = usable(read_texts(folder), self._key)
-        except (ModerationError, OSError) as error:
-            faults.append(f"the folder's policies cannot be used: {error}")
-        try:
-            beside = usable(read_texts(shadow), self._key) if shadow else None
-        except (ModerationError, OSError) as error:
-            faults.append(f"the policies for the shadow cannot be used: {error}")
+        faults: list[str] = []
+        read = attempt(lambda: usable(read_texts(folder), self._key), "the folder's policies", faults)
+        acting = read or (self._rules.acting if self._rules else None)
+        beside = None
+        if shadow is not None:
+            beside = attempt(lambda: usable(read_texts(shadow), self._key), "the policies for the shadow", faults)
         self._fault = "\n".join(faults)
         if acting is not None:
             self._rules = Rules(acting=acting, shadow=beside, faults=tuple(faults))
@@ -129,10 +138,9 @@ class BundleSource:
         if bundle is None:
             return None
         if bundle not in self._compiled:
-            try:
-                made = usable(stored_texts(tx, bundle), self._key)
-            except ModerationError as error:
-                faults.append(f"the bundle {bundle} cannot be used: {error}")
+            texts = stored_texts(tx, bundle)
+            made = attempt(lambda: usable(texts, self._key), f"the bundle {bundle}", faults)
+            if made is None:
                 return None
             if len(self._compiled) >= self.KEPT:
                 self._compiled.clear()

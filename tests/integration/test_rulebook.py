@@ -18,9 +18,9 @@ from moderation.policy.vocabulary import render
 from moderation.rulebook import emergencies, lifecycle
 from moderation.rulebook.book import Rulebook
 from moderation.rulebook.bundles import read_archive, read_texts
+from moderation.rulebook.in_force import in_share
 from moderation.rulebook.lifecycle import Act
 from moderation.rulebook.signatures import public_pem, sign
-from moderation.rulebook.standing import in_share
 from moderation.settings import Policies, Settings
 
 ORG = "default"
@@ -97,7 +97,7 @@ class Deployment:
 
     def faults(self, rulebook: Rulebook | None = None) -> tuple[str, ...]:
         with self.database.transaction(ORG) as tx:
-            return (rulebook or self.rulebook).standing(tx).rules.faults
+            return (rulebook or self.rulebook).in_force(tx).rules.faults
 
     def approved(self, threshold: float) -> lifecycle.Bundle:
         drafted = lifecycle.hand_in(self, ORG, texts(threshold), ANA)

@@ -91,7 +91,7 @@ def lay_over(base: Ruleset, emergencies: Iterable[Emergency]) -> Ruleset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class InForce:
     """Everything that decides which rules judge a clip of one organisation."""
 
     serial: int
