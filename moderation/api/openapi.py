@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from moderation.api.schemas import ClipMetadata, ClipSource, Problem, VerifySource
+from moderation.api.schemas import ClipMetadata, ClipSource, PolicyTexts, Problem, VerifySource
 from moderation.problems import MEDIA_TYPE
 
 REFERENCE = "#/components/schemas/{model}"
@@ -21,6 +21,53 @@ FILE = {"type": "string", "format": "binary", "description": "MP4, QuickTime, We
 BODIES: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
     "/v1/clips": ({"file": FILE, "metadata": {"$ref": REFERENCE.format(model="ClipMetadata")}}, ClipSource),
     "/v1/verify": ({"file": FILE}, VerifySource),
+}
+#: What takes a policy folder, as JSON or as an archive.
+POLICY_FOLDERS = ("/v1/policies/bundles", "/v1/policies/lint", "/v1/policies/test")
+BUNDLE = {
+    "id": "pol_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e",
+    "version": "5f2b…",
+    "state": "enforcing",
+    "author": "ana",
+    "note": "less noise on beaches",
+    "proposed_by": "ana",
+    "approved_by": "ben",
+    "was_full": False,
+    "created_at": "2026-01-01T12:00:00+00:00",
+}
+IN_FORCE = {
+    "mode": "database",
+    "serial": 7,
+    "acting": {"bundle": "pol_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e", "version": "5f2b…", "rules": 31},
+    "candidate": {"bundle": "pol_0193b0c2a6f17d0e8f4a6a1a2b3c4d5f", "version": "8c01…", "rules": 32, "percent": 10},
+    "shadow": None,
+    "emergencies": [],
+    "judging": "5f2b…",
+    "faults": [],
+}
+STATEMENT = {
+    "clip_id": "clip_0193b0c2a6f17d0e8f4a6a1a2b3c4d5e",
+    "language": "en",
+    "restrictions": [{"code": "withheld", "text": "The video is not published."}],
+    "facts": [
+        {
+            "code": "explicit_content",
+            "text": "Nudity or sexual content.",
+            "certain": True,
+            "seconds": [{"start_ms": 1500, "end_ms": 3000, "text": "From 0:01.5 to 0:03.0."}],
+            "seen": ["explicit content"],
+        }
+    ],
+    "automated": {"detection": True, "decision": True, "text": "Software found what is listed here and decided …"},
+    "grounds": [{"code": "rules", "text": "It goes against the rules of the platform."}],
+    "redress": {"text": "You can appeal free of charge …", "appeal_url": "/v1/appeals", "token": "…"},
+}
+#: Path and method of an answer that is shown by example.
+EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("/v1/policies", "get"): IN_FORCE,
+    ("/v1/policies/bundles/{bundle_id}/enforce", "post"): BUNDLE,
+    ("/v1/policies/rollback", "post"): BUNDLE,
+    ("/v1/statements/{clip_id}", "get"): STATEMENT,
 }
 PREFERENCES = [
     {
@@ -79,13 +126,18 @@ def document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, tags=app.openapi_tags, routes=app.routes
     )
     schemas: dict[str, Any] = made["components"]["schemas"]
-    for model in (Problem, ClipMetadata, ClipSource, VerifySource):
+    for model in (Problem, ClipMetadata, ClipSource, VerifySource, PolicyTexts):
         schemas[model.__name__] = model.model_json_schema(ref_template=REFERENCE)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for _, operation in _operations(made):
         operation["responses"].pop("422", None)
         operation["responses"]["default"] = PROBLEM
+    for path in POLICY_FOLDERS:
+        made["paths"][path]["post"]["requestBody"] = _folder()
+    for (path, method), example in EXAMPLES.items():
+        answer = made["paths"][path][method]["responses"]["200"]
+        answer["content"] = {"application/json": {"example": example}}
     for path, (parts, source) in BODIES.items():
         made["paths"][path]["post"]["requestBody"] = _body(parts, source)
     submit = made["paths"]["/v1/clips"]["post"]
@@ -102,6 +154,17 @@ def _operations(made: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in made["paths"].items():
         for operation in methods.values():
             yield path, operation
+
+
+def _folder() -> dict[str, Any]:
+    archive = {"type": "string", "format": "binary", "description": "The zipped folder; its note goes in `?note=`."}
+    return {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": REFERENCE.format(model=PolicyTexts.__name__)}},
+            "application/zip": {"schema": archive},
+        },
+    }
 
 
 def _body(parts: dict[str, Any], source: type[BaseModel]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from moderation.api.auth import Services_, demand
 from moderation.api.schemas import (
+    BacktestQuery,
     BreakGlass,
     EnforcedShare,
     PolicyStep,
@@ -19,9 +20,12 @@ from moderation.api.schemas import (
 from moderation.errors import Unprocessable
 from moderation.keys import Principal
 from moderation.policy.lint import lint
-from moderation.rulebook import emergencies, lifecycle, overview, shadowing
+from moderation.rehearsing.backtesting import backtest as rehearse
+from moderation.rehearsing.scope import Scope
+from moderation.rehearsing.scope import moment as scope_moment
+from moderation.rulebook import emergencies, jobs, lifecycle, overview, shadowing
 from moderation.rulebook.activation import examined
-from moderation.rulebook.bundles import laid_out, read_archive, relative
+from moderation.rulebook.bundles import compile_texts, laid_out, read_archive, relative
 from moderation.rulebook.lifecycle import Act, Bundle
 from moderation.rulebook.pointers import stored_texts
 from moderation.verdicts import moment
@@ -179,6 +183,55 @@ def compare(
             "counts": [asdict(difference) for difference in found],
         }
     )
+
+
+@router.post("/bundles/{bundle_id}/check", status_code=202)
+def check(bundle_id: str, services: Services_, principal: PolicyLead) -> Response:
+    """Look for what stands against enforcing a bundle: lint, cases, mutants. A job: it may take minutes."""
+    with services.database.transaction(principal.org) as tx:
+        lifecycle.read_bundle(tx, bundle_id)
+
+    def work(_: jobs.Progress) -> dict[str, object]:
+        return {"findings": lifecycle.findings_of(services, principal.org, bundle_id)}
+
+    return _begun(jobs.start(services, principal.org, bundle_id, "check", principal.principal, work))
+
+
+@router.post("/bundles/{bundle_id}/backtest", status_code=202)
+def backtest(
+    bundle_id: str, services: Services_, principal: PolicyLead, asked: BacktestQuery | None = None
+) -> Response:
+    """Judge stored records by a bundle, beside what was decided then. A job; its report is the job's body."""
+    wish, now = asked or BacktestQuery(), services.clock.now()
+    scope = Scope(
+        since=scope_moment(wish.since, now),
+        until=now if wish.until is None else scope_moment(wish.until, now),
+        sample=wish.sample,
+    )
+    with services.database.transaction(principal.org) as tx:
+        lifecycle.read_bundle(tx, bundle_id)
+        ruleset = compile_texts(stored_texts(tx, bundle_id))
+
+    def work(progress: jobs.Progress) -> dict[str, object]:
+        return rehearse(services, principal.org, ruleset, scope, progress=progress).to_json()
+
+    return _begun(jobs.start(services, principal.org, bundle_id, "backtest", principal.principal, work))
+
+
+@router.get("/jobs/{job_id}")
+def read_job(job_id: str, services: Services_, principal: PolicyLead) -> Response:
+    """How a job stands: running (`done` of `of` in its body), done with its result, failed with a problem, or lost."""
+    return JSONResponse(_job(jobs.read(services, principal.org, job_id)))
+
+
+def _begun(job: jobs.Job) -> Response:
+    return JSONResponse(_job(job), status_code=202, headers={"Location": f"/v1/policies/jobs/{job.job_id}"})
+
+
+def _job(job: jobs.Job) -> dict[str, object]:
+    times = {name: moment(getattr(job, name)) for name in ("started_at", "seen_at")}
+    shown = {name: value for name, value in asdict(job).items() if name not in ("job_id", "bundle_id")}
+    return {"id": job.job_id, "bundle": job.bundle_id, **shown, **times}
 
 
 @router.post("/break-glass", status_code=201)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moderation.cli import rehearsal
+from moderation.cli import rehearsal, rulebook
 from moderation.cli.proving import check_vocabulary, run_cases
 from moderation.policy.beginning import begin_area
 from moderation.policy.lint import lint
@@ -91,6 +91,15 @@ app.command("test")(run_cases)
 app.command("vocabulary")(check_vocabulary)
 app.command("backtest")(rehearsal.backtest)
 app.command("diff")(rehearsal.diff)
+app.command("versions")(rulebook.versions)
+app.command("propose")(rulebook.propose)
+app.command("approve")(rulebook.approve)
+app.command("activate")(rulebook.activate)
+app.command("rollback")(rulebook.roll_back)
+app.command("retire")(rulebook.retire)
+app.command("break-glass")(rulebook.break_glass)
+app.command("settle")(rulebook.settle)
+app.command("sign")(rulebook.sign)
 
 
 def _chosen(directory: Path | None) -> Path:

@@ -6,7 +6,7 @@ Every step is one transaction with its audit entry; the pointer moves here and n
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from psycopg.types.json import Jsonb
 
@@ -189,7 +189,13 @@ def retire(services: "Services", org: str, bundle_id: str, act: Act) -> Bundle:
 
 
 def demand_ready(services: "Services", org: str, bundle_id: str) -> None:
-    """Refuse a bundle with findings. Looked for once per bundle and version of the code. Raises NotReady, NotFound."""
+    """Refuse a bundle with findings. Raises NotReady, NotFound."""
+    if findings := findings_of(services, org, bundle_id):
+        raise NotReady("its lint and its cases have findings", findings=findings)
+
+
+def findings_of(services: "Services", org: str, bundle_id: str) -> list[object]:
+    """What stands against enforcing a bundle; looked for once per bundle and version of the code. Raises NotFound."""
     code = f"{services.version}/{LANGUAGE}"
     with services.database.transaction(org) as tx:
         checked = read_bundle(tx, bundle_id).checked
@@ -199,8 +205,7 @@ def demand_ready(services: "Services", org: str, bundle_id: str) -> None:
         checked = {"code": code, "findings": [finding.to_json() for finding in found]}
         with services.database.transaction(org) as tx:
             tx.pg.execute(SQL.note_check, {"bundle": bundle_id, "checked": Jsonb(checked)})
-    if findings := checked["findings"]:
-        raise NotReady("its lint and its cases have findings", findings=findings)
+    return cast("list[object]", checked["findings"])
 
 
 def read_bundle(tx: Transaction, bundle_id: str, *, lock: bool = False) -> Bundle:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from moderation.errors import Unprocessable
 from moderation.rulebook.bundles import SIGNATURE, digest_of
+from moderation.vault import keep_secret
 
 #: Nothing else that this key may ever sign begins so.
 _CONTEXT = b"countersign policies 1\n"
@@ -42,6 +43,11 @@ def demand_signature(texts: Mapping[str, str], version: str, key: Ed25519PublicK
         key.verify(base64.b64decode(texts[SIGNATURE].strip(), validate=True), message_of(texts, version))
     except (InvalidSignature, binascii.Error, ValueError) as error:
         raise BadSignature(f"{SIGNATURE} is not the configured key's signature of these policies") from error
+
+
+def development_key(folder: Path) -> Ed25519PrivateKey:
+    """The key that signs a developer's policies, made on first use; a deployment's lies elsewhere."""
+    return Ed25519PrivateKey.from_private_bytes(keep_secret(folder / "policies.key"))
 
 
 def read_public_key(path: Path) -> Ed25519PublicKey:

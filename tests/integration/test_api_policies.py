@@ -1,6 +1,7 @@
 """Policies over HTTP: a bundle's way by two people, what is in force, break-glass, and who may not."""
 
 import io
+import time
 import zipfile
 
 import pytest
@@ -153,3 +154,59 @@ def test_an_organisation_sees_its_own_policies_only(service):
     theirs = service.of_organisation("other")
     assert theirs.get(mine.headers["location"]).status_code == 404
     assert theirs.post(f"{mine.headers['location']}/propose").status_code == 404
+
+
+def test_the_reason_of_what_is_not_used_stands_in_readyz_while_the_last_good_one_judges(run_app, tmp_path):
+    folder = tmp_path / "policies"
+    (folder / "area").mkdir(parents=True)
+    for name, text in texts().items():
+        (folder / name).write_text(text)
+    service = run_app(policies=Policies(folder=folder))
+    client = service.with_scopes("policy")
+    good = client.get("/v1/policies").json()["judging"]
+
+    def until(found) -> float:
+        began = time.monotonic()
+        while not found():
+            assert time.monotonic() - began < 30, "waited in vain"
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def ready() -> tuple[int, str]:
+        answer = service.client.get("/readyz")
+        checks = answer.json()["checks"]
+        assert checks["policies"]["ready"]
+        return answer.status_code, checks["policies"].get("warning", "")
+
+    assert ready() == (200, "")
+    (folder / "area/policy.yaml").write_text(AREA.format(threshold=0.5).replace("at_least", "at_leats"))
+    until(lambda: ready()[1])
+    assert ready()[0] == 200
+    assert "area/policy.yaml:8:" in ready()[1]
+    assert client.get("/v1/policies").json()["judging"] == good
+    (folder / "area/policy.yaml").write_text(AREA.format(threshold=0.6))
+    seconds = until(lambda: client.get("/v1/policies").json()["judging"] != good)
+    print(f"a changed folder was in force after {seconds:.2f} s")
+    assert ready() == (200, "")
+    refused = client.post("/v1/policies/rollback")
+    assert (refused.status_code, refused.json()["code"]) == (409, "folder_is_the_truth")
+
+
+def test_long_looks_are_jobs(service):
+    client = service.with_scopes("policy")
+    made = client.post("/v1/policies/bundles", json={"texts": texts(0.6)}).json()
+
+    def done(path: str, body: dict | None = None) -> dict:
+        begun = client.post(f"/v1/policies/bundles/{made['id']}/{path}", json=body)
+        assert begun.status_code == 202
+        deadline = time.monotonic() + 60
+        while (job := client.get(begun.headers["location"]).json())["state"] == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return job
+
+    assert done("check")["body"] == {"findings": []}
+    report = done("backtest", {"since": "7d"})
+    assert (report["state"], report["kind"], report["started_by"]) == ("done", "backtest", "tester")
+    assert report["body"]["judged"] == 0
+    assert client.get("/v1/policies/jobs/job_none").status_code == 404
