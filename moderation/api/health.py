@@ -78,7 +78,10 @@ def _policies(services: Services) -> str | None:
     """Rules that cannot be used are worth a warning while those from before still judge."""
     with services.database.transaction() as tx:
         faults = services.rulebook.in_force(tx).rules.faults
-    return "; ".join(faults) or None
+    # A worker may have another folder, or older code.
+    theirs = (held["faults"] for held in heartbeat.policies_of(services, "default").values())
+    told = (str(fault) for found in theirs if isinstance(found, list) for fault in found)
+    return "; ".join(dict.fromkeys((*faults, *told))) or None
 
 
 def _decoder(services: Services) -> str | None:

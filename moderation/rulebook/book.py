@@ -70,6 +70,13 @@ class Rulebook:
         with self._lock:
             return self._stand(tx, tx.org)
 
+    def told(self) -> dict[str, object]:
+        """What this process judges by, by organisation; asks nobody."""
+        return {
+            org: {"serial": held.serial, "acting": held.rules.acting.version, "faults": list(held.rules.faults)}
+            for org, held in self._in_force.copy().items()
+        }
+
     def look_outside(self) -> bool:
         """Look for changes that no pointer tells; whether there were any."""
         before = self._source.edition

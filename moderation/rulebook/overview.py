@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from moderation import heartbeat
 from moderation.policy.engine import Ruleset
 from moderation.rulebook.pointers import read_pointer
 from moderation.verdicts import moment
@@ -34,7 +35,7 @@ def document(services: "Services", org: str) -> dict[str, object]:
             "judging": choice.acting.version,
             "faults": list(rules.faults),
         }
-    return said
+    return said | {"workers": heartbeat.policies_of(services, org)}
 
 
 def _side(bundle: str | None, ruleset: Ruleset | None) -> dict[str, object] | None:
