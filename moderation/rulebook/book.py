@@ -5,6 +5,7 @@ told and looked for in between (`watching`) only has rules compiled before someb
 """
 
 import threading
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,10 @@ class Rulebook:
         self._clock = clock
         self.public_key = read_public_key(chosen.public_key) if chosen.public_key else None
         self.in_database = chosen.mode == "database"
-        self._source: Source = (
-            BundleSource(self.public_key)
-            if self.in_database
-            else FolderSource(self._folder, chosen.shadow, self.public_key)
-        )
+        self._bundles = BundleSource(self.public_key)
+        self._source: Source = self._bundles
+        if not self.in_database:
+            self._source = FolderSource(self._folder, chosen.shadow, self.public_key)
         self._layering = Layering()
         self._in_force: dict[str, InForce] = {}
         self._lock = threading.Lock()
@@ -69,6 +69,13 @@ class Rulebook:
             return known
         with self._lock:
             return self._stand(tx, tx.org)
+
+    def demand_usable(self, tx: Transaction, bundle: str, emergencies: Iterable[Emergency]) -> None:
+        """Refuse a bundle that would not be used: unsigned, not compiling, or with emergency rules laid over it.
+
+        Raises UnusablePolicies, BadSignature.
+        """
+        self._layering.over(self._bundles.compiled(tx, bundle), emergencies)
 
     def told(self) -> dict[str, object]:
         """What this process judges by, by organisation; asks nobody."""

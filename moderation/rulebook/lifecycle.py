@@ -19,9 +19,8 @@ from moderation.policy.loader import UnusablePolicies
 from moderation.policy.model import LANGUAGE
 from moderation.rulebook.activation import faults_of
 from moderation.rulebook.bundles import Texts, compile_texts, decoded
-from moderation.rulebook.in_force import Emergency, lay_over
+from moderation.rulebook.in_force import Emergency
 from moderation.rulebook.pointers import Pointer, read_pointer, stored_texts
-from moderation.rulebook.sources import usable
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -280,10 +279,10 @@ def _columns(pointer: Pointer) -> dict[str, object]:
 
 def _demand_usable(services: "Services", tx: Transaction, bundle_id: str, emergencies: tuple[Emergency, ...]) -> None:
     """Refuse what this deployment would not use: unsigned, not compiling, or at odds with emergency rules."""
-    ruleset = usable(stored_texts(tx, bundle_id), services.rulebook.public_key)
     held = [emergency for emergency in emergencies if emergency.holds(services.clock.now())]
+    services.rulebook.demand_usable(tx, bundle_id, ())
     try:
-        lay_over(ruleset, held)
+        services.rulebook.demand_usable(tx, bundle_id, held)
     except UnusablePolicies as error:
         raise Conflict(f"the emergency rules in force do not fit {bundle_id}; end them first: {error}") from error
 

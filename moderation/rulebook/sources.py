@@ -135,14 +135,21 @@ class BundleSource:
         )
 
     def _compile(self, tx: Transaction, bundle: str | None, faults: list[str]) -> Ruleset | None:
-        if bundle is None:
-            return None
-        if bundle not in self._compiled:
-            texts = stored_texts(tx, bundle)
-            made = attempt(lambda: usable(texts, self._key), f"the bundle {bundle}", faults)
-            if made is None:
-                return None
-            if len(self._compiled) >= self.KEPT:
-                self._compiled.clear()
-            self._compiled[bundle] = made
-        return self._compiled[bundle]
+        if bundle is None or bundle in self._compiled:
+            return self._compiled[bundle] if bundle else None
+        texts = stored_texts(tx, bundle)
+        return attempt(lambda: self._keep(bundle, texts), f"the bundle {bundle}", faults)
+
+    def compiled(self, tx: Transaction, bundle: str) -> Ruleset:
+        """A bundle's ruleset, kept: what was in shadow or judged before costs nothing to switch to.
+
+        Raises UnusablePolicies, BadSignature.
+        """
+        return self._compiled.get(bundle) or self._keep(bundle, stored_texts(tx, bundle))
+
+    def _keep(self, bundle: str, texts: dict[str, str]) -> Ruleset:
+        made = usable(texts, self._key)
+        if len(self._compiled) >= self.KEPT:
+            self._compiled.clear()
+        self._compiled[bundle] = made
+        return made
