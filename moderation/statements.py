@@ -8,13 +8,12 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from moderation.db import queries
 from moderation.db.clips import read_clip
-from moderation.decisions import POLICY, Decision, Outcome, Reason, Span
+from moderation.decisions import POLICY, Decision, Outcome, Reason
 from moderation.errors import NotFound
 from moderation.messages import catalogue, clock_text, language_of, say
 from moderation.verdicts import moment
@@ -37,8 +36,6 @@ RIGHTS: Final = frozenset(
         "voice_likeness",
     }
 )
-#: Stretches named for one fact; the rest of a long clip adds nothing.
-STRETCHES: Final = 5
 TRUE: Final = "true"
 
 
@@ -60,9 +57,10 @@ def read_statement(services: "Services", org: str, clip_id: str, language: str |
         "decided_at": moment(row[7]),
         "language": spoken,
         "restrictions": [
-            {"code": code, "text": say(f"statement.restricted.{code}", {}, spoken)} for code in restrictions
+            {"code": code, "text": say(f"statement.restricted.{code}", params, spoken)} for code, params in restrictions
         ],
         "facts": facts_of(decision, spoken),
+        "measured": measured(decision, spoken),
         "automated": automated(decision, spoken),
         "grounds": [
             {"code": code, "text": say(f"statement.ground.{code}", {}, spoken)} for code in grounds_of(decision)
@@ -83,71 +81,52 @@ def neutral(decision: Decision) -> Decision:
     return replace(decision, reasons=(), lesser=(), notes=(), trace=())
 
 
-def restrictions_of(decision: Decision) -> list[str]:
-    """What the decision keeps from the public, as codes; nothing for a clip that is out without limits."""
+def restrictions_of(decision: Decision) -> list[tuple[str, dict[str, str]]]:
+    """What the decision keeps from the public: codes with parameters; none for a clip that is out without limits."""
     if decision.outcome is Outcome.BLOCK:
-        return ["withheld"]
+        return [("withheld", {})]
     if decision.outcome is Outcome.REVIEW:
-        return ["in_review"]
+        return [("in_review", {})]
     audience = decision.audience
     limits = {
         "adults_only": audience.adults_only,
         "not_for_teens": not audience.teens and not audience.adults_only,
         "no_remix": audience.no_remix,
+        "markets": bool(decision.markets_withheld),
     }
-    return [name for name, holds in limits.items() if holds]
+    params = {"markets": {"markets": ", ".join(decision.markets_withheld)}}
+    return [(name, params.get(name, {})) for name, holds in limits.items() if holds]
 
 
 def facts_of(decision: Decision, language: str) -> list[dict[str, object]]:
-    """The reasons as sentences, each with its seconds and with what was seen or heard that led to it."""
-    shown = [reason for reason in (*decision.reasons, *decision.notes) if reason.code != "reviewer_note"]
-    return [_fact(reason, decision, language) for reason in shown]
+    """Reasons and notes as sentences, with their seconds; `certain` is false of what could not be ruled out."""
+    reasons = [("reason", reason) for reason in decision.reasons]
+    notes = [("note", note) for note in decision.notes if note.code != "reviewer_note"]
+    return [
+        {
+            "code": said.code,
+            "text": say(f"{kind}.{said.code}", said.params, language),
+            "certain": "undetermined" not in said.params,
+            "seconds": _seconds(said, language),
+        }
+        for kind, said in (*reasons, *notes)
+    ]
 
 
-def _fact(reason: Reason, decision: Decision, language: str) -> dict[str, object]:
-    kind = "reason" if reason in decision.reasons else "note"
-    text = say(f"{kind}.{reason.code}", reason.params, language)
-    spans = _spans(reason, decision)
-    return {
-        "code": reason.code,
-        "text": text,
-        "certain": "undetermined" not in reason.params,
-        "seconds": [
-            {
-                "start_ms": start,
-                "end_ms": end,
-                "text": say("when.span", {"start": clock_text(start), "end": clock_text(end)}, language),
-            }
-            for start, end in spans
-        ],
-        "seen": _seen(reason, decision, language),
-    }
+def _seconds(reason: Reason, language: str) -> dict[str, object] | None:
+    if reason.start_ms is None or reason.end_ms is None:
+        return None
+    params = {"start": clock_text(reason.start_ms), "end": clock_text(reason.end_ms)}
+    return {"start_ms": reason.start_ms, "end_ms": reason.end_ms, "text": say("when.span", params, language)}
 
 
-def _spans(reason: Reason, decision: Decision) -> list[tuple[int, int]]:
-    """Where the reason holds: its own seconds, else those of the rules that gave it."""
-    if reason.start_ms is not None and reason.end_ms is not None:
-        return [(reason.start_ms, reason.end_ms)]
-    held = {(span.start_ms, span.end_ms) for span in _evidence(reason, decision) if span.end_ms > span.start_ms}
-    return sorted(sorted(held, key=lambda span: span[0] - span[1])[:STRETCHES])
-
-
-def _evidence(reason: Reason, decision: Decision) -> Iterable[Span]:
-    for entry in decision.trace:
-        if entry.truth == TRUE and entry.outcome is decision.outcome and reason in decision.reasons:
-            for leaf in entry.leaves:
-                yield from leaf.spans
-
-
-def _seen(reason: Reason, decision: Decision, language: str) -> list[str]:
-    """What was measured that led to the outcome, by its plain name."""
-    if reason not in decision.reasons:
-        return []
+def measured(decision: Decision, language: str) -> list[str]:
+    """What was looked at that led to the outcome, by its plain name."""
     texts = catalogue(language)
     named = (
         leaf.name
         for entry in decision.trace
-        if entry.truth == TRUE and entry.outcome is decision.outcome
+        if entry.acts and entry.truth == TRUE and entry.outcome is decision.outcome
         for leaf in entry.leaves
         if leaf.truth == TRUE
     )

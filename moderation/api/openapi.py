@@ -54,10 +54,10 @@ STATEMENT = {
             "code": "explicit_content",
             "text": "Nudity or sexual content.",
             "certain": True,
-            "seconds": [{"start_ms": 1500, "end_ms": 3000, "text": "From 0:01.5 to 0:03.0."}],
-            "seen": ["explicit content"],
+            "seconds": {"start_ms": 1500, "end_ms": 3000, "text": "From 0:01.5 to 0:03.0."},
         }
     ],
+    "measured": ["explicit content"],
     "automated": {"detection": True, "decision": True, "text": "Software found what is listed here and decided …"},
     "grounds": [{"code": "rules", "text": "It goes against the rules of the platform."}],
     "redress": {"text": "You can appeal free of charge …", "appeal_url": "/v1/appeals", "token": "…"},

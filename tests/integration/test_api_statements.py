@@ -44,8 +44,8 @@ def test_a_creator_is_told_what_was_restricted_why_where_and_what_to_do(service,
     said = reader.get(f"/v1/statements/{clip}").json()
     assert said["restrictions"] == [{"code": "withheld", "text": "The video is not published."}]
     (fact,) = [fact for fact in said["facts"] if fact["code"] == "explicit_content"]
-    assert fact["seconds"] == [{"start_ms": 1000, "end_ms": 2000, "text": "From 0:01.0 to 0:02.0."}]
-    assert "explicit content" in fact["seen"]
+    assert fact["seconds"] == {"start_ms": 1000, "end_ms": 2000, "text": "From 0:01.0 to 0:02.0."}
+    assert said["measured"] == ["explicit content"]
     assert said["automated"]["detection"] is said["automated"]["decision"] is True
     assert [ground["code"] for ground in said["grounds"]] == ["rules"]
     assert said["redress"]["token"]
