@@ -1,8 +1,9 @@
 """Which rules judge, over a real database: the way of a bundle, shares, shadow, rollback, emergency rules, reloading."""
 
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,15 @@ from moderation import audit
 from moderation.clock import FixedClock
 from moderation.db import Database
 from moderation.errors import Conflict, Forbidden, Outage, Unprocessable
+from moderation.facts import FactRecord
+from moderation.policy import source
+from moderation.policy.engine import decide
+from moderation.policy.fields import Fields
 from moderation.policy.loader import UnusablePolicies, load_bundle
+from moderation.policy.registry import VOCABULARY
+from moderation.policy.staging import stage_facts
 from moderation.policy.vocabulary import render
-from moderation.rulebook import emergencies, lifecycle
+from moderation.rulebook import emergencies, lifecycle, shadowing, watching
 from moderation.rulebook.book import Rulebook
 from moderation.rulebook.bundles import read_archive, read_texts
 from moderation.rulebook.in_force import in_share
@@ -415,3 +422,94 @@ def test_policies_of_organisations_are_apart(deployed):
     assert deployed.acting() == first
     with deployed.database.transaction("other") as tx:
         assert deployed.rulebook.choose(tx, "clip_1", START).acting.version == bundle.version
+
+
+def facts_of(given: str, clip: str) -> FactRecord:
+    fields = Fields("given")
+    return replace(stage_facts(fields, source.parse(given, "given"), VOCABULARY), clip=clip)
+
+
+def test_what_stands_in_shadow_is_judged_beside_and_compared(deployed):
+    bundle = deployed.approved(0.7)
+    lifecycle.shadow(deployed, ORG, bundle.bundle_id, ANA)
+    for number, score in enumerate((0.1, 0.6, 0.6, 0.9)):
+        clip = f"clip_{number}"
+        with deployed.database.transaction(ORG) as tx:
+            tx.pg.execute(
+                "insert into moderation.clips (org_id, clip_id, status, created_at, updated_at) "
+                "values ('default', %s, 'processing', %s, %s)",
+                (clip, START, START),
+            )
+            rules = deployed.rulebook.choose(tx, clip, START)
+            facts = facts_of(f'signals: {{explicit.score: "{score}x8"}}', clip)
+            decision = decide(facts, rules.acting)
+            for _ in range(2):
+                shadowing.write_shadows(tx, rules, facts, decision, run="1.1", now=START)
+    with deployed.database.transaction(ORG) as tx:
+        found = shadowing.compare_shadow(tx, bundle.version, START)
+        kept = tx.pg.execute("select count(*) from moderation.policy_versions").fetchone()
+    assert [(each.acting_outcome, each.outcome, each.same, each.count) for each in found] == [
+        ("allow", "allow", True, 1),
+        ("review", "allow", False, 2),
+        ("review", "review", True, 1),
+    ]
+    assert sorted(found[1].examples) == ["clip_1", "clip_2"]
+    assert (shadowing.total(found), kept[0]) == (4, 1)
+
+
+def test_rules_in_shadow_that_break_or_lack_a_signal_touch_no_decision(deployed, monkeypatch):
+    needy = texts(0.7)
+    needy["area/policy.yaml"] = needy["area/policy.yaml"].replace("requires: []", "requires: [face.detection]")
+    bundle = lifecycle.hand_in(deployed, ORG, needy, ANA)
+    lifecycle.propose(deployed, ORG, bundle.bundle_id, ANA)
+    lifecycle.approve(deployed, ORG, bundle.bundle_id, BEN)
+    lifecycle.shadow(deployed, ORG, bundle.bundle_id, ANA)
+    clip, facts = "clip_1", facts_of('signals: {face.detection: failed, explicit.score: "0.1x8"}', "clip_1")
+    outcomes = {}
+    with deployed.database.transaction(ORG) as tx:
+        tx.pg.execute(
+            "insert into moderation.clips (org_id, clip_id, status, created_at, updated_at) "
+            "values ('default', %s, 'processing', %s, %s)",
+            (clip, START, START),
+        )
+        rules = deployed.rulebook.choose(tx, clip, START)
+        decision = decide(facts, rules.acting)
+        shadowing.write_shadows(tx, rules, facts, decision, run="1.1", now=START)
+        monkeypatch.setattr(shadowing, "required_failures", lambda *_: 1 / 0)
+        shadowing.write_shadows(tx, rules, facts, decision, run="1.2", now=START)
+        outcomes = dict(tx.pg.execute("select run, outcome from moderation.shadow_decisions").fetchall())
+    assert outcomes == {"1.1": "held", "1.2": "failed"}
+
+
+def test_a_notice_has_new_rules_ready_before_anybody_judges(deployed, dsn, monkeypatch):
+    monkeypatch.setattr(watching, "POLL_SECONDS", 3600.0)
+    other = deployed.process()
+    first = deployed.acting(other)
+    with watching.kept_current(other, dsn):
+        # What moves before the watch listens is found by its first look.
+        time.sleep(1)
+        second = deployed.full(0.6)
+        began = time.monotonic()
+        while other.told()[ORG]["acting"] != second.version:
+            assert time.monotonic() - began < 30, "nobody woke it"
+            time.sleep(0.01)
+        print(f"ready {time.monotonic() - began:.3f} s after the move")
+        lifecycle.roll_back(deployed, ORG, ANA)
+        began = time.monotonic()
+        while other.told()[ORG]["acting"] != first:
+            assert time.monotonic() - began < 30, "nobody woke it"
+            time.sleep(0.01)
+        print(f"back {time.monotonic() - began:.3f} s after the move")
+
+
+def test_without_notices_a_look_now_and_then_finds_the_move(deployed, dsn, monkeypatch):
+    monkeypatch.setattr(watching, "CHANNEL", "nobody_speaks_here")
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.5)
+    other = deployed.process()
+    deployed.acting(other)
+    with watching.kept_current(other, dsn):
+        second = deployed.full(0.6)
+        began = time.monotonic()
+        while other.told()[ORG]["acting"] != second.version:
+            assert time.monotonic() - began < 30, "nobody looked"
+            time.sleep(0.01)

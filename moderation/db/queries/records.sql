@@ -100,6 +100,7 @@ with a as (delete from moderation.analyses where clip_id = %(clip)s),
      f as (delete from moderation.facts where clip_id = %(clip)s),
      p as (delete from moderation.clip_prints where clip_id = %(clip)s),
      h as (delete from moderation.hash_answers where clip_id = %(clip)s),
+     s as (delete from moderation.shadow_decisions where clip_id = %(clip)s),
      q as (update moderation.proofs set body = body - '{fingerprint,sketches}'::text[] where clip_id = %(clip)s)
 delete from moderation.fingerprints where clip_id = %(clip)s;
 
