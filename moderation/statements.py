@@ -8,14 +8,19 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from moderation.db import queries
+from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.decisions import POLICY, Decision, Outcome, Reason
 from moderation.errors import NotFound
 from moderation.messages import catalogue, clock_text, language_of, say
+from moderation.policy import source
+from moderation.policy.fields import Fields
+from moderation.policy.registry import VOCABULARY, GroundEntry
+from moderation.policy.vocabulary import FILE, read_vocabulary
 from moderation.verdicts import moment
 
 if TYPE_CHECKING:
@@ -24,18 +29,6 @@ if TYPE_CHECKING:
 SQL = queries("records")
 #: A reason that nobody is told (docs/decisions/0015): the statement then says what every withheld clip's says.
 SILENT: Final = "known_illegal"
-#: What a decision rests on beside the rules of the platform: a law forbids it, or somebody's own rights do.
-LAWS: Final = frozenset({"takedown_copy"})
-RIGHTS: Final = frozenset(
-    {
-        "consent_revoked",
-        "protected_person",
-        "public_figure_likeness",
-        "rights_holder",
-        "unconsented_likeness",
-        "voice_likeness",
-    }
-)
 TRUE: Final = "true"
 
 
@@ -47,7 +40,8 @@ def read_statement(services: "Services", org: str, clip_id: str, language: str |
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
         row = tx.pg.execute(SQL.latest_decision, {"clip": clip_id}).fetchone()
-    decision = neutral(Decision.from_json(json.loads(row[2]))) if row else None
+        decision = neutral(Decision.from_json(json.loads(row[2]))) if row else None
+        grounds = grounds_in_force(tx, decision.policy_version if decision else None)
     if row is None or decision is None or not (restrictions := restrictions_of(decision)):
         raise NotFound("nothing was restricted here, so there is nothing to state")
     spoken = language_of(language or clip.locale)
@@ -62,9 +56,7 @@ def read_statement(services: "Services", org: str, clip_id: str, language: str |
         "facts": facts_of(decision, spoken),
         "measured": measured(decision, spoken),
         "automated": automated(decision, spoken),
-        "grounds": [
-            {"code": code, "text": say(f"statement.ground.{code}", {}, spoken)} for code in grounds_of(decision)
-        ],
+        "grounds": grounds_of(decision, grounds, spoken),
         "redress": {
             "text": say("statement.redress", {}, spoken),
             "appeal_url": "/v1/appeals",
@@ -140,11 +132,29 @@ def automated(decision: Decision, language: str) -> dict[str, object]:
     return {"detection": True, "decision": code == "decided", "text": say(f"statement.automated.{code}", {}, language)}
 
 
-def grounds_of(decision: Decision) -> list[str]:
-    """On what the decision rests: the law, somebody's rights, the rules of the platform."""
-    codes = {reason.code for reason in decision.reasons}
-    found = {"law": codes & LAWS, "rights": codes & RIGHTS, "rules": codes - LAWS - RIGHTS}
-    return [ground for ground, given in found.items() if given] or ["rules"]
+def grounds_of(decision: Decision, grounds: Mapping[str, GroundEntry], language: str) -> list[dict[str, object]]:
+    """On what each reason rests, in the operator's own clauses; the terms in general where there is no reason."""
+    found = {reason.code: grounds[reason.code] for reason in decision.reasons if reason.code in grounds}
+    if not found:
+        return [{"basis": "terms", "clause": None, "text": say("statement.ground.rules", {}, language)}]
+    return [
+        {
+            "reason": code,
+            "basis": ground.basis,
+            "clause": ground.clause,
+            "text": say(f"statement.ground.{ground.basis}", {"clause": ground.clause}, language),
+        }
+        for code, ground in found.items()
+    ]
+
+
+def grounds_in_force(tx: Transaction, version: str | None) -> Mapping[str, GroundEntry]:
+    """The grounds as the version that decided had them; the product's own where a person decided or none is kept."""
+    row = tx.pg.execute(SQL.policy_version, {"version": version}).fetchone()
+    text = json.loads(row[0]).get(FILE) if row else None
+    if text is None:
+        return VOCABULARY.grounds
+    return read_vocabulary(Fields(FILE), source.parse(text, FILE)).grounds or VOCABULARY.grounds
 
 
 def token_of(services: "Services", org: str, clip_id: str, decision_id: str) -> str:

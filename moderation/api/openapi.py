@@ -59,7 +59,14 @@ STATEMENT = {
     ],
     "measured": ["explicit content"],
     "automated": {"detection": True, "decision": True, "text": "Software found what is listed here and decided …"},
-    "grounds": [{"code": "rules", "text": "It goes against the rules of the platform."}],
+    "grounds": [
+        {
+            "reason": "explicit_content",
+            "basis": "terms",
+            "clause": "no nudity or sexual content",
+            "text": "It goes against the terms of the platform: no nudity or sexual content.",
+        }
+    ],
     "redress": {"text": "You can appeal free of charge …", "appeal_url": "/v1/appeals", "token": "…"},
 }
 #: Path and method of an answer that is shown by example.

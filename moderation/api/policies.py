@@ -20,6 +20,7 @@ from moderation.api.schemas import (
 from moderation.errors import Unprocessable
 from moderation.keys import Principal
 from moderation.policy.lint import lint
+from moderation.policy.reports import to_json
 from moderation.rehearsing.backtesting import backtest as rehearse
 from moderation.rehearsing.scope import Scope
 from moderation.rehearsing.scope import moment as scope_moment
@@ -106,11 +107,11 @@ def read_bundle_texts(bundle_id: str, services: Services_, principal: PolicyLead
 
 
 @router.post("/lint")
-def find_faults(_: Services_, __: PolicyLead, handed: HandedIn_) -> Response:
+def find_faults(services: Services_, _: PolicyLead, handed: HandedIn_) -> Response:
     """Find the faults of texts without keeping them; none means they are well formed and tried."""
     with laid_out(handed.texts) as folder:
-        found = relative(lint(folder), folder)
-    return JSONResponse({"findings": [finding.to_json() for finding in found]})
+        found = relative(lint(folder, today=services.clock.now().date()), folder)
+    return JSONResponse(to_json(found))
 
 
 @router.post("/test")

@@ -1,5 +1,6 @@
 """What stands against switching a bundle on: its lint, its cases, and how well they hold its rules."""
 
+from datetime import date
 from pathlib import Path
 
 from detectors.wordfiles import LEXICON_FILE, PROTOTYPES_FILE
@@ -12,13 +13,13 @@ from moderation.rulebook.bundles import Texts, laid_out, relative
 _WORDS = ("words", (LEXICON_FILE, PROTOTYPES_FILE))
 
 
-def faults_of(texts: Texts, own_folder: Path, models: Path | None) -> list[Finding]:
+def faults_of(texts: Texts, own_folder: Path, models: Path | None, today: date) -> list[Finding]:
     """Every reason not to let these texts act; none means they may. May take as long as all cases many times over.
 
     `models` is where the packs of weights are, for cases with texts.
     """
     with laid_out(completed(texts, own_folder)) as folder:
-        return relative(lint(folder) or examine_folder(folder, models).faults(), folder)
+        return relative(lint(folder, today=today) or examine_folder(folder, models).faults(), folder)
 
 
 def examined(texts: Texts, own_folder: Path, models: Path | None, *, mutants: bool) -> Examination:

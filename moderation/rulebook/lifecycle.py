@@ -200,7 +200,8 @@ def findings_of(services: "Services", org: str, bundle_id: str) -> list[object]:
         checked = read_bundle(tx, bundle_id).checked
         texts = stored_texts(tx, bundle_id)
     if checked is None or checked["code"] != code:
-        found = faults_of(texts, services.settings.policies_dir(), services.settings.models)
+        settings, today = services.settings, services.clock.now().date()
+        found = faults_of(texts, settings.policies_dir(), settings.models, today)
         checked = {"code": code, "findings": [finding.to_json() for finding in found]}
         with services.database.transaction(org) as tx:
             tx.pg.execute(SQL.note_check, {"bundle": bundle_id, "checked": Jsonb(checked)})

@@ -47,7 +47,9 @@ def test_a_creator_is_told_what_was_restricted_why_where_and_what_to_do(service,
     assert fact["seconds"] == {"start_ms": 1000, "end_ms": 2000, "text": "From 0:01.0 to 0:02.0."}
     assert said["measured"] == ["explicit content"]
     assert said["automated"]["detection"] is said["automated"]["decision"] is True
-    assert [ground["code"] for ground in said["grounds"]] == ["rules"]
+    (ground,) = said["grounds"]
+    assert (ground["reason"], ground["basis"]) == ("explicit_content", "terms")
+    assert ground["clause"] in ground["text"]
     assert said["redress"]["token"]
     # No threshold, no score, no model, no id of anybody.
     everything = json.dumps(said)
@@ -87,7 +89,7 @@ def test_where_nothing_is_restricted_there_is_nothing_to_state(service, decided)
 def test_what_a_hash_list_knew_is_nobodys_to_be_told(service, decided):
     said = service.with_scopes("read").get(f"/v1/statements/{decided('known_illegal: true')}").json()
     assert (said["restrictions"][0]["code"], said["facts"]) == ("withheld", [])
-    assert [ground["code"] for ground in said["grounds"]] == ["rules"]
+    assert [(ground["basis"], ground["clause"]) for ground in said["grounds"]] == [("terms", None)]
     assert "illegal" not in json.dumps(said)
 
 
