@@ -18,7 +18,7 @@ def document(services: "Services", org: str) -> dict[str, object]:
         in_force = services.rulebook.in_force(tx)
         pointer, _ = read_pointer(tx, org)
         rules = in_force.rules
-        choice = in_force.choose("", now)
+        held = [each for each in in_force.emergencies if each.holds(now)]
         said: dict[str, object] = {
             "mode": services.settings.policies.mode,
             "serial": in_force.serial,
@@ -28,11 +28,9 @@ def document(services: "Services", org: str) -> dict[str, object]:
             else None,
             "shadow": _side(pointer.shadow, rules.shadow),
             "emergencies": [
-                {"id": each.emergency_id, "area": each.area, "expires_at": moment(each.expires_at)}
-                for each in in_force.emergencies
-                if each.holds(now)
+                {"id": each.emergency_id, "area": each.area, "expires_at": moment(each.expires_at)} for each in held
             ],
-            "judging": choice.acting.version,
+            "judging": in_force.layering.over(rules.acting, held).version,
             "faults": list(rules.faults),
         }
     return said | {"workers": heartbeat.policies_of(services, org)}
