@@ -133,7 +133,12 @@ class Rulebook:
         return rules
 
     def demand_row(self, org: str) -> None:
-        """Have a pointer to lock, committed, so that nobody takes a serial for known that may be rolled back."""
+        """Have a pointer to lock, committed, so that nobody takes a serial for known that may be rolled back.
+
+        Whoever locks it asks this first: what is seeded while the row is locked would wait for itself.
+        """
+        if self.in_database:
+            self.seed_if_new(org)
         with self._database.transaction(org) as tx:
             tx.pg.execute(SQL.insert_pointer, {"org": org, "acting": None, "now": self._clock.now()})
 
