@@ -126,7 +126,7 @@ def _replay_one(
     try:
         if version not in rulesets:
             rulesets[version] = ruleset_of(tx, version)
-        again = decide(read_record(facts or ""), rulesets[version])
+        again = decide(read_record(facts or "", facts_hash or ""), rulesets[version])
     except (FactsError, LookupError, Unprocessable):
         return Replayed(unreadable=[decision_id], unread=1)
     settled = settle(again, [answer for at, answer in answers if at < seq])

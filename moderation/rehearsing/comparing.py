@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from detectors.base import State
 from moderation.db import Database
-from moderation.facts import FactRecord, FactsError
+from moderation.facts import FACTS_VERSION, FactRecord, FactsError
 from moderation.policy.engine import Ruleset, decide
 from moderation.policy.loader import load_bundle
 from moderation.policy.model import signals_of
@@ -60,12 +60,20 @@ def records(database: Database, org: str, keys: Sequence[Key], gaps: Gaps) -> It
             gaps.erased += 1
             continue
         try:
-            facts = read_record(row[3])
+            facts = _intact(row[3], row[4])
         except FactsError:
             gaps.unreadable[_why(row[3])] += 1
             gaps.examples.add(Example.of(key.clip))
             continue
         yield key, row[2], facts
+
+
+def _intact(body: str, facts_hash: str) -> FactRecord:
+    """Read a record that is still what was judged. Raises FactsError for any other."""
+    facts = read_record(body, facts_hash)
+    if facts.digest() != facts_hash:
+        raise FactsError("these are not the facts that were judged")
+    return facts
 
 
 def signals_read(ruleset: Ruleset) -> frozenset[str]:
@@ -89,4 +97,4 @@ def _why(body: str) -> str:
         version = from_json(body)["facts_version"]
     except (ValueError, TypeError, KeyError):
         return "no fact record"
-    return "damaged" if version == 1 else f"of version {version}"
+    return "damaged" if version == FACTS_VERSION else f"of version {version}"

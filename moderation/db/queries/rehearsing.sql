@@ -37,7 +37,7 @@ where d.actor_kind = 'system' and d.created_at >= %(since)s and d.created_at < %
 
 -- name: records
 -- What was kept of some decisions; facts that were erased since are null.
-select d.decision_id, d.clip_id, d.body, f.body
+select d.decision_id, d.clip_id, d.body, f.body, d.facts_hash
 from moderation.decisions d
 left join moderation.facts f on f.clip_id = d.clip_id and f.facts_hash = d.facts_hash
 where d.decision_id = any(%(decisions)s);
