@@ -78,8 +78,9 @@ def _intact(body: str, facts_hash: str) -> FactRecord:
 
 def signals_read(ruleset: Ruleset) -> frozenset[str]:
     """Return every signal that some rule reads or some policy requires."""
-    rules = (rule for policy in ruleset.policies for rule in policy.rules)
-    return ruleset.required.union(*(signals_of(rule.when) for rule in rules))
+    rules = [rule for policy in ruleset.policies for _, rule in policy.variants]
+    asked = [rule.when for rule in rules] + [each.when for rule in rules for each in rule.exceptions]
+    return ruleset.required.union(*map(signals_of, asked))
 
 
 def _unmeasured(facts: FactRecord, read: frozenset[str]) -> Iterator[tuple[str, str]]:

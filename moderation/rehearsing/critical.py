@@ -86,6 +86,8 @@ def find_dial(ruleset: Ruleset, named: str) -> Dial:
 
 
 def _leaf_to_turn(rule: Rule, rule_name: str, signal: str) -> SignalLeaf:
+    if rule.mode == "shadow":
+        raise Unprocessable(f"{rule_name} is in shadow: it fills no queue")
     if case_queue(rule.then.outcome, rule.then.queue) is None:
         raise Unprocessable(f"{rule_name} sends nothing to people: no threshold of it fills a queue")
     leaves = [leaf for leaf in dict.fromkeys(_leaves(rule.when)) if signal in ("", leaf.signal)]

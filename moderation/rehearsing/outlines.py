@@ -7,7 +7,8 @@ from typing import Any
 from moderation.decisions import Decision, Outcome
 from moderation.review import DEFAULT_QUEUE, SPECIALIST_QUEUES
 
-#: (policy.rule, truth, outcome) of one rule that spoke.
+EXCEPTED = "excepted"
+#: (policy.rule, truth, outcome) of one rule that spoke; the outcome is empty where it had no part in the decision.
 Voice = tuple[str, str, str]
 
 
@@ -22,15 +23,25 @@ class Outline:
     @classmethod
     def of(cls, decision: Decision) -> "Outline":
         """The outline of a decision just taken."""
-        spoken = ((f"{rule.policy}.{rule.rule}", rule.truth, str(rule.outcome)) for rule in decision.trace)
-        return cls(str(decision.outcome), case_queue(decision.outcome, decision.queue), tuple(spoken))
+        spoken = tuple(_voice(rule.name, rule.truth, rule.outcome, shadow=rule.shadow) for rule in decision.trace)
+        return cls(str(decision.outcome), case_queue(decision.outcome, decision.queue), spoken)
 
     @classmethod
     def of_stored(cls, decision: Mapping[str, Any]) -> "Outline":
         """The outline of a stored decision's plain data. Raises KeyError or ValueError when it is none."""
-        spoken = ((f"{rule['policy']}.{rule['rule']}", rule["truth"], rule["outcome"]) for rule in decision["trace"])
+        spoken = tuple(
+            _voice(f"{rule['policy']}.{rule['rule']}", rule["truth"], rule["outcome"], shadow=rule.get("shadow", False))
+            for rule in decision["trace"]
+        )
         outcome = Outcome(decision["outcome"])
-        return cls(str(outcome), case_queue(outcome, decision["queue"]), tuple(spoken))
+        return cls(str(outcome), case_queue(outcome, decision["queue"]), spoken)
+
+
+def _voice(name: str, truth: str, outcome: str, *, shadow: bool) -> Voice:
+    """Write down what one rule said; of one with an exception the truth says that it does not act."""
+    if shadow:
+        return f"{name} (shadow)", truth, ""
+    return name, truth, "" if truth == EXCEPTED else str(outcome)
 
 
 def case_queue(outcome: Outcome, queue: str | None) -> str | None:

@@ -21,6 +21,7 @@ from moderation.facts import (
     PersonKind,
     Sample,
     Segment,
+    ShotStart,
     SignalFact,
     SubmissionFacts,
     VoiceCandidate,
@@ -34,7 +35,7 @@ _WHOLE = frozenset(
         *("people", "manifests", "lineage", "account", "known_illegal"),
     }
 )
-_SOMETIMES = frozenset({"voices", "fingerprint"})
+_SOMETIMES = frozenset({"voices", "fingerprint", "shots"})
 _SIGNAL = frozenset({"state", "model", "version", "calibration", "samples", "note"})
 _SUBMISSION = frozenset(field.name for field in fields(SubmissionFacts))
 _set = object.__setattr__
@@ -95,6 +96,7 @@ def _read(data: Any, digest: str) -> KeptRecord:
         lineage=data["lineage"],
         account=data["account"],
         fingerprint=data.get("fingerprint", {}),
+        shots=tuple(ShotStart(*start) for start in data.get("shots", ())),
         known_illegal=data["known_illegal"],
         kept_digest=digest,
     )

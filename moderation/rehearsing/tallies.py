@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from moderation.rehearsing.outlines import Outline, difference
+from moderation.rehearsing.outlines import EXCEPTED, Outline, difference
 
 #: Clips named of those that could not be judged, or that labels speak against.
 NAMED = 5
@@ -91,7 +91,8 @@ class Tally:
         self.listed += 1
         self._list(clip, before, after)
         for side, outline in enumerate((before, after)):
-            for name, truth, _ in outline.rules:
+            # A rule may speak in several variants, of which each market knows one.
+            for name, truth in {(name, truth) for name, truth, _ in outline.rules if truth != EXCEPTED}:
                 spoken = self.rules.setdefault(name, Spoken())
                 (spoken.fired if truth == "true" else spoken.open)[side] += 1
 

@@ -22,6 +22,7 @@ from moderation.facts import (
     PersonKind,
     Sample,
     Segment,
+    ShotStart,
     SignalFact,
     SubmissionFacts,
     VoiceCandidate,
@@ -97,6 +98,7 @@ records = st.builds(
     lineage=st.dictionaries(st.sampled_from(["depth"]), scalars),
     account=st.dictionaries(st.sampled_from(["released_clips"]), scalars),
     fingerprint=st.dictionaries(st.sampled_from(["frames"]), scalars),
+    shots=st.lists(st.builds(ShotStart, times, st.integers(0, 3)), max_size=2).map(tuple),
     known_illegal=st.booleans(),
 )
 
