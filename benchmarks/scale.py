@@ -1,6 +1,6 @@
 """What grows with the deployment: dealing cases out of a long queue, and comparing fingerprints with many stored ones.
 
-Long; never in CI. 100 000 cases and lists of a million hashes so far; people and the backtest are still to come.
+Long; never in CI. 100 000 cases and lists of a million hashes so far; people are still to come.
 """
 
 import time
