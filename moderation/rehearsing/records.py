@@ -122,7 +122,7 @@ class KeptSignal(SignalFact):
     _made: tuple[Sample, ...] | None
 
     @property
-    def samples(self) -> tuple[Sample, ...]:  # type: ignore[override]
+    def samples(self) -> tuple[Sample, ...]:
         """The samples, as in any other signal."""
         if self._made is None:
             _set(self, "_made", tuple(map(_SAMPLE, from_json(self._stored))))
