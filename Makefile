@@ -48,9 +48,8 @@ format: install-dev ## write the format that `check` wants
 bench: install ## what a clip costs by stage, what its mark survives, starts and sizes; writes benchmarks/results/
 	$(PYTHON) benchmarks/run.py
 
-bench-scale: install ## long queues, many fingerprints, a month of records; never in CI
+bench-scale: install ## long queues and many fingerprints; never in CI
 	$(PYTHON) benchmarks/scale.py
-	$(PYTHON) benchmarks/backtest.py
 
 lock: install-dev ## resolve the pinned requirements anew
 	$(PYTHON) .ci/lock.py
