@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from detectors.manifests import Manifest
 from detectors.packs import build
@@ -22,6 +23,14 @@ from moderation.settings import Settings
 pytest_plugins = ("skips",)
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command run in this process sends logs to a stream that ends with its test; threads of others log on."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -53,9 +53,11 @@ print(server.pid())
 os.kill(child, signal.SIGKILL)
 """
 
+# Shells have background jobs ignore SIGINT, and what they start inherits that.
 OPEN = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from moderation.assembly import open_services
 from moderation.settings import Settings
 with open_services(Settings(state=Path(sys.argv[1]), env="development")) as services:
