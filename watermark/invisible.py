@@ -26,6 +26,7 @@ _CODING_NOISE = 0.3
 #: its signal to noise comes to more than this its gains are lowered, down to a share. Blank places do not count: there
 #: encoders let a pattern go first.
 _ENOUGH, _LEAST = 1.45, 0.65
+#: That signal to noise is kept in whole parts of this.
 _TOLD = 64
 #: No frame is marked more strongly on the whole, in grey levels: 44 dB.
 _MOST = 1.58

@@ -5,31 +5,11 @@ import time
 import zipfile
 
 import pytest
+from rules import AREA, CASES
 
 from moderation.policy.vocabulary import render
 from moderation.settings import Policies
 
-AREA = """\
-language: 1
-owner: somebody
-description: for a test
-queue: explicit
-requires: []
-rules:
-  - rule: seen
-    when: {{signal: explicit.score, at_least: {threshold}}}
-    then: {{outcome: review, reasons: [explicit_content]}}
-"""
-CASES = """\
-cases:
-  - case: well above
-    given: {{signals: {{explicit.score: "{above}x8"}}}}
-    must_fire: [seen]
-    expect: {{outcome: review, reasons: [explicit_content], queue: explicit}}
-  - case: just below
-    given: {{signals: {{explicit.score: "{below}x8"}}}}
-    must_not_fire: [seen]
-"""
 EMERGENCY = AREA.format(threshold=0.05).replace("rule: seen", "rule: doubtful")
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from rules import AREA, CASES
 from typer.testing import CliRunner
 
 from moderation.cli.keys import app as keys
@@ -12,28 +13,6 @@ from moderation.errors import Conflict, Forbidden
 from moderation.policy.vocabulary import render
 from moderation.rulebook.bundles import read_texts
 from moderation.rulebook.signatures import demand_signature, read_public_key
-
-AREA = """\
-language: 1
-owner: somebody
-description: for a test
-queue: explicit
-requires: []
-rules:
-  - rule: seen
-    when: {{signal: explicit.score, at_least: {threshold}}}
-    then: {{outcome: review, reasons: [explicit_content]}}
-"""
-CASES = """\
-cases:
-  - case: well above
-    given: {{signals: {{explicit.score: "{above}x8"}}}}
-    must_fire: [seen]
-    expect: {{outcome: review, reasons: [explicit_content], queue: explicit}}
-  - case: just below
-    given: {{signals: {{explicit.score: "{below}x8"}}}}
-    must_not_fire: [seen]
-"""
 
 
 def write(folder: Path, threshold: float) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rules import AREA, CASES
 
 from moderation import audit
 from moderation.clock import FixedClock
@@ -33,27 +34,6 @@ from moderation.settings import Policies, Settings
 ORG = "default"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ANA, BEN = Act(by="ana"), Act(by="ben", why="looks right")
-AREA = """\
-language: 1
-owner: somebody
-description: for a test
-queue: explicit
-requires: []
-rules:
-  - rule: seen
-    when: {{signal: explicit.score, at_least: {threshold}}}
-    then: {{outcome: review, reasons: [explicit_content]}}
-"""
-CASES = """\
-cases:
-  - case: just there
-    given: {{signals: {{explicit.score: "{above}x8"}}}}
-    must_fire: [seen]
-    expect: {{outcome: review, reasons: [explicit_content], queue: explicit}}
-  - case: nearly there
-    given: {{signals: {{explicit.score: "{below}x8"}}}}
-    must_not_fire: [seen]
-"""
 EMERGENCY = """\
 language: 1
 owner: on call
