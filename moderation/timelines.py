@@ -1,8 +1,8 @@
 """Signals over time as segments: where a signal stood above its line, for the API and the reviewer. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from moderation.scoring import Analysis
 
@@ -20,6 +20,9 @@ class Line:
         return value >= self.value if self.above else value <= self.value
 
 
+MOST_MOMENTS: Final = 9
+#: Stretches of one signal that are nearer than this are one moment to a person.
+NEAR_MS: Final = 400
 VOICES: Final = "voice.match_distance"
 #: The lines of the shipped policies (docs/map.md says where each comes from).
 LINES: Mapping[str, Line] = {
@@ -60,6 +63,36 @@ def segments(analysis: Analysis) -> list[dict[str, object]]:
             own = [(sample[0], sample[1]) for sample in samples if sample[2] == track]
             found.extend(_stretches(name, line, own, track, analysis.seen_ms))
     return found + _heard(analysis)
+
+
+def flagged(found: Sequence[Mapping[str, object]], acted: Collection[str] = ()) -> list[dict[str, object]]:
+    """The stretches that a person is led to, in the order they happen; `acted` names the signals rules acted on.
+
+    Stretches of one signal that follow each other closely, or lie over each other, are one; of too many those that a
+    rule acted on are kept.
+    """
+    joined = _joined(found)
+    kept = sorted(joined, key=lambda stretch: (stretch["signal"] not in acted, *_order(stretch)))[:MOST_MOMENTS]
+    return sorted(kept, key=_order)
+
+
+def _order(stretch: Mapping[str, object]) -> tuple[int, str]:
+    return cast("int", stretch["start_ms"]), str(stretch["signal"])
+
+
+def _joined(found: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    joined: list[dict[str, object]] = []
+    for each in sorted(found, key=lambda each: (str(each["signal"]), cast("int", each["start_ms"]))):
+        last = cast("dict[str, Any] | None", joined[-1] if joined else None)
+        stretch = cast("dict[str, Any]", dict(each))
+        if last and last["signal"] == each["signal"] and stretch["start_ms"] - last["end_ms"] < NEAR_MS:
+            line = LINES.get(last["signal"])
+            worse = max if line is None or line.above else min
+            last["peak"] = worse(last["peak"], stretch["peak"])
+            last["end_ms"] = max(last["end_ms"], stretch["end_ms"])
+        else:
+            joined.append(stretch)
+    return joined
 
 
 def _heard(analysis: Analysis) -> list[dict[str, object]]:

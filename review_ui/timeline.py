@@ -8,14 +8,11 @@ from typing import Any, Final, cast
 from moderation.decisions import RuleTrace
 from moderation.messages import clock_text
 from moderation.policy.registry import SIGNALS
-from moderation.timelines import LINES, VOICES, Line
+from moderation.timelines import LINES, Line, flagged
 
 #: A lane's drawing space; the page stretches it.
 WIDTH: Final = 1000
 HEIGHT: Final = 40
-MOST_MOMENTS: Final = 9
-#: Stretches of one signal that are nearer than this are one moment to a person.
-NEAR_MS: Final = 400
 _RISING: Final = frozenset({"at_least", "above"})
 _FALLING: Final = frozenset({"at_most", "below"})
 
@@ -196,19 +193,17 @@ def transcript(texts: Iterable[Mapping[str, object]]) -> list[Said]:
 
 def moments(clip: Mapping[str, object], acted: Iterable[str] = ()) -> list[Moment]:
     """The flagged stretches in the order they happen; of too many those of signals that a rule acted on are kept."""
-    first = frozenset(acted)
-    segments = _joined(cast("list[dict[str, Any]]", clip["segments"]))
-    kept = sorted(segments, key=lambda segment: (segment["signal"] not in first, *_order(segment)))[:MOST_MOMENTS]
+    found = cast("list[dict[str, Any]]", flagged(cast("list[dict[str, object]]", clip["segments"]), frozenset(acted)))
     return [
         Moment(
             key=number,
-            label=segment["label"],
-            signal=segment["signal"],
-            start_ms=segment["start_ms"],
-            end_ms=segment["end_ms"],
-            peak=segment["peak"],
+            label=stretch["label"],
+            signal=stretch["signal"],
+            start_ms=stretch["start_ms"],
+            end_ms=stretch["end_ms"],
+            peak=stretch["peak"],
         )
-        for number, segment in enumerate(sorted(kept, key=_order), 1)
+        for number, stretch in enumerate(found, 1)
     ]
 
 
@@ -219,25 +214,6 @@ def figure(value: float, line: Line) -> str:
 
 def _duration(clip: Mapping[str, object]) -> int:
     return max(1, int(cast("int | None", clip["duration_ms"]) or 1))
-
-
-def _order(segment: Mapping[str, Any]) -> tuple[int, str]:
-    return (segment["start_ms"], segment["signal"])
-
-
-def _joined(segments: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Stretches of one signal that follow each other closely, or lie over each other, as one."""
-    joined: list[dict[str, Any]] = []
-    for segment in sorted(segments, key=lambda each: (each["signal"], each["start_ms"])):
-        last = joined[-1] if joined else None
-        if last and last["signal"] == segment["signal"] and segment["start_ms"] - last["end_ms"] < NEAR_MS:
-            line = LINES.get(segment["signal"])
-            worse = max if line is None or line.above else min
-            peak = worse(last["peak"], segment["peak"])
-            joined[-1] = {**last, "end_ms": max(last["end_ms"], segment["end_ms"]), "peak": peak}
-        else:
-            joined.append(segment)
-    return joined
 
 
 def _lane(name: str, line: Line, signal: Mapping[str, Any], duration: int) -> Lane:
@@ -292,6 +268,6 @@ def _path(bars: Iterable[Bar]) -> str:
 
 
 def acted_on(trace: Iterable[RuleTrace]) -> frozenset[str]:
-    """The signals that rules acted on, voices with their faces' name where only that is asked."""
+    """The signals that rules acted on."""
     named = {leaf.name for entry in trace if entry.acts for leaf in entry.leaves if leaf.name is not None}
-    return frozenset(named & {*SIGNALS, VOICES})
+    return frozenset(named & set(SIGNALS))

@@ -3,10 +3,9 @@
 import pytest
 
 from moderation.decisions import Leaf, Outcome, RuleTrace
-from moderation.timelines import Line
+from moderation.timelines import MOST_MOMENTS, Line
 from review_ui.timeline import (
     HEIGHT,
-    MOST_MOMENTS,
     WIDTH,
     acted_on,
     lanes,
