@@ -7,7 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import login, pages, provenance, routes
+from review_ui import frame, login, pages, provenance, routes
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
@@ -18,6 +18,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the service; `settings` are read from the environment when none are given."""
     app = create_api(settings)
     app.state.session_principal = routes.session_principal
+    app.include_router(frame.router)
     app.include_router(login.router)
     app.include_router(pages.router)
     app.include_router(provenance.router)

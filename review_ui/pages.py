@@ -12,9 +12,10 @@ from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.keys import Principal
 from moderation.policy.registry import QUEUES, REASONS, REASONS_OF_PEOPLE
 from review_ui.cases import CaseView, read_view
-from review_ui.rendering import page
+from review_ui.rendering import Toast, page, words_of
 from review_ui.routes import PageRoute, acting, reading
 from review_ui.security import Field
+from review_ui.translating import Words
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -33,7 +34,16 @@ def queues(request: Request, said: str = "") -> Response:
     with services.database.transaction(principal.org) as tx:
         lines = review.list_queues(tx, services.clock.now(), reviewer_of(principal))
     ranked = sorted(lines, key=lambda line: list(QUEUES).index(line.name) if line.name in QUEUES else len(QUEUES))
-    return page(request, "queues.html", principal, lines=ranked, said=said)
+    return page(request, "queues.html", principal, lines=ranked, toast=told(words_of(request), said))
+
+
+def told(tongue: Words, said: str) -> Toast | None:
+    """What the last action has to say, by its name in the address."""
+    sentences = {
+        "recorded": tongue.gettext("Recorded. Nothing more is free in that queue."),
+        "none_free": tongue.gettext("Nothing is free in this queue just now."),
+    }
+    return Toast(text=sentences[said]) if said in sentences else None
 
 
 @router.get("/queues/{name}")

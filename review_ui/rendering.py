@@ -1,53 +1,58 @@
-"""Pages from templates: the reader's language and direction, the session's form token. Reads no table."""
+"""Pages and fragments from templates: the reader's language, direction and keys, the form token. Reads no table."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
-from importlib import resources
 from typing import TYPE_CHECKING
 
-import yaml
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from moderation.api.auth import services_of
 from moderation.messages import LANGUAGES, say, say_reason
-from review_ui.security import COOKIE, form_token
+from review_ui.keymap import KeyMap
+from review_ui.navigation import places
+from review_ui.security import COOKIE, form_token, nonce
+from review_ui.translating import OWN_NAMES, Words, words
 
 if TYPE_CHECKING:
     from moderation.keys import Principal
 
-RIGHT_TO_LEFT = frozenset({"ar"})
 #: Where the style sheet and the scripts are served.
 STATIC_URL = "/static"
 LANGUAGE_COOKIE = "countersign_language"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toast:
+    """A short message that goes away: what was done, and for `seconds` a form at `path` that undoes it."""
+
+    text: str
+    path: str = ""
+    label: str = ""
+    #: Hidden fields of that form.
+    fields: tuple[tuple[str, str], ...] = ()
+    seconds: int = 8
+
+
 @cache
-def texts(language: str) -> Mapping[str, str]:
-    """The pages' own words in one language, by key."""
-    text = resources.files("review_ui").joinpath(f"texts/{language}.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, str] = yaml.safe_load(text)
-    return loaded
-
-
-def word(language: str, key: str, **params: object) -> str:
-    """One of the pages' words; raises KeyError for a key that is none."""
-    return texts(language)[key].format(**params)
-
-
-@cache
-def environment() -> Environment:
-    """The templates; unknown names are errors, everything is escaped."""
+def environment(language: str) -> Environment:
+    """The templates in one language; unknown names are errors, everything is escaped."""
     made = Environment(
         loader=PackageLoader("review_ui"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    tongue = words(language)
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        tongue.plain, tongue.plain_plural, newstyle=True, pgettext=tongue.plain_in_context
     )
     made.globals["static"] = STATIC_URL
+    made.globals["brand"] = "Countersign"
     return made
 
 
@@ -59,49 +64,88 @@ def language(request: Request) -> str:
     return next((primary for primary in primaries if primary in LANGUAGES), "en")
 
 
-def span(tongue: str, between: timedelta) -> str:
+def words_of(request: Request) -> Words:
+    """The words in the reader's language."""
+    return words(language(request))
+
+
+def span(tongue: Words, between: timedelta) -> str:
     """Write how long something is, in the largest unit of which there are two."""
     minutes = int(abs(between.total_seconds())) // 60
     if minutes < 120:
-        return word(tongue, "time.minutes", n=minutes)
+        return tongue.gettext("%(n)s min", n=minutes)
     hours = minutes // 60
-    return word(tongue, "time.hours", n=hours) if hours < 48 else word(tongue, "time.days", n=hours // 24)
+    return tongue.gettext("%(n)s h", n=hours) if hours < 48 else tongue.gettext("%(n)s d", n=hours // 24)
 
 
-def due(tongue: str, at: datetime, now: datetime) -> str:
+def due(tongue: Words, at: datetime, now: datetime) -> str:
     """Say how long there is until a deadline, or since."""
-    return word(tongue, "time.in" if at > now else "time.overdue", span=span(tongue, at - now))
+    if at > now:
+        return tongue.gettext("in %(span)s", span=span(tongue, at - now))
+    return tongue.gettext("overdue by %(span)s", span=span(tongue, at - now))
 
 
-def ago(tongue: str, at: datetime, now: datetime) -> str:
+def ago(tongue: Words, at: datetime, now: datetime) -> str:
     """Say how long ago something was."""
-    return word(tongue, "time.ago", span=span(tongue, now - at))
+    return tongue.gettext("%(span)s ago", span=span(tongue, now - at))
+
+
+def wants_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of the page that it has, not for a page of its own."""
+    asked = request.headers
+    return asked.get("hx-request") == "true" and asked.get("hx-history-restore-request") != "true"
 
 
 def page(
-    request: Request, template: str, principal: "Principal | None", *, status: int = 200, **context: object
+    request: Request,
+    template: str,
+    principal: "Principal | None",
+    *,
+    status: int = 200,
+    fragment: str | None = None,
+    toast: Toast | None = None,
+    **context: object,
 ) -> Response:
-    """Render one page."""
-    tongue = language(request)
-    services = services_of(request)
-    html = (
-        environment()
-        .get_template(template)
-        .render(
-            _=partial(word, tongue),
-            say=lambda key, **params: say(key, params, tongue),
-            say_reason=lambda reason: say_reason(reason, tongue),
-            due=partial(due, tongue),
-            ago=partial(ago, tongue),
-            now=services.clock.now(),
-            language=tongue,
-            languages=LANGUAGES,
-            direction="rtl" if tongue in RIGHT_TO_LEFT else "ltr",
-            principal=principal,
-            form_token=form_token(services, request.cookies.get(COOKIE, "")),
-            # A page that answers a form has no address to come back to.
-            here=request.url.path if request.method == "GET" else "/queues",
-            **context,
-        )
-    )
+    """Render a page; where htmx asks, only the template `fragment`, which the page includes, and the toast.
+
+    Every htmx element of a template carries `hx-nonce="{{ nonce }}"`, or the browser strips what makes it one.
+    """
+    partial_ = fragment is not None and wants_fragment(request)
+    values = {**_frame(request, principal), "status": status, "toast": toast, **context}
+    templates = environment(language(request))
+    html = templates.get_template(fragment if partial_ and fragment else template).render(values)
+    if partial_ and toast is not None:
+        html += templates.get_template("toasts.html").render(values)
     return HTMLResponse(html, status_code=status)
+
+
+def see_other(request: Request, path: str) -> Response:
+    """Send the browser to another page, whether a plain form or htmx asked."""
+    if wants_fragment(request):
+        return Response(status_code=200, headers={"HX-Redirect": path})
+    return RedirectResponse(path, status_code=303)
+
+
+def _frame(request: Request, principal: "Principal | None") -> dict[str, object]:
+    """What every template may use."""
+    services, tongue = services_of(request), words_of(request)
+    keys = KeyMap()
+    return {
+        "say": lambda key, **params: say(key, params, tongue.language),
+        "say_reason": lambda reason: say_reason(reason, tongue.language),
+        "due": partial(due, tongue),
+        "ago": partial(ago, tongue),
+        "now": services.clock.now(),
+        "language": tongue.language,
+        "languages": OWN_NAMES,
+        "direction": tongue.direction,
+        "principal": principal,
+        "places": places(request.app, principal) if principal else [],
+        "keys": keys,
+        "key": keys.attributes,
+        "kbd": keys.hint,
+        "nonce": nonce(request),
+        "form_token": form_token(services, request.cookies.get(COOKIE, "")),
+        # A page that answers a form has no address to come back to.
+        "here": request.url.path if request.method == "GET" else "/queues",
+    }

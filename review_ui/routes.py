@@ -7,19 +7,19 @@ from typing import Any, cast
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from moderation.api.auth import SessionPrincipal, services_of
 from moderation.errors import Forbidden, ModerationError, Unauthorised
 from moderation.keys import SCOPES, Principal
 from moderation.outcomes import database_away
 from moderation.sessions import check_session
-from review_ui.rendering import page
+from review_ui.rendering import page, see_other, wants_fragment
 from review_ui.security import COOKIE, demand_form_token
 
+#: Scopes of which a reviewer holds at least one.
+REVIEWERS = ("review", "specialist")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-#: Statuses that have a sentence of their own.
-SAID = frozenset({403, 404, 409, 422, 503})
 
 
 class PageRoute(APIRoute):
@@ -33,7 +33,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unauthorised:
-                return RedirectResponse("/login", status_code=303)
+                return see_other(request, "/login")
             except ModerationError as error:
                 return problem_page(request, error.status)
             except RequestValidationError:
@@ -48,8 +48,11 @@ class PageRoute(APIRoute):
 
 def problem_page(request: Request, status: int) -> Response:
     """Say what went wrong and what to do next."""
-    sentence = f"problem.{int(status) if status in SAID else 'other'}"
-    return page(request, "problem.html", logged_in(request), status=status, sentence=sentence)
+    answer = page(request, "problem.html", logged_in(request), status=int(status), fragment="sentence.html")
+    if wants_fragment(request):
+        # What stands on the page stays; only the region for problems says it.
+        answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#problem", "innerHTML"
+    return answer
 
 
 def session_principal(request: Request) -> Principal | None:
@@ -70,24 +73,24 @@ def logged_in(request: Request) -> Principal | None:
     return cast("SessionPrincipal", request.app.state.session_principal)(request)
 
 
-def reading(request: Request) -> Principal:
-    """Who reads a page. Raises Unauthorised without a session, Forbidden to whoever reviews nothing."""
+def reading(request: Request, *scopes: str) -> Principal:
+    """Who reads a page, with one of these scopes, a reviewer's when none are named. Raises Unauthorised, Forbidden."""
     principal = logged_in(request)
     if principal is None:
         raise Unauthorised
-    if not principal.may("review", "specialist"):
+    if not principal.may(*(scopes or REVIEWERS)):
         raise Forbidden
     return principal
 
 
-def acting(request: Request, form_token: str) -> Principal:
-    """Who sends a form: a reviewer, with their session's form token. Raises Unauthorised, Forbidden."""
-    principal = reading(request)
+def acting(request: Request, form_token: str, *scopes: str) -> Principal:
+    """Who sends a form: like `reading`, with their session's form token. Raises Unauthorised, Forbidden."""
+    principal = reading(request, *scopes)
     demand_own_form(request, form_token)
     return principal
 
 
 def demand_own_form(request: Request, form_token: str) -> None:
-    """Refuse a form that our own page did not make for this session. Raises Forbidden."""
-    cookie = request.cookies.get(COOKIE, "")
-    demand_form_token(services_of(request), cookie, form_token, request.headers.get("sec-fetch-site"))
+    """Refuse a form that our own page did not make for this session; htmx sends a header. Raises Forbidden."""
+    cookie, given = request.cookies.get(COOKIE, ""), form_token or request.headers.get("x-form-token", "")
+    demand_form_token(services_of(request), cookie, given, request.headers.get("sec-fetch-site"))

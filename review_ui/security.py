@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Annotated, Final
+import secrets
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
-from fastapi import Form
+from fastapi import Form, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 COOKIE: Final = "countersign_session"
+NONCE_BYTES: Final = 18
 #: A field of a form, bounded as nothing here needs more.
 Field = Annotated[str, Form(max_length=4000)]
-#: Nothing but our own files, no inline code, no sinks that parse text as script (CSP level 3, Trusted Types).
+#: Nothing but our own files, no inline code; only htmx may turn text into elements (CSP level 3, Trusted Types), and
+#: only for elements that carry the page's nonce.
 CONTENT_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self'; media-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types htmx; report-uri /csp-report"
 )
 HEADERS: Final = {
-    "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
@@ -33,7 +35,7 @@ HEADERS: Final = {
 
 
 class PageGuard:
-    """Puts the headers on every answer. That nothing is stored on the way is the API's own rule for all answers."""
+    """Puts the headers on every answer, with a nonce of its own. That nothing is stored is the API's rule for all."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -43,14 +45,23 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
 
+        fresh = secrets.token_urlsafe(NONCE_BYTES)
+        scope.setdefault("state", {})["nonce"] = fresh
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                headers.setdefault("content-security-policy", CONTENT_POLICY.format(nonce=fresh))
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+
+def nonce(request: Request) -> str:
+    """The nonce of this answer, for `<script nonce>` and `hx-nonce`."""
+    return cast("str", request.state.nonce)
 
 
 def form_token(services: "Services", cookie: str) -> str:

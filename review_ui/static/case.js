@@ -1,52 +1,9 @@
-// The case page: keys, the player, the lease. Everything here is a convenience; the forms work without it.
+// The case page: the player, the lease. Everything here is a convenience; the forms work without it.
 
-const KEYS = "countersign.keys";
 const RENEW_EVERY = 60;
 const FRAME = 1 / 24;
 
 const find = (selector) => document.querySelector(selector);
-
-// Keys: whatever carries data-key gets that key. They can be switched off (WCAG 2.1.4).
-
-function typing(element) {
-  return element.closest("textarea, select, input:not([type=range]):not([type=checkbox])") !== null;
-}
-
-function wanted(event) {
-  const letter = /^Key([A-Z])$/.exec(event.code);
-  const latin = /^[\x20-\x7e]$/.test(event.key);
-  // Arabic and other layouts: take the letter printed on the key, not the one it writes.
-  const key = latin || !letter ? event.key : letter[1];
-  return [...document.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key.toLowerCase());
-}
-
-function press(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape") {
-    document.activeElement.blur();
-    return;
-  }
-  if (!("keys" in document.body.dataset) || typing(event.target)) return;
-  // A focused button keeps its own space bar.
-  if (event.key === " " && event.target.closest("button, a, input[type=checkbox]")) return;
-  const element = wanted(event);
-  if (!element || (event.repeat && !["back", "forward"].includes(element.dataset.do))) return;
-  event.preventDefault();
-  if (element.matches("select, textarea")) element.focus();
-  else element.click();
-}
-
-function startKeys() {
-  const box = find("#keys");
-  const show = () => document.body.toggleAttribute("data-keys", box.checked);
-  box.checked = localStorage.getItem(KEYS) !== "off";
-  box.addEventListener("change", () => {
-    localStorage.setItem(KEYS, box.checked ? "on" : "off");
-    show();
-  });
-  show();
-  document.addEventListener("keydown", press);
-}
 
 // The player: flagged moments jump, frames step, one playhead over all lanes.
 
@@ -150,8 +107,6 @@ function startAnswer(form) {
   });
 }
 
-document.body.dataset.live = "";
-startKeys();
 if (find("video")) startPlayer(find("video"));
 if (find("#lease")) startLease(find("#lease"));
 if (find("#answer")) startAnswer(find("#answer"));

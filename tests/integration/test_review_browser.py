@@ -136,19 +136,6 @@ def test_blocking_needs_a_reason_and_typing_is_no_key(page, pages, clip):
     assert (verdict["status"], verdict["decision"]["reasons"][0]["code"]) == ("withheld", "explicit_content")
 
 
-def test_keys_can_be_switched_off_and_stay_off(page, clip):
-    start(page)
-    page.get_by_label("Single-key commands").uncheck()
-    page.keyboard.press("Escape")
-    page.reload()
-    expect(page.get_by_label("Single-key commands")).not_to_be_checked()
-    path = page.url
-    page.keyboard.press("a")
-    page.keyboard.press("x")
-    assert page.url == path
-    expect(page.get_by_role("button", name="Approve")).to_be_visible()
-
-
 def test_a_lost_hold_is_said_and_nothing_is_recorded(page, pages, clip):
     start(page)
     with pages.services.database.transaction("default") as tx:

@@ -1,0 +1,102 @@
+"""The pages' own words in a reader's language, from gettext catalogues. Says nothing of what they mean.
+
+The message is the English sentence; what has no translation is said in English.
+"""
+
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+
+from moderation.messages import LANGUAGES
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
+
+#: What every language calls itself.
+OWN_NAMES: Final = {"en": "English", "fr": "Français", "ar": "العربية"}
+RIGHT_TO_LEFT: Final = frozenset({"ar"})
+
+
+class Words:
+    """The words of one language. Messages are %-templates with named values (`%%` writes a percent)."""
+
+    def __init__(self, language: str, translations: NullTranslations) -> None:
+        self.language = language
+        self._translations = translations
+
+    @property
+    def direction(self) -> str:
+        """Which way the language runs: `ltr` or `rtl`."""
+        return "rtl" if self.language in RIGHT_TO_LEFT else "ltr"
+
+    def plain(self, message: str) -> str:
+        """A message with its places for values still in it; templates fill these themselves, escaped."""
+        return str(self._translations.gettext(message))
+
+    def plain_plural(self, one: str, many: str, num: int) -> str:
+        """Likewise for a message that depends on a number."""
+        return str(self._translations.ngettext(one, many, num))
+
+    def plain_in_context(self, context: str, message: str) -> str:
+        """Likewise for a message whose English has several meanings."""
+        return str(self._translations.pgettext(context, message))
+
+    def gettext(self, message: str, /, **values: object) -> str:
+        """Say a message."""
+        return self.plain(message) % values
+
+    def ngettext(self, one: str, many: str, num: int, /, **values: object) -> str:
+        """Say a message that depends on a number, which stands in it as %(num)s."""
+        return self.plain_plural(one, many, num) % {"num": num, **values}
+
+    def pgettext(self, context: str, message: str, /, **values: object) -> str:
+        """Say a message whose English has several meanings; `context` tells which."""
+        return self.plain_in_context(context, message) % values
+
+
+def marked(message: str) -> str:
+    """The message itself, marked for the catalogues where it stands in a table and is said elsewhere."""
+    return message
+
+
+@cache
+def words(language: str) -> Words:
+    """The words of a language. Raises KeyError for one that the product does not speak."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    return Words(language, _translations(language))
+
+
+def catalogues(language: str) -> "dict[str, Catalog]":
+    """The catalogues of a language by file name; none for English."""
+    folder = resources.files("review_ui").joinpath("locale", language)
+    files = sorted(folder.iterdir(), key=lambda file: file.name) if folder.is_dir() else []
+    return {file.name: _read(file, language) for file in files if file.name.endswith(".po")}
+
+
+def _translations(language: str) -> NullTranslations:
+    every = [_compiled(catalogue) for catalogue in catalogues(language).values()]
+    if not every:
+        return NullTranslations()
+    merged, *others = every
+    for one in others:
+        merged.merge(one)
+    return merged
+
+
+def _read(file: Traversable, language: str) -> "Catalog":
+    # A mistake in a catalogue stops the service where it starts, not on the page where a reader meets it.
+    return read_po(BytesIO(file.read_bytes()), locale=language, abort_invalid=True)
+
+
+def _compiled(catalogue: "Catalog") -> Translations:
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)

@@ -1,0 +1,44 @@
+"""Every message that the pages mark for translation, found in templates and modules; as a command, lists what is missing."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from babel.messages.extract import extract_from_dir
+
+import review_ui
+from review_ui.translating import catalogues
+
+PACKAGE = Path(review_ui.__file__).parent
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "marked": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+METHODS = [("templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")]
+PLACES = re.compile(r"%\((\w+)\)s")
+
+#: A message, or a message and its plural; and the context that tells its meaning, if any.
+Message = tuple[str | tuple[str, ...], str | None]
+
+
+def messages() -> Iterator[tuple[str, Message]]:
+    """Every marked message with the file that it stands in."""
+    options = {"templates/**.html": {"trimmed": "false", "silent": "false"}}
+    for file, _, message, _, context in extract_from_dir(PACKAGE, METHODS, options, keywords=KEYWORDS):
+        yield file, (message, context)
+
+
+def places(text: str) -> set[str]:
+    """The names of the values that a message takes."""
+    return set(PLACES.findall(text))
+
+
+def main() -> None:
+    """Print what each language lacks, as entries to fill in."""
+    for language in ("fr", "ar"):
+        there = {(entry.id, entry.context) for every in catalogues(language).values() for entry in every}
+        for file, (message, context) in messages():
+            if (message, context) not in there:
+                print(f"# {language}: {file} {context or ''}\nmsgid {message!r}\n")
+
+
+if __name__ == "__main__":
+    main()
