@@ -30,7 +30,7 @@ HASHES: Final = 1_000_000
 HASHES_PER_CLIP: Final = 20
 CLAIMS: Final = 200
 REPEATS: Final = 10
-QUEUES: Final = ("general", "likeness", "minor_safety", "text", "words")
+QUEUES: Final = ("general", "likeness", "minor_safety", "explicit", "words")
 
 _CLIPS: Final = b"""
 insert into moderation.clips (org_id, clip_id, status, created_at, updated_at)
@@ -65,6 +65,7 @@ def deal(services: Services, meter: Meter) -> dict[str, object]:
     Milliseconds of waiting, and of the database's CPU on average, which other work on the machine lengthens less.
     """
     someone = review.Reviewer(principal="bench", specialist=True)
+    terms = review.terms_of(services.settings)
 
     def act(do: Callable[[Transaction, datetime], object]) -> float:
         began = time.monotonic()
@@ -82,7 +83,7 @@ def deal(services: Services, meter: Meter) -> dict[str, object]:
         reviewer = review.Reviewer(principal=f"reviewer-{number}")
 
         def taken(tx: Transaction, now: datetime) -> object:
-            case = review.claim(tx, now, "general", reviewer)
+            case = review.claim(tx, terms, now, "general", reviewer)
             if case is None:
                 raise RuntimeError("the queue gave out nothing")
             return case

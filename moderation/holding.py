@@ -78,7 +78,7 @@ def open_failed(tx: Transaction, services: "Services", clip: Clip, reason: str, 
         decided_by=SYSTEM,
     )
     decision_id = insert_decision(tx, clip, decision, actor_kind=SYSTEM, actor=SYSTEM, now=now)
-    review.open_case(tx, services.enqueuer, clip, decision, decision_id, now)
+    review.open_case(tx, services.enqueuer, clip, decision, decision_id, now, source="processing")
 
 
 def resume_held(services: "Services") -> int:

@@ -1,5 +1,6 @@
 """What reviewers are shown: renditions made from the marked file, veiled. Nothing unmarked leaves the vault."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
@@ -22,7 +23,7 @@ def veiled(services: "Services", org: str, case_id: str, reviewer: review.Review
     """
     with services.database.transaction(org) as tx:
         case = review.read_case(tx, case_id)
-        demand_sight(services, case, reviewer)
+        demand_sight(tx, services.clock.now(), case, reviewer)
         made = find(tx, case.clip_id, "veiled")
         marked = find(tx, case.clip_id, "marked")
     if made is not None:
@@ -32,13 +33,12 @@ def veiled(services: "Services", org: str, case_id: str, reviewer: review.Review
     return make_veil(services, org, case.clip_id, marked[0])
 
 
-def demand_sight(services: "Services", case: review.Case, reviewer: review.Reviewer) -> None:
+def demand_sight(tx: Transaction, now: datetime, case: review.Case, reviewer: review.Reviewer) -> None:
     """Refuse whoever may not look at a case. Raises Forbidden, NotFound for a queue that never shows anything."""
-    review.demand_access(case.queue, reviewer)
+    review.demand_access(tx, case.queue, reviewer)
     if case.queue == review.HASH_QUEUE:
         raise NotFound("cases of this queue have no renditions")
-    held = case.lease_expires_at is not None and case.lease_expires_at > services.clock.now()
-    if held and case.lease_holder != reviewer.principal:
+    if case.held(now) and case.lease_holder != reviewer.principal:
         raise Forbidden("another reviewer has this case")
 
 

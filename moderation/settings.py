@@ -226,6 +226,21 @@ class Rehearsing(BaseModel):
     processes: int = Field(default=2, ge=1, le=64)
 
 
+class Reviewing(BaseModel):
+    """How people review (docs/howto/review-queue.md)."""
+
+    #: How long a claimed case is its reviewer's without a sign of life.
+    lease_s: float = Field(default=300.0, ge=1, le=3600)
+    #: How long an answer can be undone; what follows from it, a release above all, waits so long.
+    undo_s: float = Field(default=30.0, ge=0, le=600)
+    #: Queues whose allow and restrict take two people; without it minor safety, and none in development.
+    two_person_queues: tuple[str, ...] | None = None
+    #: Whether a rule's new case of a clip may be dealt to who answered its last one; without it in development only.
+    own_clips_again: bool | None = None
+    #: From which severity of a case on its material counts as severe.
+    severe_from: int = Field(default=80, ge=0)
+
+
 class Policies(BaseModel):
     """Where the rules come from, and who may say what they are (docs/howto/change-policies-live.md)."""
 
@@ -287,6 +302,7 @@ class Settings(BaseSettings):
     hashes: Hashes = Hashes()
     verifying: Verifying = Verifying()
     rehearsing: Rehearsing = Rehearsing()
+    review: Reviewing = Reviewing()
     log_level: str = "INFO"
 
     @property

@@ -49,7 +49,7 @@ def read_view(services: "Services", principal: "Principal", case_id: str) -> Cas
     """Read a case. Raises NotFound, Forbidden for a queue that is not this reviewer's."""
     with services.database.transaction(principal.org) as tx:
         case = review.read_case(tx, case_id)
-        review.demand_access(case.queue, reviewer_of(principal))
+        review.demand_access(tx, case.queue, reviewer_of(principal))
         opened = review.opening_decision(tx, case)
         words = review.words_of(tx, case.clip_id)
         marked = renditions.find(tx, case.clip_id, "marked") is not None

@@ -72,7 +72,8 @@ def claim(request: Request, case_id: str, form_token: Field = "") -> Response:
     services = services_of(request)
     with services.database.transaction(principal.org) as tx:
         case = review.read_case(tx, case_id)
-        got = review.claim(tx, services.clock.now(), case.queue, reviewer_of(principal), case.clip_id)
+        terms = review.terms_of(services.settings)
+        got = review.claim(tx, terms, services.clock.now(), case.queue, reviewer_of(principal), case.clip_id)
     if got is None:
         raise Conflict("another reviewer has this case")
     return RedirectResponse(f"/review/{got.case_id}", status_code=303)
@@ -103,7 +104,8 @@ def decide(
     try:
         answer = read_answer(outcome, reason, note, lease_token, version)
         with services.database.transaction(principal.org) as tx:
-            review.decide(tx, services.enqueuer, services.clock.now(), case_id, answer, reviewer_of(principal))
+            terms = review.terms_of(services.settings)
+            review.decide(tx, services.enqueuer, terms, services.clock.now(), case_id, answer, reviewer_of(principal))
     except (Conflict, Unprocessable) as error:
         problem = "lost" if isinstance(error, Conflict) else "refused"
         view = read_view(services, principal, case_id)
@@ -171,5 +173,5 @@ def to_next(request: Request, principal: Principal, name: str, otherwise: str) -
     """Claim the next case of a queue and go there, or back to the queues when nothing is free."""
     services = services_of(request)
     with services.database.transaction(principal.org) as tx:
-        case = review.claim(tx, services.clock.now(), name, reviewer_of(principal))
+        case = review.claim(tx, review.terms_of(services.settings), services.clock.now(), name, reviewer_of(principal))
     return RedirectResponse(f"/review/{case.case_id}" if case else f"/queues?said={otherwise}", status_code=303)

@@ -27,6 +27,7 @@ def list_queues(services: Services_, principal: Decider) -> Response:
             "name": line.name,
             "waiting": line.waiting,
             "in_work": line.in_work,
+            "mine": line.mine,
             "oldest": moment(line.oldest),
             "due": moment(line.due),
         }
@@ -40,7 +41,9 @@ def claim(name: str, services: Services_, principal: Decider, wish: Annotated[Cl
     """Take the next case of a queue, or a clip's, under a lease."""
     clip_id = wish.clip_id if wish else None
     with services.database.transaction(principal.org) as tx:
-        case = review.claim(tx, services.clock.now(), name, reviewer_of(principal), clip_id)
+        case = review.claim(
+            tx, review.terms_of(services.settings), services.clock.now(), name, reviewer_of(principal), clip_id
+        )
     return JSONResponse(document(case, principal)) if case else Response(status_code=204)
 
 
@@ -49,7 +52,7 @@ def read_case(case_id: str, services: Services_, principal: Decider) -> Response
     """A case and the decision that opened it."""
     with services.database.transaction(principal.org) as tx:
         case = review.read_case(tx, case_id)
-        review.demand_access(case.queue, reviewer_of(principal))
+        review.demand_access(tx, case.queue, reviewer_of(principal))
         opened = review.opening_decision(tx, case)
     return JSONResponse({**document(case, principal), "opened_by": {"id": case.opened_by, **opened.to_json()}})
 
@@ -66,7 +69,13 @@ def decide(case_id: str, answer: Answer, services: Services_, principal: Decider
     )
     with services.database.transaction(principal.org) as tx:
         decision_id = review.decide(
-            tx, services.enqueuer, services.clock.now(), case_id, decided, reviewer_of(principal)
+            tx,
+            services.enqueuer,
+            review.terms_of(services.settings),
+            services.clock.now(),
+            case_id,
+            decided,
+            reviewer_of(principal),
         )
         case = review.read_case(tx, case_id)
     return JSONResponse({"decision_id": decision_id, **document(case, principal)})
@@ -92,7 +101,9 @@ def skip(case_id: str, lease: Lease, services: Services_, principal: Decider) ->
 def renew(case_id: str, lease: Lease, services: Services_, principal: Decider) -> Response:
     """Prolong a lease that still stands."""
     with services.database.transaction(principal.org) as tx:
-        expires_at = review.renew(tx, services.clock.now(), case_id, lease.lease_token)
+        expires_at = review.renew(
+            tx, review.terms_of(services.settings), services.clock.now(), case_id, lease.lease_token
+        )
     return JSONResponse({"lease": {"token": lease.lease_token, "expires_at": moment(expires_at)}})
 
 

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from moderation import holding, renditions
 from moderation.db import queries
 from moderation.errors import Forbidden, NotFound
-from moderation.review import Reviewer, claim
+from moderation.review import Reviewer, claim, terms_of
 
 RECORDS = queries("records")
 DEV = Reviewer(principal="dev", specialist=True)
@@ -84,7 +84,8 @@ def test_it_is_made_once(service, case, marked):
 def test_only_who_may_work_on_the_case_sees_it(service, case, marked, dsn):
     with service.services.database.transaction("default") as tx:
         queue = tx.pg.execute("select queue from moderation.cases").fetchone()[0]
-        claim(tx, service.services.clock.now(), queue, Reviewer(principal="colleague"))
+        terms = terms_of(service.services.settings)
+        claim(tx, terms, service.services.clock.now(), queue, Reviewer(principal="colleague"))
     with pytest.raises(Forbidden, match="another reviewer"):
         look(service, case)
     assert look(service, case, Reviewer(principal="colleague"))

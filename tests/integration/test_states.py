@@ -70,15 +70,15 @@ def run_again(services, clip_id):
 
 
 def decide(services, clip_id, outcome, reason="no_violation"):
-    now = services.clock.now()
+    now, terms = services.clock.now(), review.terms_of(services.settings)
     with services.database.transaction(ORG) as tx:
         queue = tx.pg.execute("select queue from moderation.cases where clip_id = %s", (clip_id,)).fetchone()[0]
-        case = review.claim(tx, now, queue, DEV, clip_id)
+        case = review.claim(tx, terms, now, queue, DEV, clip_id)
     answer = review.Answer(
         outcome=Outcome(outcome), reason=reason, note="", lease_token=case.lease_token, version=case.version
     )
     with services.database.transaction(ORG) as tx:
-        review.decide(tx, services.enqueuer, now, case.case_id, answer, DEV)
+        review.decide(tx, services.enqueuer, terms, now, case.case_id, answer, DEV)
 
 
 def events(services, clip_id):

@@ -1,6 +1,7 @@
 -- name: insert_case
-insert into moderation.cases (org_id, case_id, clip_id, queue, opened_by, severity, deadline, created_at)
-values (%(org)s, %(case)s, %(clip)s, %(queue)s, %(decision)s, %(severity)s, %(deadline)s, %(now)s);
+insert into moderation.cases (org_id, case_id, clip_id, queue, source, effect, opened_by, severity, deadline, created_at)
+values (%(org)s, %(case)s, %(clip)s, %(queue)s, %(source)s, %(effect)s, %(decision)s, %(severity)s, %(deadline)s,
+  %(now)s);
 
 -- name: open_case_of_clip
 select case_id from moderation.cases where clip_id = %(clip)s and state = 'open';
@@ -11,25 +12,36 @@ update moderation.cases set state = 'closed', decided_at = %(now)s, version = ve
   lease_token = null, lease_holder = null, lease_expires_at = null
 where clip_id = %(clip)s and state = 'open';
 
--- name: queues
-select queue as name, count(*) as waiting, min(created_at) as oldest, min(deadline) as due,
-  count(*) filter (where lease_expires_at > %(now)s) as in_work
-from moderation.cases where state = 'open' group by queue order by queue;
+-- name: close_acting_case
+-- Another case takes its place.
+update moderation.cases set state = 'closed', decided_at = %(now)s, version = version + 1,
+  lease_token = null, lease_holder = null, lease_expires_at = null
+where clip_id = %(clip)s and state = 'open' and effect = 'clip';
 
 -- name: next_case
--- Deadline first, then severity, then age; what a colleague holds is skipped, never waited for, and what this reviewer
--- skipped is dealt to them only when they ask for it by its clip.
+-- Deadline first, then severity, then age; what a colleague holds is passed over, and what this reviewer skipped is
+-- dealt to them only when they ask for it by its clip. The caller locks the row.
 select case_id from moderation.cases c
 where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_id = %(clip)s)
   and (lease_expires_at is null or lease_expires_at <= %(now)s or lease_holder = %(holder)s)
   and (%(clip)s::text is not null or not exists (select 1 from moderation.case_actions a
     where a.case_id = c.case_id and a.actor = %(holder)s and a.action = 'skipped'))
-order by deadline, severity desc, created_at limit 1 for update skip locked;
+order by deadline, severity desc, created_at limit 1
 
 -- name: lease
-update moderation.cases set lease_token = %(token)s, lease_holder = %(holder)s, lease_expires_at = %(expires_at)s,
-  version = version + 1
-where case_id = %(case)s;
+update moderation.cases c set lease_token = %(token)s, lease_holder = %(holder)s, leased_at = %(now)s,
+  lease_expires_at = %(expires_at)s, version = version + 1
+where case_id = %(case)s
+returning org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
+  lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
+  followed_at;
+
+-- name: cases_held
+select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
+  lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
+  followed_at
+from moderation.cases where state = 'open' and lease_holder = %(holder)s and lease_expires_at > %(now)s
+order by lease_expires_at;
 
 -- name: renew_lease
 update moderation.cases set lease_expires_at = %(expires_at)s
@@ -38,21 +50,25 @@ returning case_id;
 
 -- name: end_lease
 update moderation.cases set lease_token = null, lease_holder = null, lease_expires_at = null, version = version + 1
-where case_id = %(case)s and state = 'open' and lease_token = %(token)s returning case_id;
+where case_id = %(case)s and state = 'open' and lease_token = %(token)s and lease_holder = %(holder)s
+returning case_id;
 
 -- name: case
-select org_id, case_id, clip_id, queue, state, opened_by, decided_by, severity, deadline, version, lease_token,
-  lease_holder, lease_expires_at, created_at, decided_at
+select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
+  lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
+  followed_at
 from moderation.cases where case_id = %(case)s;
 
 -- name: case_locked
-select org_id, case_id, clip_id, queue, state, opened_by, decided_by, severity, deadline, version, lease_token,
-  lease_holder, lease_expires_at, created_at, decided_at
+select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
+  lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
+  followed_at
 from moderation.cases where case_id = %(case)s for update;
 
 -- name: cases_in_queue
-select org_id, case_id, clip_id, queue, state, opened_by, decided_by, severity, deadline, version, lease_token,
-  lease_holder, lease_expires_at, created_at, decided_at
+select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
+  lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
+  followed_at
 from moderation.cases where state = 'open' and queue = %(queue)s
 order by deadline, severity desc, created_at limit %(limit)s;
 

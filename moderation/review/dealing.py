@@ -1,0 +1,62 @@
+"""Dealing: which case a reviewer gets next, under a lease. Never their own again; nothing severe where that is enough.
+
+Deadline first, then severity, then age. What a colleague holds is passed over, never waited for.
+"""
+
+import secrets
+from datetime import datetime
+
+from moderation.db import Transaction, queries, row, rows
+from moderation.review.cases import Case, note_act
+from moderation.review.queues import demand_access, demand_dealt
+from moderation.review.reviewers import Reviewer, read_profile
+from moderation.review.terms import Terms
+
+SQL = queries("cases")
+#: How often a case may be taken away between finding it and leasing it before the reviewer is told that none is free.
+TRIES = 8
+
+
+def claim(
+    tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer, clip_id: str | None = None
+) -> Case | None:
+    """Take the next case of a queue, or a clip's, under a lease; None when nothing is free for this reviewer.
+
+    Raises NotFound for a queue that is none, Forbidden for one that is not theirs.
+    """
+    where = _wish(tx, terms, now, queue, reviewer, clip_id)
+    for _ in range(TRIES):
+        found = tx.pg.execute(SQL.next_case + b" for update skip locked", where).fetchone()
+        if found is None:
+            return None
+        lease = {"token": secrets.token_urlsafe(24), "expires_at": now + terms.lease}
+        # Asked again with the row held: what this reviewer answered in the same moment was not seen before.
+        case = row(tx, SQL.lease, Case, {**where, **lease, "case": found[0]})
+        if case is not None:
+            note_act(tx, now, case.case_id, "claimed", reviewer)
+            return case
+    return None
+
+
+def peek(tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer) -> str | None:
+    """The id of the case that would be dealt next, without taking it; for making ready what it will show."""
+    found = tx.pg.execute(SQL.next_case, _wish(tx, terms, now, queue, reviewer, None)).fetchone()
+    return str(found[0]) if found else None
+
+
+def my_cases(tx: Transaction, now: datetime, reviewer: Reviewer) -> list[Case]:
+    """What this reviewer holds, the lease that ends first before the others."""
+    return rows(tx, SQL.cases_held, Case, {"holder": reviewer.principal, "now": now})
+
+
+def _wish(
+    tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer, clip_id: str | None
+) -> dict[str, object]:
+    demand_dealt(demand_access(tx, queue, reviewer), read_profile(tx, reviewer.principal))
+    return {
+        "queue": queue,
+        "clip": clip_id,
+        "now": now,
+        "holder": reviewer.principal,
+        "again": terms.own_clips_again,
+    }
