@@ -33,9 +33,8 @@ class Agreement:
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
         figures = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: each if each is None else round(each, 6) for name, each in figures.items()} | {
-            "units": self.units
-        }
+        told: dict[str, object] = {name: each if each is None else round(each, 6) for name, each in figures.items()}
+        return {**told, "units": self.units}
 
 
 def kappa(pairs: Iterable[tuple[str, str]]) -> Agreement:
@@ -86,7 +85,8 @@ def alpha(units: Iterable[Sequence[str | None]], *, seed: int = SEED) -> Agreeme
     spread: the lower end is then what the lower Wilson bound of the units in agreement would give.
     """
     answered = (tuple(sorted(value for value in unit if value is not None)) for unit in units)
-    patterns = Counter(unit for unit in answered if len(unit) > 1)
+    # Sorted, since the resamples are drawn in this order.
+    patterns = dict(sorted(Counter(unit for unit in answered if len(unit) > 1).items()))
     total = sum(patterns.values())
     values = sorted({value for unit in patterns for value in unit})
     if len(values) < 2:
@@ -95,9 +95,8 @@ def alpha(units: Iterable[Sequence[str | None]], *, seed: int = SEED) -> Agreeme
     weights = np.array([list(patterns.values())], float)
     value = float(_alphas(counts, weights)[0])
     if all(len(set(unit)) == 1 for unit in patterns):
-        return Agreement(
-            value=1.0, low=_lowest(total, 1 - _disagreement_by_chance(counts, weights)), high=1.0, units=total
-        )
+        chance = 1 - _disagreement_by_chance(counts, weights)
+        return Agreement(value=1.0, low=_lowest(total, chance), high=1.0, units=total)
     drawn = np.random.default_rng(seed).multinomial(total, weights[0] / total, size=RESAMPLES)
     # A resample in which every answer is the same says nothing.
     told = _alphas(counts, drawn.astype(float))

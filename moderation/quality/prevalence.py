@@ -70,7 +70,8 @@ def estimate(strata: Sequence[Stratum], *, unsampled: float = 0.0) -> Prevalence
     of clips that would tell as much if all had had one chance. Where nothing harmful was found that number cannot be
     told, and the upper end is the largest prevalence under which finding nothing still has a chance of 2.5 %, however
     the harm lies in the strata. With a single stratum both are plain Clopper-Pearson. `unsampled` released clips that
-    no sample could draw, and strata in which nobody looked, count as unseen. Raises ValueError for counts that cannot be.
+    no sample could draw, and strata in which nobody looked, count as unseen. Raises ValueError for counts that cannot
+    be.
     """
     for stratum in strata:
         if not 0 <= stratum.harmful <= stratum.seen or stratum.seen > stratum.released + 1e-9:

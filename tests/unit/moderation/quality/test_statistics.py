@@ -156,7 +156,7 @@ def test_no_worse_mixture_than_the_bound_passes_unseen(raw, random):
 
 
 def test_cases_to_draw_of_published_tables():
-    """Cannon and Roe 1982, Livestock Disease Surveys, table 2: to find one of 5 % with 95 %, 45 of 100, 56 of 500."""
+    """Cannon and Roe 1982, Livestock Disease Surveys: to find one of 5 % with 95 %, 45 of 100, 56 of 500."""
     assert cases_to_draw(100, 0.04) == 45
     assert cases_to_draw(500, 0.048) == 56
 
