@@ -120,7 +120,7 @@ def test_every_label_keeps_its_own_direction():
 
 def test_the_figure_has_the_same_figures_as_a_table():
     chart = bars("Waiting", ("Queue", "Cases"), [Bar(label="<b>likeness</b>", value=3, said="3")])
-    macro = environment().get_template("chart.html").module.chart
+    macro = environment("en").get_template("chart.html").module.chart
     html = str(macro("Waiting", chart, "As a table", "Nothing yet"))
     assert "&lt;b&gt;likeness" in html
     assert "<b>" not in html
