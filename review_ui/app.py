@@ -11,6 +11,7 @@ from review_ui import frame, login, pages, provenance, routes
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
+ROUTERS = (frame.router, login.router, pages.router, provenance.router)
 STATIC = Path(__file__).parent / "static"
 
 
@@ -18,10 +19,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the service; `settings` are read from the environment when none are given."""
     app = create_api(settings)
     app.state.session_principal = routes.session_principal
-    app.include_router(frame.router)
-    app.include_router(login.router)
-    app.include_router(pages.router)
-    app.include_router(provenance.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.state.page_paths = frozenset(route.path for router in ROUTERS for route in router.routes)
     app.mount(STATIC_URL, StaticFiles(directory=STATIC), name="static")
     app.add_middleware(PageGuard)
     return app

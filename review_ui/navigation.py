@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Final
 from review_ui.translating import marked
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from moderation.keys import Principal
 
 
@@ -31,7 +29,6 @@ PLACES: Final = (
 )
 
 
-def places(app: "FastAPI", principal: "Principal") -> list[Place]:
-    """What this principal may open, in order."""
-    built = {getattr(route, "path", "") for route in app.routes}
+def places(built: frozenset[str], principal: "Principal") -> list[Place]:
+    """What this principal may open, in order; `built` are the paths that this service has."""
     return [place for place in PLACES if place.path in built and principal.may(*place.scopes)]

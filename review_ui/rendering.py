@@ -140,7 +140,7 @@ def _frame(request: Request, principal: "Principal | None") -> dict[str, object]
         "languages": OWN_NAMES,
         "direction": tongue.direction,
         "principal": principal,
-        "places": places(request.app, principal) if principal else [],
+        "places": places(request.app.state.page_paths, principal) if principal else [],
         "keys": keys,
         "key": keys.attributes,
         "kbd": keys.hint,
