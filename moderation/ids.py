@@ -22,6 +22,7 @@ Kind = Literal[
     "pol",
     "emg",
     "job",
+    "ses",
 ]
 
 

@@ -126,14 +126,21 @@ def revoke_key(services: "Services", org: str, key_id: str, *, by: str) -> None:
         audit.record(tx, now, by, "key.revoked", key_id)
 
 
+def revoke_keys_of(tx: Transaction, now: datetime, principal: str, *, by: str) -> int:
+    """End every key of a principal; returns how many."""
+    ended = tx.pg.execute(SQL.revoke_keys_of, {"principal": principal, "now": now}).fetchall()
+    for (key_id,) in ended:
+        audit.record(tx, now, by, "key.revoked", key_id)
+    return len(ended)
+
+
 def development_key(services: "Services") -> str:
     """A fresh key with every scope for the principal `dev`; earlier ones end. Only for a development service."""
     if not services.settings.development:
         raise Conflict("there is no development key outside development mode")
     now = services.clock.now()
     with services.database.transaction("default") as tx:
-        for (key_id,) in tx.pg.execute(SQL.revoke_keys_of, {"principal": DEVELOPER, "now": now}).fetchall():
-            audit.record(tx, now, DEVELOPER, "key.revoked", key_id)
+        revoke_keys_of(tx, now, DEVELOPER, by=DEVELOPER)
         return _insert(tx, now, DEVELOPER, list(SCOPES), by=DEVELOPER, kind="person", expires_at=None).key
 
 

@@ -23,6 +23,7 @@ from moderation.hashlists.mirror import ClipMirror, ListMirror
 from moderation.hashlists.providers import HashService, load_services
 from moderation.layering import open_layers
 from moderation.loading import Kept, Loading
+from moderation.login.provider import Provider
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
 from moderation.postgres import Server
@@ -208,6 +209,12 @@ class Services:
             )
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
+
+    @cached_property
+    def login_provider(self) -> Provider | None:
+        """Where reviewers log in, None where no provider is configured."""
+        oidc = self.settings.login.oidc
+        return Provider(oidc, self.clock, plain_loopback=self.settings.development) if oidc else None
 
     @cached_property
     def hash_lists(self) -> ListMirror:

@@ -254,6 +254,45 @@ class Policies(BaseModel):
     public_key: Path | None = None
 
 
+Scope = Literal["submit", "read", "review", "specialist", "policy", "likeness", "audit", "admin"]
+
+
+class RoleSettings(BaseModel):
+    """What one value of the provider's claim opens, and where."""
+
+    scopes: frozenset[Scope] = Field(min_length=1)
+    #: The queues this role reviews; without it every general one.
+    queues: tuple[str, ...] | None = None
+    organisation: str = "default"
+
+
+class OidcSettings(BaseModel):
+    """The OpenID Connect provider that reviewers log in with (docs/howto/log-in.md)."""
+
+    issuer: str = Field(min_length=1)
+    client_id: str = Field(min_length=1)
+    #: Without it this is a public client, which the provider must know.
+    client_secret: SecretStr | None = None
+    #: What is asked for besides `openid`, in order that the provider tells the claim.
+    scopes: tuple[str, ...] = ()
+    #: The claim that names roles; a dot leads into an object (`realm_access.roles`).
+    claim: str = "groups"
+    #: What each value of the claim opens. Who has none of them is refused.
+    roles: dict[str, RoleSettings] = Field(min_length=1)
+    #: By how much the provider's clock may differ from ours.
+    clock_skew_seconds: int = Field(default=60, ge=0, le=300)
+    timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+
+
+class Login(BaseModel):
+    """Who gets in, and for how long."""
+
+    oidc: OidcSettings | None = None
+    #: A session ends so long after its last request, and so long after its log-in in any case.
+    idle_seconds: int = Field(default=3600, ge=60)
+    absolute_seconds: int = Field(default=12 * 3600, ge=60)
+
+
 class GpuPack(BaseModel):
     """How the larger networks run, where `pack` is "gpu" (docs/howto/gpu-pack.md)."""
 
@@ -303,6 +342,7 @@ class Settings(BaseSettings):
     verifying: Verifying = Verifying()
     rehearsing: Rehearsing = Rehearsing()
     review: Reviewing = Reviewing()
+    login: Login = Login()
     log_level: str = "INFO"
 
     @property
