@@ -51,6 +51,7 @@ def insert_decision(
         outcome=str(decision.outcome),
         reasons=[reason.code for reason in decision.reasons],
         facts=decision.facts_hash,
+        policy=decision.policy_version,
     )
     return decision_id
 

@@ -1,4 +1,5 @@
-"""Sessions that the server can end, and people who are shut out."""
+"""Sessions that the server can end, people who are shut out, pseudonyms of creators, and what searches need."""
+
 
 from importlib.resources import files
 
@@ -13,8 +14,29 @@ def upgrade() -> None:
     op.get_bind().exec_driver_sql(text)
 
 
+TABLES = ("audit_checks", "creators", "sessions")
+INDEXES = (
+    "clips_by_words",
+    "clips_by_status",
+    "decisions_by_policy",
+    "decisions_by_person",
+    "decisions_by_reason",
+    "decisions_by_rule",
+    "audit_entries_by_time",
+)
+
+
 def downgrade() -> None:
     bind = op.get_bind()
-    bind.exec_driver_sql("drop table moderation.sessions")
-    bind.exec_driver_sql("delete from moderation.retention where thing = 'sessions'")
+    for trigger, function in (("clips_name_creators", "name_creators"), ("clips_forget_creators", "forget_creator")):
+        bind.exec_driver_sql(f"drop trigger {trigger} on moderation.clips")
+        bind.exec_driver_sql(f"drop function moderation.{function}()")
+    for table in TABLES:
+        bind.exec_driver_sql(f"drop table moderation.{table}")
+        bind.exec_driver_sql(f"delete from moderation.retention where thing = '{table}'")  # noqa: S608 (our names)
+    bind.exec_driver_sql("drop function moderation.new_pseudonym()")
+    for index in INDEXES:
+        bind.exec_driver_sql(f"drop index moderation.{index}")
+    for column in ("actor", "action", "subject", "policy"):
+        bind.exec_driver_sql(f"alter table moderation.audit_entries drop column {column}")
     bind.exec_driver_sql("alter table moderation.principals drop column barred_at")
