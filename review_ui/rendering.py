@@ -13,7 +13,7 @@ from moderation.api.auth import services_of
 from moderation.messages import LANGUAGES, say, say_reason
 from review_ui.keymap import KeyMap
 from review_ui.navigation import places
-from review_ui.security import COOKIE, form_token, nonce
+from review_ui.security import form_token, nonce, session_cookie
 from review_ui.translating import OWN_NAMES, Words, words
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _frame(request: Request, principal: "Principal | None") -> dict[str, object]
         "key": keys.attributes,
         "kbd": keys.hint,
         "nonce": nonce(request),
-        "form_token": form_token(services, request.cookies.get(COOKIE, "")),
+        "form_token": form_token(services, session_cookie(request)),
         # A page that answers a form has no address to come back to.
         "here": request.url.path if request.method == "GET" else "/queues",
     }

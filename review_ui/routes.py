@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -11,11 +12,11 @@ from starlette.responses import Response
 
 from moderation.api.auth import SessionPrincipal, services_of
 from moderation.errors import Forbidden, ModerationError, Unauthorised
-from moderation.keys import SCOPES, Principal
+from moderation.keys import Principal
 from moderation.outcomes import database_away
-from moderation.sessions import check_session
+from moderation.sessions import check_session, read_session
 from review_ui.rendering import page, see_other, wants_fragment
-from review_ui.security import COOKIE, demand_form_token
+from review_ui.security import demand_form_token, session_cookie
 
 #: Scopes of which a reviewer holds at least one.
 REVIEWERS = ("review", "specialist")
@@ -33,7 +34,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unauthorised:
-                return see_other(request, "/login")
+                return see_other(request, login_address(request))
             except ModerationError as error:
                 return problem_page(request, error.status)
             except RequestValidationError:
@@ -46,9 +47,16 @@ class PageRoute(APIRoute):
         return answer
 
 
+def login_address(request: Request) -> str:
+    """The log-in, which leads back to the page that was asked for."""
+    url = request.url
+    wanted = f"{url.path}?{url.query}" if url.query else url.path
+    return f"/login?back={quote(wanted)}" if request.method == "GET" and wanted != "/queues" else "/login"
+
+
 def problem_page(request: Request, status: int) -> Response:
     """Say what went wrong and what to do next."""
-    answer = page(request, "problem.html", logged_in(request), status=int(status), fragment="sentence.html")
+    answer = page(request, "problem.html", said_to_be(request), status=int(status), fragment="sentence.html")
     if wants_fragment(request):
         # What stands on the page stays; only the region for problems says it.
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#problem", "innerHTML"
@@ -56,16 +64,28 @@ def problem_page(request: Request, status: int) -> Response:
 
 
 def session_principal(request: Request) -> Principal | None:
-    """Who the request's session belongs to; None when it carries none that is valid."""
-    cookie = request.cookies.get(COOKIE)
-    if cookie is None:
+    """Who the request's session belongs to; None when it carries none that stands. Asked once a request."""
+    if not hasattr(request.state, "principal"):
+        request.state.principal = _principal(request)
+    return cast("Principal | None", request.state.principal)
+
+
+def _principal(request: Request) -> Principal | None:
+    cookie = session_cookie(request)
+    if not cookie:
         return None
     try:
-        name = check_session(services_of(request), cookie)
+        return check_session(services_of(request), cookie).principal
     except ModerationError:
         return None
-    # Only the development link makes sessions so far, and it stands for the principal that may do everything.
-    return Principal(org="default", principal=name, scopes=frozenset(SCOPES), kind="person")
+
+
+def said_to_be(request: Request) -> Principal | None:
+    """Whose cookie this is, were its session still to stand: for pages that must not need the database."""
+    try:
+        return read_session(services_of(request), session_cookie(request)).principal
+    except ModerationError:
+        return None
 
 
 def logged_in(request: Request) -> Principal | None:
@@ -92,5 +112,5 @@ def acting(request: Request, form_token: str, *scopes: str) -> Principal:
 
 def demand_own_form(request: Request, form_token: str) -> None:
     """Refuse a form that our own page did not make for this session; htmx sends a header. Raises Forbidden."""
-    cookie, given = request.cookies.get(COOKIE, ""), form_token or request.headers.get("x-form-token", "")
+    cookie, given = session_cookie(request), form_token or request.headers.get("x-form-token", "")
     demand_form_token(services_of(request), cookie, given, request.headers.get("sec-fetch-site"))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 COOKIE: Final = "countersign_session"
+#: Over TLS browsers let no other host and no plain connection set a cookie of this name (RFC 6265bis, 4.1.3.2).
+HOST_COOKIE: Final = f"__Host-{COOKIE}"
 NONCE_BYTES: Final = 18
 #: A field of a form, bounded as nothing here needs more.
 Field = Annotated[str, Form(max_length=4000)]
@@ -62,6 +64,22 @@ class PageGuard:
 def nonce(request: Request) -> str:
     """The nonce of this answer, for `<script nonce>` and `hx-nonce`."""
     return cast("str", request.state.nonce)
+
+
+def is_secure(request: Request) -> bool:
+    """Whether people reach this service over TLS, be it by a proxy before it."""
+    settings = cast("Services", request.app.state.services).settings
+    return request.url.scheme == "https" or settings.url.startswith("https://")
+
+
+def cookie_name(request: Request) -> str:
+    """What the session's cookie is called here."""
+    return HOST_COOKIE if is_secure(request) else COOKIE
+
+
+def session_cookie(request: Request) -> str:
+    """The session's cookie, empty where there is none."""
+    return request.cookies.get(cookie_name(request), "")
 
 
 def form_token(services: "Services", cookie: str) -> str:
