@@ -32,6 +32,7 @@ def _sweep_rows(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> d
         "stages": SQL.delete_stages,
         "deliveries": SQL.delete_deliveries,
         "policy_jobs": SQL.delete_policy_jobs,
+        "sessions": SQL.delete_sessions,
     }
     return {
         table: tx.pg.execute(statement, {"before": now - keep[table]}).rowcount

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
-from moderation import audit
+from moderation import audit, code_names
 from moderation.db import Transaction, queries
 from moderation.errors import NotFound, Unauthorised
 from moderation.ids import new_id
@@ -35,6 +35,8 @@ class Session:
 
     session_id: str
     principal: Principal
+    #: What colleagues call them.
+    code_name: str
     began_at: datetime
 
 
@@ -69,9 +71,12 @@ def begin(
     now = services.clock.now()
     if before is not None:
         end(services, before, why="replaced")
-    session = Session(session_id=new_id("ses"), principal=principal, began_at=now)
     with services.database.transaction(principal.org) as tx:
         _demand_welcome(tx, principal)
+        called = code_names.code_name(tx, now, principal.principal)
+        session = Session(session_id=new_id("ses"), principal=principal, code_name=called, began_at=now)
+        if method == "oidc":
+            code_names.assign_queues(tx, principal.principal, queues)
         absolute = timedelta(seconds=services.settings.login.absolute_seconds)
         row = {**_who(principal), "session": session.session_id, "scopes": _in_order(principal), "method": method}
         tx.pg.execute(SQL.insert_session, {**row, "now": now, "ends_at": now + absolute})
@@ -88,7 +93,12 @@ def read_session(services: "Services", cookie: str) -> Session:
     except (BadSignature, ValueError, TypeError) as error:
         raise Unauthorised("this is no session of ours") from error
     principal = Principal(org=said["org"], principal=said["principal"], scopes=frozenset(said["scopes"]), kind="person")
-    return Session(session_id=said["session"], principal=principal, began_at=datetime.fromtimestamp(said["began"], UTC))
+    return Session(
+        session_id=said["session"],
+        principal=principal,
+        code_name=said["name"],
+        began_at=datetime.fromtimestamp(said["began"], UTC),
+    )
 
 
 def check_session(services: "Services", cookie: str) -> Session:
@@ -164,7 +174,8 @@ def _in_order(principal: Principal) -> list[str]:
 def _write(services: "Services", session: Session) -> str:
     who = session.principal
     said = {"session": session.session_id, "org": who.org, "principal": who.principal, "scopes": _in_order(who)}
-    return str(_cookies(services).dumps(json.dumps({**said, "began": session.began_at.timestamp()})))
+    rest = {"name": session.code_name, "began": session.began_at.timestamp()}
+    return str(_cookies(services).dumps(json.dumps({**said, **rest})))
 
 
 def _cookies(services: "Services") -> URLSafeSerializer:

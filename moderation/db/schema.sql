@@ -29,8 +29,25 @@ create table moderation.principals (
   principal text not null,
   kind text not null check (kind in ('person', 'service')),
   created_at timestamptz not null default now(),
+  barred_at timestamptz,                     -- shut out: no log-in succeeds until they are admitted again
   primary key (org_id, principal)
 );
+
+-- Sessions of people, so that the server can end one; the browser's cookie names its row.
+create table moderation.sessions (
+  org_id text not null,
+  session_id text primary key,
+  principal text not null,
+  scopes text[] not null,
+  method text not null check (method in ('oidc', 'development')),
+  began_at timestamptz not null,
+  seen_at timestamptz not null,
+  ends_at timestamptz not null check (ends_at > began_at),
+  ended_at timestamptz,
+  ended_why text,
+  foreign key (org_id, principal) references moderation.principals
+);
+create index sessions_standing on moderation.sessions (org_id, principal) where ended_at is null;
 
 create table moderation.api_keys (
   org_id text not null,
@@ -93,6 +110,38 @@ create index clips_held on moderation.clips (retry_at) where status = 'held';
 create index clips_checked on moderation.clips (clip_id) where runner = 'check' and status in ('received', 'processing');
 create index clips_by_age on moderation.clips (org_id, created_at, clip_id);
 create index clips_by_creator on moderation.clips (org_id, creator) where creator is not null;
+create index clips_by_words on moderation.clips
+  using gin (to_tsvector('simple', coalesce(prompt, '') || ' ' || coalesce(title, '')));
+create index clips_by_status on moderation.clips (org_id, status, created_at, clip_id);
+
+-- What people call a creator whose handle they have no need to know: drawn at random, so that it tells nothing, and
+-- gone with the creator's last clip.
+create table moderation.creators (
+  org_id text not null references moderation.organisations,
+  creator text not null,
+  pseudonym text not null unique,
+  primary key (org_id, creator)
+);
+create function moderation.new_pseudonym() returns text language sql volatile
+  as $$ select 'cr_' || substr(replace(gen_random_uuid()::text, '-', ''), 17) $$;
+create function moderation.name_creators() returns trigger language plpgsql
+  as $$ begin
+    insert into moderation.creators (org_id, creator, pseudonym)
+    select org_id, creator, moderation.new_pseudonym()
+    from (select distinct org_id, creator from received where creator is not null) as named
+    on conflict (org_id, creator) do nothing;
+    return null;
+  end $$;
+create trigger clips_name_creators after insert on moderation.clips
+  referencing new table as received for each statement execute function moderation.name_creators();
+create function moderation.forget_creator() returns trigger language plpgsql
+  as $$ begin
+    delete from moderation.creators where org_id = old.org_id and creator = old.creator and not exists (
+      select 1 from moderation.clips where org_id = old.org_id and creator = old.creator);
+    return null;
+  end $$;
+create trigger clips_forget_creators after update of creator on moderation.clips for each row
+  when (old.creator is distinct from new.creator) execute function moderation.forget_creator();
 
 -- An Idempotency-Key and what it stood for. `clip_id` is empty while the first request is still being received.
 create table moderation.idempotency_keys (
@@ -188,6 +237,10 @@ create table moderation.decisions (
   unique (clip_id, seq),
   unique (clip_id, run)
 );
+create index decisions_by_policy on moderation.decisions (org_id, policy_version) where policy_version is not null;
+create index decisions_by_person on moderation.decisions (org_id, actor) where actor_kind = 'person';
+create index decisions_by_reason on moderation.decisions using gin ((body::jsonb -> 'reasons') jsonb_path_ops);
+create index decisions_by_rule on moderation.decisions using gin ((body::jsonb -> 'trace') jsonb_path_ops);
 create trigger decisions_append_only before update or delete on moderation.decisions
   for each row execute function moderation.refuse_change();
 
@@ -757,8 +810,19 @@ create table moderation.audit_entries (
   hash text not null,                        -- SHA-256 over previous and body
   body text not null,                        -- canonical JSON; personal data only by reference
   at timestamptz not null,
+  -- What entries are looked up by, read out of their bodies; the chain covers the bodies alone.
+  actor text generated always as (body::jsonb ->> 'actor') stored,
+  action text generated always as (body::jsonb ->> 'action') stored,
+  subject text generated always as (body::jsonb ->> 'subject') stored,
+  policy text generated always as (body::jsonb -> 'details' ->> 'policy') stored,
   primary key (org_id, shard, seq)
 );
+create index audit_entries_by_time on moderation.audit_entries (org_id, at, shard, seq);
+create index audit_entries_by_actor on moderation.audit_entries (org_id, actor, at, shard, seq);
+create index audit_entries_by_action on moderation.audit_entries (org_id, action, at, shard, seq);
+create index audit_entries_by_subject on moderation.audit_entries (org_id, subject, at, shard, seq);
+create index audit_entries_by_policy on moderation.audit_entries (org_id, policy, at, shard, seq)
+  where policy is not null;
 create trigger audit_entries_append_only before update or delete on moderation.audit_entries
   for each row execute function moderation.refuse_change();
 
@@ -770,6 +834,19 @@ create table moderation.audit_roots (
   at timestamptz not null
 );
 create trigger audit_roots_append_only before update or delete on moderation.audit_roots
+  for each row execute function moderation.refuse_change();
+
+-- What came of walking an organisation's chains: pages warn its leads by the newest.
+create table moderation.audit_checks (
+  org_id text not null references moderation.organisations,
+  check_id bigint generated always as identity primary key,
+  checked_by text not null,
+  entries bigint not null,
+  breaks jsonb not null,
+  checked_at timestamptz not null
+);
+create index audit_checks_newest on moderation.audit_checks (org_id, check_id desc);
+create trigger audit_checks_append_only before update or delete on moderation.audit_checks
   for each row execute function moderation.refuse_change();
 
 -- Personal data the audit log refers to by a random handle; erasing a row breaks no chain.
@@ -821,7 +898,8 @@ insert into moderation.retention_classes values
   ('person', null, 'Goes with the person: erased on request, keys first.');
 
 insert into moderation.retention values
-  ('organisations', 'permanent'), ('principals', 'permanent'), ('api_keys', 'permanent'), ('org_secrets', 'permanent'),
+  ('organisations', 'permanent'), ('principals', 'permanent'), ('sessions', 'operational'), ('creators', 'clip'),
+  ('audit_checks', 'permanent'), ('api_keys', 'permanent'), ('org_secrets', 'permanent'),
   ('clips', 'clip'), ('idempotency_keys', 'operational'), ('mark_payloads', 'permanent'), ('stages', 'operational'),
   ('analyses', 'clip'), ('renditions', 'clip'), ('facts', 'clip'), ('policy_versions', 'permanent'),
   ('policy_bundles', 'permanent'), ('policy_steps', 'permanent'), ('policy_pointers', 'permanent'),
@@ -868,6 +946,8 @@ revoke delete on moderation.queues, moderation.reviewers, moderation.golden_answ
   from moderation_app;
 revoke update, delete on moderation.queue_changes, moderation.opinions, moderation.undone_opinions, moderation.overturns,
   moderation.exposures from moderation_app;
+revoke update on moderation.creators from moderation_app;
+revoke update, delete on moderation.audit_checks from moderation_app;
 revoke insert, update, delete on moderation.retention, moderation.retention_classes from moderation_app;
 
 -- `*` is the deployment itself: it owns hash lists that hold for every organisation, and an audit chain of its own.

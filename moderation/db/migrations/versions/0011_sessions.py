@@ -1,16 +1,15 @@
 """Sessions that the server can end, people who are shut out, pseudonyms of creators, and what searches need."""
 
-
 from importlib.resources import files
 
 from alembic import op
 
-revision = "0010"
-down_revision: str | None = "0009"
+revision = "0011"
+down_revision: str | None = "0010"
 
 
 def upgrade() -> None:
-    text = files("moderation.db").joinpath("migrations", "versions", "0010_sessions.sql").read_text()
+    text = files("moderation.db").joinpath("migrations", "versions", "0011_sessions.sql").read_text()
     op.get_bind().exec_driver_sql(text)
 
 
