@@ -23,6 +23,8 @@ Kind = Literal[
     "emg",
     "job",
     "ses",
+    "opn",
+    "ovt",
 ]
 
 

@@ -13,6 +13,8 @@ from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
 from moderation.pipeline import WORKFLOWS
+from moderation.review import following
+from moderation.review.queues import fold_changes
 from moderation.rulebook import emergencies
 from moderation.rulebook.watching import kept_current
 from moderation.services import Services
@@ -96,6 +98,8 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (SWEEP_SECONDS, lambda: holding.resume_deliveries(services)),
         (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
         (SWEEP_SECONDS, lambda: emergencies.expire(services)),
+        (SWEEP_SECONDS, lambda: following.follow_due(services)),
+        (BEAT_SECONDS, lambda: fold_queues(services)),
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
@@ -122,6 +126,12 @@ def sign_roots(services: Services) -> int:
     """Sign where every audit chain ends now."""
     with services.database.system_transaction() as tx:
         return audit.sign_roots(tx, services.clock.now(), services.vault.audit_key())
+
+
+def fold_queues(services: Services) -> int:
+    """Add up what queues gained and lost."""
+    with services.database.system_transaction() as tx:
+        return fold_changes(tx)
 
 
 def stop_on_signals() -> threading.Event:

@@ -111,14 +111,66 @@ class ClipSource(ClipMetadata):
     source_url: Url = Field(description="Where the file lies; fetched once, public addresses only.")
 
 
+ReasonCode = Annotated[Line, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Note = Annotated[Text, Field(max_length=2000)]
+AnswerKey = Annotated[Line, Field(min_length=1, max_length=128)]
+
+
 class Answer(Strict):
     """A reviewer's decision on a case."""
 
     outcome: Literal["allow", "restrict", "block"]
-    reason: Annotated[Line, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
-    note: Annotated[Text, Field(max_length=2000)] = ""
+    reason: ReasonCode
+    note: Note = ""
     lease_token: Annotated[Line, Field(max_length=128)]
     version: int
+    key: AnswerKey | None = Field(
+        None, description="Your own name for this answer: sent again after a lost connection, it is recorded once."
+    )
+
+
+class Question(Strict):
+    """A question to colleagues, with what you think yourself; without `outcome` you could not say."""
+
+    question: Note = ""
+    outcome: Literal["allow", "restrict", "block"] | None = None
+    reason: ReasonCode | None = None
+    queue: QueueName | None = Field(None, description="Whose case it becomes; without one it stays where it is.")
+    lease_token: Annotated[Line, Field(max_length=128)]
+    version: int
+    key: AnswerKey | None = None
+
+
+class Correction(Strict):
+    """What should have been decided, and in which way the decision was wrong."""
+
+    outcome: Literal["allow", "restrict", "block"]
+    reason: ReasonCode
+    error_class: Literal["false_positive", "false_negative", "wrong_policy", "technical"]
+    note: Note = ""
+    version: int
+
+
+class ReviewerChange(Strict):
+    """What may be dealt to a reviewer; what is left out stays."""
+
+    queues: Annotated[list[QueueName], Field(max_length=100)] | None = Field(
+        None, description="What their roles name; null for every queue their scopes cover."
+    )
+    opted_out: Annotated[list[QueueName], Field(max_length=100)] | None = None
+
+
+class QueueChange(Strict):
+    """What to change of a queue; what is left out stays."""
+
+    two_person: bool | None = Field(None, description="Whether allow and restrict take two people; null as set up.")
+    hours_per_day: Annotated[float, Field(ge=0, le=100_000)] | None = None
+    seconds_per_case: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    patience_s: Annotated[int, Field(ge=60, le=31_536_000)] | None = None
+    second_opinion_rate: Share | None = None
+    golden_rate: Share | None = None
+    retired: bool | None = None
 
 
 class Claim(Strict):

@@ -11,8 +11,12 @@ from moderation.review.cases import (
     words_of,
 )
 from moderation.review.dealing import claim, my_cases, peek
-from moderation.review.deciding import Answer, decide, fitting
+from moderation.review.deciding import Answer, Recorded, decide, escalate, fitting, record
+from moderation.review.escalation import Escalation
+from moderation.review.history import Act, history
 from moderation.review.leases import give_back, renew, skip
+from moderation.review.opinions import Opinion, View, opinions_of, opinions_to_show
+from moderation.review.overturning import Overturn, overturn
 from moderation.review.queues import (
     DEFAULT_QUEUE,
     SPECIALIST_QUEUES,
@@ -24,33 +28,47 @@ from moderation.review.queues import (
 )
 from moderation.review.reviewers import Reviewer
 from moderation.review.terms import Terms, terms_of
+from moderation.review.undoing import undo
 
 __all__ = [
     "DEFAULT_QUEUE",
     "HASH_QUEUE",
     "SPECIALIST_QUEUES",
+    "Act",
     "Answer",
     "Case",
+    "Escalation",
+    "Opinion",
+    "Overturn",
     "Queue",
     "QueueLine",
+    "Recorded",
     "Reviewer",
     "Terms",
+    "View",
     "claim",
     "decide",
     "demand_access",
+    "escalate",
     "fitting",
     "give_back",
+    "history",
     "insert_case",
     "list_cases",
     "list_queues",
     "my_cases",
     "open_case",
     "opening_decision",
+    "opinions_of",
+    "opinions_to_show",
+    "overturn",
     "peek",
     "read_case",
     "read_queue",
+    "record",
     "renew",
     "skip",
     "terms_of",
+    "undo",
     "words_of",
 ]

@@ -7,7 +7,8 @@ import secrets
 from datetime import datetime
 
 from moderation.db import Transaction, queries, row, rows
-from moderation.review.cases import Case, note_act
+from moderation.review.cases import Case, note_act, read_case
+from moderation.review.opinions import answered_already
 from moderation.review.queues import demand_access, demand_dealt
 from moderation.review.reviewers import Reviewer, read_profile
 from moderation.review.terms import Terms
@@ -15,6 +16,8 @@ from moderation.review.terms import Terms
 SQL = queries("cases")
 #: How often a case may be taken away between finding it and leasing it before the reviewer is told that none is free.
 TRIES = 8
+#: Beyond every severity.
+NO_LIMIT = 2**31 - 1
 
 
 def claim(
@@ -31,8 +34,9 @@ def claim(
             return None
         lease = {"token": secrets.token_urlsafe(24), "expires_at": now + terms.lease}
         # Asked again with the row held: what this reviewer answered in the same moment was not seen before.
-        case = row(tx, SQL.lease, Case, {**where, **lease, "case": found[0]})
-        if case is not None:
+        if not answered_already(tx, terms, read_case(tx, found[0]), reviewer):
+            case = row(tx, SQL.lease, Case, {**where, **lease, "case": found[0]})
+            assert case is not None
             note_act(tx, now, case.case_id, "claimed", reviewer)
             return case
     return None
@@ -59,4 +63,5 @@ def _wish(
         "now": now,
         "holder": reviewer.principal,
         "again": terms.own_clips_again,
+        "severe_from": NO_LIMIT,
     }

@@ -20,7 +20,7 @@ from moderation.hashlists.formats import Entry, Kind
 from moderation.hashlists.lists import Category, add_entries, create_list
 from moderation.keys import SCOPES, create_key, development_key
 from moderation.services import Services
-from moderation.settings import Settings
+from moderation.settings import Reviewing, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,9 @@ def loaded(embedded_pack: Manifest) -> tuple[Detector, ...]:
 
 @pytest.fixture
 def settings(dsn: str, tmp_path: Path) -> Settings:
-    """Development settings over the test's own database and state."""
-    return Settings(env="development", state=tmp_path / "state", database_url=dsn)
+    """Development settings over the test's own database and state; answers of people act at once."""
+    review = Reviewing(undo_s=0)
+    return Settings(env="development", state=tmp_path / "state", database_url=dsn, review=review)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ values (%(org)s, %(case)s, %(clip)s, %(queue)s, %(source)s, %(effect)s, %(decisi
   %(now)s);
 
 -- name: open_case_of_clip
-select case_id from moderation.cases where clip_id = %(clip)s and state = 'open';
+select case_id from moderation.cases where clip_id = %(clip)s and state = 'open' and effect = 'clip';
 
 -- name: close_cases
 -- The clip moved on without an answer (withdrawn, deleted, judged again).
@@ -19,18 +19,24 @@ update moderation.cases set state = 'closed', decided_at = %(now)s, version = ve
 where clip_id = %(clip)s and state = 'open' and effect = 'clip';
 
 -- name: next_case
--- Deadline first, then severity, then age; what a colleague holds is passed over, and what this reviewer skipped is
--- dealt to them only when they ask for it by its clip. The caller locks the row.
+-- Deadline first, then severity, then age; what a colleague holds is passed over, what this reviewer skipped is dealt to
+-- them only when they ask for it by its clip, and what they answered never: unless, where that is allowed, a rule asks
+-- anew. The caller locks the row.
 select case_id from moderation.cases c
 where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_id = %(clip)s)
   and (lease_expires_at is null or lease_expires_at <= %(now)s or lease_holder = %(holder)s)
+  and severity < %(severe_from)s
   and (%(clip)s::text is not null or not exists (select 1 from moderation.case_actions a
     where a.case_id = c.case_id and a.actor = %(holder)s and a.action = 'skipped'))
+  and not exists (select 1 from moderation.opinions o where o.clip_id = c.clip_id and o.reviewer = %(holder)s
+    and not exists (select 1 from moderation.undone_opinions u where u.opinion_id = o.opinion_id)
+    and not (%(again)s and o.case_id <> c.case_id and c.stage = 'first' and c.effect = 'clip'
+      and c.source in ('rule', 'processing', 'revocation', 'notice', 'trend')))
 order by deadline, severity desc, created_at limit 1
 
 -- name: lease
 update moderation.cases c set lease_token = %(token)s, lease_holder = %(holder)s, leased_at = %(now)s,
-  lease_expires_at = %(expires_at)s, version = version + 1
+  lease_expires_at = %(expires_at)s, version = version + 1, answered_by = null, undo_until = null
 where case_id = %(case)s
 returning org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
   lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
@@ -72,10 +78,33 @@ select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by,
 from moderation.cases where state = 'open' and queue = %(queue)s
 order by deadline, severity desc, created_at limit %(limit)s;
 
--- name: decide_case
-update moderation.cases set state = 'decided', decided_by = %(decision)s, decided_at = %(now)s,
-  version = version + 1, lease_token = null, lease_holder = null, lease_expires_at = null
+-- name: answer_case
+update moderation.cases set state = %(state)s, stage = %(stage)s, queue = %(queue)s, decided_by = %(decision)s,
+  decided_at = case when %(state)s = 'decided' then %(now)s::timestamptz end, version = version + 1,
+  answered_by = %(opinion)s, answered_in = %(generation)s, undo_until = %(undo_until)s,
+  lease_token = null, lease_holder = null, leased_at = null, lease_expires_at = null
 where case_id = %(case)s;
+
+-- name: undo_answer
+update moderation.cases set state = 'open', stage = %(stage)s, queue = %(queue)s, decided_by = null, decided_at = null,
+  version = version + 1, answered_by = null, undo_until = null, lease_token = %(token)s, lease_holder = %(holder)s,
+  leased_at = %(now)s, lease_expires_at = %(expires_at)s
+where case_id = %(case)s
+returning org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
+  lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
+  followed_at;
+
+-- name: overturn_case
+update moderation.cases set decided_by = %(decision)s, version = version + 1 where case_id = %(case)s;
+
+-- name: cases_to_follow
+-- Over all organisations; several sweepers never take the same one.
+select org_id, clip_id, case_id from moderation.cases
+where state = 'decided' and followed_at is null and undo_until <= %(now)s
+order by undo_until limit %(limit)s for update skip locked;
+
+-- name: follow_case
+update moderation.cases set followed_at = %(now)s where case_id = %(case)s;
 
 -- name: insert_action
 insert into moderation.case_actions (org_id, case_id, action, actor, body, at)

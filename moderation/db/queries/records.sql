@@ -51,8 +51,17 @@ select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version
 from moderation.decisions where clip_id = %(clip)s and run = %(run)s;
 
 -- name: decisions_of_people
+-- But for what was taken back within its undo window.
 select decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
-from moderation.decisions where clip_id = %(clip)s and actor_kind = 'person' order by seq;
+from moderation.decisions d
+where clip_id = %(clip)s and actor_kind = 'person' and outcome <> 'review'
+  and not exists (select 1 from moderation.opinions o join moderation.undone_opinions u using (opinion_id)
+    where o.clip_id = d.clip_id and o.decision_id = d.decision_id)
+order by seq;
+
+-- name: released_outcome
+select d.outcome from moderation.releases r join moderation.decisions d on d.decision_id = r.decision_id
+where r.clip_id = %(clip)s and r.withdrawn_at is null;
 
 -- name: decision
 select clip_id, decision_id, outcome, body, actor_kind, actor, facts_hash, policy_version, created_at
