@@ -1,0 +1,24 @@
+-- name: ancestors
+-- The clips that one was made from, nearest first, each where it first stands; a circle ends with the generations.
+with recursive line (clip_id, depth) as (
+  select parent, 1 from unnest(%(parents)s::text[]) parent
+  union
+  select parent, line.depth + 1
+  from line join moderation.clips c on c.clip_id = line.clip_id cross join unnest(c.parents) parent
+  where line.depth < %(generations)s
+)
+select line.clip_id, min(line.depth) as generation, c.status,
+  (select k.case_id from moderation.cases k where k.clip_id = line.clip_id order by k.created_at desc limit 1) as case_id
+from line left join moderation.clips c on c.clip_id = line.clip_id
+where line.clip_id <> %(clip)s
+group by line.clip_id, c.status order by generation, line.clip_id limit %(most)s;
+
+-- name: permissions
+-- What the people concerned granted to this creator or to everybody, newest first; a name is never read.
+select g.person_id as person, p.kind, g.scope, g.mode, g.purposes, g.grantee is not null as personal,
+  g.created_at as since, g.expires_at as until,
+  exists (select 1 from moderation.revocations r where r.person_id = g.person_id
+    and (r.grant_id = g.grant_id or (r.grant_id is null and r.created_at >= g.created_at))) as revoked
+from moderation.grants g join moderation.people p on p.person_id = g.person_id
+where g.person_id = any(%(people)s) and (g.grantee is null or g.grantee = %(creator)s)
+order by g.created_at desc, g.grant_id limit %(most)s;

@@ -1,0 +1,81 @@
+"""What a reviewer is told beside a clip, over a real database: figures, grants, ancestors; never a name."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from moderation import consent
+from moderation.background import read_background
+from moderation.db.clips import read_clip
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def add(service):
+    """Write a clip down as it might stand."""
+
+    def write(clip, *, status="released", creator="ana", parents=(), org="default"):
+        row = {"org": org, "clip": clip, "status": status, "creator": creator, "parents": list(parents), "at": NOW}
+        with service.services.database.system_transaction() as tx:
+            tx.pg.execute(
+                "insert into moderation.clips (org_id, clip_id, status, creator, creator_age_band, parents, created_at, "
+                "updated_at) values (%(org)s, %(clip)s, %(status)s, %(creator)s, 'adult', %(parents)s, %(at)s, %(at)s)",
+                row,
+            )
+
+    return write
+
+
+def background(service, clip, people=()):
+    with service.services.database.transaction("default") as tx:
+        return read_background(tx, NOW, read_clip(tx, clip), people)
+
+
+def register(service) -> str:
+    with service.services.database.transaction("default") as tx:
+        vector = np.eye(1, 128, dtype=np.float32)
+        return consent.add_person(
+            tx, service.services.vault, NOW, name="Noor", kind="cameo", vectors=vector, model="m", sources=["a"], by="t"
+        )
+
+
+def test_a_creator_is_told_in_figures_and_never_by_name(service, add):
+    add("clip_before", status="withheld")
+    add("clip_of_ben", creator="ben")
+    add("clip_now", status="in_review")
+    found = background(service, "clip_now")
+    assert (found.creator.known, found.creator.age_band, found.creator.clips) == (True, "adult", 1)
+    assert (found.creator.blocked, found.creator.released) == (1, 0)
+    assert "ana" not in repr(asdict(found))
+    add("clip_of_nobody", creator=None)
+    assert background(service, "clip_of_nobody").creator.known is False
+
+
+def test_ancestors_come_nearest_first_with_what_became_of_them(service, add):
+    add("clip_first", parents=["clip_now"])
+    add("clip_second", parents=["clip_first", "clip_strange"], status="withdrawn")
+    add("clip_now", parents=["clip_second"], status="in_review")
+    found = background(service, "clip_now").ancestors
+    assert [(a.clip_id, a.generation, a.status) for a in found] == [
+        ("clip_second", 1, "withdrawn"),
+        ("clip_first", 2, "released"),
+        ("clip_strange", 2, None),
+    ]
+
+
+def test_grants_are_those_for_this_creator_or_everybody_and_say_whether_they_stand(service, add):
+    add("clip_now", status="in_review")
+    person, other = register(service), register(service)
+    with service.services.database.transaction("default") as tx:
+        for grantee, until in (("ana", None), ("ben", None), (None, NOW - timedelta(days=1))):
+            consent.grant(tx, NOW, person, grantee=grantee, scope="face", by="t", expires_at=until)
+        consent.grant(tx, NOW, other, grantee="ana", scope="both", by="t")
+    found = background(service, "clip_now", [person]).permissions
+    assert sorted((p.personal, p.stands(NOW)) for p in found) == [(False, False), (True, True)]
+    with service.services.database.transaction("default") as tx:
+        consent.revoke(tx, NOW, person, by="t")
+    assert not any(p.stands(NOW) for p in background(service, "clip_now", [person]).permissions)
+    assert "Noor" not in repr(found)
