@@ -7,11 +7,11 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import frame, login, pages, provenance, routes
+from review_ui import casework, frame, login, pages, provenance, routes
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
-ROUTERS = (frame.router, login.router, pages.router, provenance.router)
+ROUTERS = (frame.router, login.router, pages.router, casework.router, provenance.router)
 STATIC = Path(__file__).parent / "static"
 
 

@@ -1,0 +1,225 @@
+"""The routes of the case page: open, take, decide, skip, undo. They ask the queue's services and know no SQL."""
+
+import secrets
+from typing import TYPE_CHECKING, Annotated, Final
+
+from fastapi import APIRouter, Form, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import RedirectResponse, Response
+
+from moderation import review
+from moderation.api.auth import reviewer_of, services_of
+from moderation.decisions import Outcome
+from moderation.errors import Conflict, Forbidden, Unprocessable
+from moderation.messages import say
+from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
+from review_ui import security
+from review_ui.cases import CaseView, read_view
+from review_ui.rendering import Toast, language, page, see_other, wants_fragment, words_of
+from review_ui.routes import PageRoute, acting, reading
+from review_ui.translating import marked
+
+if TYPE_CHECKING:
+    from moderation.keys import Principal
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+PAGE: Final = "case/page.html"
+CASE: Final = "case/swapped.html"
+DECIDE: Final = "case/decide.html"
+#: Button of the form that hands a case to somebody else; every other one is an outcome.
+ESCALATE: Final = "escalate"
+#: How many reasons of the list carry a digit.
+DIGITS: Final = 9
+
+
+class Given(BaseModel):
+    """The fields of the form, as they were sent; what is amiss is said beside them."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    outcome: str = Field(max_length=40)
+    lease_token: str = Field(max_length=200)
+    version: int
+    reason: str = Field(default="", max_length=100)
+    note: str = Field(default="", max_length=4000)
+    key: str = Field(default="", max_length=100)
+    also: list[str] = Field(default=[], max_length=200)
+    form_token: str = Field(default="", max_length=200)
+
+
+@router.get("/review/{case_id}")
+def case_page(request: Request, case_id: str, after: str = "") -> Response:
+    """Why the clip is here, what is in it, and what to do; `after` is the case answered before, which may be undone."""
+    principal = reading(request)
+    try:
+        view = read_view(services_of(request), principal, case_id, language(request))
+    except Forbidden:
+        return page(request, "case/withheld.html", principal, status=403)
+    return show(request, principal, view, toast=undo_toast(request, after) if after else None)
+
+
+@router.post("/review/{case_id}/claim")
+def claim(request: Request, case_id: str, form_token: security.Field = "") -> Response:
+    """Claim this very case."""
+    principal = acting(request, form_token)
+    services = services_of(request)
+    with services.database.transaction(principal.org) as tx:
+        case = review.read_case(tx, case_id)
+        terms = review.terms_of(services.settings)
+        got = review.claim(tx, terms, services.clock.now(), case.queue, reviewer_of(principal), case.clip_id)
+    if got is None:
+        raise Conflict("another reviewer has this case")
+    return RedirectResponse(f"/review/{got.case_id}", status_code=303)
+
+
+@router.post("/review/{case_id}/decide")
+def decide(request: Request, case_id: str, given: Annotated[Given, Form()]) -> Response:
+    """Record the answer and go on; what is refused is said in the form, with everything that was entered."""
+    principal = acting(request, given.form_token)
+    services = services_of(request)
+    try:
+        queue = record(request, principal, case_id, given)
+    except (Conflict, Unprocessable) as error:
+        view = read_view(services, principal, case_id, language(request))
+        return refuse(request, principal, view, given, error)
+    return go_on(request, principal, queue, case_id)
+
+
+@router.get("/review/{case_id}/decide")
+def case_again(case_id: str) -> Response:
+    """A refused decision stands at the form's address; loaded anew it is the case."""
+    return RedirectResponse(f"/review/{case_id}", status_code=303)
+
+
+@router.post("/review/{case_id}/skip")
+def skip(request: Request, case_id: str, lease_token: security.Field, form_token: security.Field = "") -> Response:
+    """Leave the case to a colleague and go back to the queue."""
+    principal = acting(request, form_token)
+    services = services_of(request)
+    with services.database.transaction(principal.org) as tx:
+        queue = review.read_case(tx, case_id).queue
+        review.skip(tx, services.clock.now(), case_id, lease_token, reviewer_of(principal))
+    return see_other(request, f"/queues/{queue}")
+
+
+def record(request: Request, principal: "Principal", case_id: str, given: Given) -> str:
+    """Write the answer down; returns the case's queue. Raises Conflict, Unprocessable, Forbidden."""
+    services, tongue = services_of(request), words_of(request)
+    fault = fault_of(given.outcome, given.reason)
+    if fault:
+        raise Unprocessable(tongue.gettext(fault))
+    answer = review.Answer(
+        outcome=Outcome.REVIEW if given.outcome == ESCALATE else Outcome(given.outcome),
+        reason=given.reason or ("no_violation" if given.outcome == Outcome.ALLOW else ""),
+        note=given.note.strip(),
+        lease_token=given.lease_token,
+        version=given.version,
+    )
+    with services.database.transaction(principal.org) as tx:
+        terms = review.terms_of(services.settings)
+        review.decide(tx, services.enqueuer, terms, services.clock.now(), case_id, answer, reviewer_of(principal))
+        return review.read_case(tx, case_id).queue
+
+
+def fault_of(outcome: str, reason: str) -> str:
+    """What is amiss with an answer as an English message, empty when nothing is."""
+    if outcome not in set(Outcome) - {Outcome.REVIEW}:
+        return marked("This is no answer: approve, block, limit or escalate.")
+    if outcome == ESCALATE or (outcome == Outcome.ALLOW and not reason):
+        return ""
+    if not reason:
+        return marked("Choose the reason first: press W, then its digit.")
+    if reason not in review.fitting(Outcome(outcome)):
+        return marked("This reason says the opposite of the decision: choose one that goes with it.")
+    return ""
+
+
+def go_on(request: Request, principal: "Principal", queue: str, answered: str) -> Response:
+    """The next case of the queue at once, with the way back to the one before; the queues when nothing is free."""
+    services = services_of(request)
+    with services.database.transaction(principal.org) as tx:
+        terms = review.terms_of(services.settings)
+        case = review.claim(tx, terms, services.clock.now(), queue, reviewer_of(principal))
+    if case is None:
+        return see_other(request, "/queues?said=recorded")
+    if not wants_fragment(request):
+        return see_other(request, f"/review/{case.case_id}?after={answered}")
+    view = read_view(services, principal, case.case_id, language(request))
+    answer = show(request, principal, view, toast=undo_toast(request, answered))
+    answer.headers["HX-Push-Url"] = f"/review/{case.case_id}"
+    return answer
+
+
+def undo_toast(request: Request, case_id: str) -> Toast:
+    """That the answer was recorded, and for as long as it can be undone the button for it."""
+    return Toast(text=words_of(request).gettext("Recorded: case %(case)s.", case=case_id[-8:]))
+
+
+def refuse(
+    request: Request, principal: "Principal", view: CaseView, given: Given, error: Conflict | Unprocessable
+) -> Response:
+    """The form as it was filled in, with what is amiss; of a lost hold that nothing was recorded."""
+    return show(request, principal, view, status=error.status, fragment=DECIDE, given=given, problem=error.message)
+
+
+def show(
+    request: Request,
+    principal: "Principal",
+    view: CaseView,
+    *,
+    status: int = 200,
+    fragment: str = CASE,
+    toast: Toast | None = None,
+    given: Given | None = None,
+    problem: str = "",
+) -> Response:
+    """The case page, or the part of it that htmx asked for."""
+    return page(
+        request,
+        PAGE,
+        principal,
+        status=status,
+        fragment=fragment,
+        toast=toast,
+        view=view,
+        reasons=reasons_for(request, view),
+        silent_names=[say(f"signal.{name}", {}, language(request)) for name in view.silent],
+        policy_pages="/policies/{name}" in request.app.state.page_paths,
+        refusals=refusals(request),
+        lost=status == Conflict.status,
+        problem=problem,
+        reason=given.reason if given else "",
+        note=given.note if given else "",
+        also=given.also if given else [],
+        answer_key=given.key if given else secrets.token_urlsafe(9),
+    )
+
+
+def reasons_for(request: Request, view: CaseView) -> list[tuple[str, list[tuple[int, str]]]]:
+    """The reasons under their headings, numbered through: what the rule suggests, what allows, everything else."""
+    tongue = words_of(request)
+    suggested = [found.code for found in (*view.opened.reasons, *view.opened.lesser) if found.code in REASONS]
+    first = list(dict.fromkeys(suggested))
+    groups = (
+        (tongue.gettext("What the rule suggests, to block or limit"), first),
+        (tongue.gettext("To approve"), list(REASONS_OF_PEOPLE)),
+        (tongue.gettext("Other reasons to block or limit"), [code for code in REASONS if code not in first]),
+    )
+    numbers = iter(range(1, len(REASONS) + len(REASONS_OF_PEOPLE) + 1))
+    return [(heading, [(next(numbers), code) for code in codes]) for heading, codes in groups if codes]
+
+
+def refusals(request: Request) -> list[tuple[str, str]]:
+    """What the player says when the server shows nothing, by the code of the problem."""
+    _ = words_of(request).gettext
+    return [
+        ("exposure_capped", _("You have seen as much unveiled as a day allows. The veil, scores and words stay.")),
+        ("cooling", _("That was a hard case: nothing is unveiled for some minutes. Deciding without it goes on.")),
+        ("on_break", _("You are on a break, so nothing is unveiled.")),
+        ("conflict", _("Your hold on this case ran out, so nothing is unveiled.")),
+        ("limit", _("That was as long as one look may last. Hold again to look again.")),
+        ("forbidden", _("This clip is never unveiled.")),
+        ("undecodable", _("Your browser cannot play this. Stills and scores stay, and you can decide.")),
+        ("making", _("It is being made; this takes some seconds.")),
+        ("away", _("The service did not answer, so nothing is unveiled.")),
+    ]
