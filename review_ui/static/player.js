@@ -241,7 +241,9 @@ class ClipPlayer extends HTMLElement {
 }
 
 function written(seconds) {
-  return `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
+  // Cut off, not rounded, as the server writes moments; a seek lands a hair before where it was sent.
+  const tenths = Math.floor(seconds * 10 + 0.01);
+  return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
 }
 
 customElements.define("clip-player", ClipPlayer);
