@@ -73,20 +73,40 @@ def sign_roots(tx: Transaction, now: datetime, key: Ed25519PrivateKey) -> int:
 
 
 def verify(tx: Transaction, key: Ed25519PublicKey) -> Iterator[Break]:
-    """Walk every chain (a system transaction), yield the first bad row of each, then every root that does not fit."""
+    """Walk every chain, yield the first bad row of each, then every root that does not fit.
+
+    In a system transaction those of all organisations, in another's those of its own.
+    """
     seen: dict[tuple[str, int], tuple[int, str]] = {}
-    hashes: dict[tuple[str, int, int], str] = {}
+    hashes: dict[tuple[str, int, int], str] = dict.fromkeys(_rooted(tx), "")
     broken: set[tuple[str, int]] = set()
-    for org, shard, seq, previous, hash_, body in tx.pg.execute(SQL.entries):
+    for org, shard, seq, previous, hash_, body in _walk(tx):
         at, end = seen.get((org, shard), (0, GENESIS))
         why = _fault(seq, previous, hash_, body, at, end)
         if why and (org, shard) not in broken:
             broken.add((org, shard))
             yield Break(org=org, shard=shard, seq=seq, why=why)
         seen[org, shard] = (seq, hash_)
-        hashes[org, shard, seq] = hash_
+        if (org, shard, seq) in hashes:
+            hashes[org, shard, seq] = hash_
     yield from _wrong_heads(tx, seen, broken)
     yield from _wrong_roots(tx, key, hashes)
+
+
+def _walk(tx: Transaction) -> Iterator[tuple[str, int, int, str, str, str]]:
+    """Every entry, chain by chain, fetched in portions: a log may be longer than memory."""
+    with tx.pg.cursor(name="audit_walk") as cursor:
+        cursor.itersize = 5_000
+        for row in cursor.execute(SQL.entries):
+            org, shard, seq, previous, hash_, body = row
+            yield org, shard, seq, previous, hash_, body
+
+
+def _rooted(tx: Transaction) -> Iterator[tuple[str, int, int]]:
+    """The entries that signed roots speak of: of all others no hash need be remembered."""
+    for org, _, body, _ in tx.pg.execute(SQL.roots):
+        for shard, (seq, _) in json.loads(body)["heads"].items():
+            yield org, int(shard), seq
 
 
 def _fault(seq: int, previous: str, hash_: str, body: str, at: int, end: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detectors import packs, registry, speakers
 from detectors.additions import Additions
@@ -36,6 +37,9 @@ from watermark.authority import Authority, open_authority
 from watermark.credentials import Signer, Trust
 from watermark.layers import MarkLayer
 from watermark.sampling import METHOD
+
+if TYPE_CHECKING:
+    from moderation.audit_checks import Check
 
 #: Stands for all detectors where they cannot even be loaded.
 LOADING = "load"
@@ -209,6 +213,11 @@ class Services:
             )
         except DetectorUnavailable as error:
             raise Outage("detector:load", str(error)) from error
+
+    @cached_property
+    def chain_checks(self) -> "dict[str, tuple[float, Check | None]]":
+        """What this process remembers of the newest check of each organisation's audit chains, and since when."""
+        return {}
 
     @cached_property
     def login_provider(self) -> Provider | None:

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from moderation import audit, canary, heartbeat, holding, retention
+from moderation import audit, audit_checks, canary, heartbeat, holding, retention
 from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 ROOT_SECONDS = 300.0
 RETENTION_SECONDS = 3600.0
+CHAIN_SECONDS = 86400.0
 CANARY_SECONDS = 3600.0
 BEAT_SECONDS = 10.0
 LOAD_AFTER_SECONDS = 5.0
@@ -103,6 +104,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
+        (CHAIN_SECONDS, lambda: check_chains_apart(services)),
         (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
         (SWEEP_SECONDS, Sweeper(services).sweep),
     ]
@@ -132,6 +134,13 @@ def fold_queues(services: Services) -> int:
     """Add up what queues gained and lost."""
     with services.database.system_transaction() as tx:
         return fold_changes(tx)
+
+
+def check_chains_apart(services: Services) -> threading.Thread:
+    """Walk every audit chain in a thread of its own: a long log must not keep the other duties waiting."""
+    thread = threading.Thread(target=attempt, args=(partial(audit_checks.check_all, services),), daemon=True)
+    thread.start()
+    return thread
 
 
 def stop_on_signals() -> threading.Event:

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from moderation import __version__
 from moderation.api import (
+    audit,
     clips,
     events,
     health,
@@ -50,6 +51,7 @@ TAGS = [
     {"name": "clips", "description": "Clips and what became of them."},
     {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
     {"name": "policies", "description": "The rules: bundles on their way, what is in force, break-glass."},
+    {"name": "audit", "description": "What happened, in hash chains: who did what to what."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
     {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
     {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
@@ -80,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    for module in (clips, media, events, statements, reviews, policies, verify, resolution, webhooks, health):
+    for module in (clips, media, events, statements, reviews, policies, audit, verify, resolution, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

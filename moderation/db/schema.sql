@@ -241,6 +241,20 @@ create index decisions_by_policy on moderation.decisions (org_id, policy_version
 create index decisions_by_person on moderation.decisions (org_id, actor) where actor_kind = 'person';
 create index decisions_by_reason on moderation.decisions using gin ((body::jsonb -> 'reasons') jsonb_path_ops);
 create index decisions_by_rule on moderation.decisions using gin ((body::jsonb -> 'trace') jsonb_path_ops);
+-- Row-level security lets no index be asked by words or by documents, since such questions might tell of rows that are
+-- hidden; these ask as the owner, and only of the reader's own organisation.
+create function moderation.clips_with_words(words text) returns setof text
+  language sql stable security definer set search_path = pg_catalog
+  as $$ select clip_id from moderation.clips where org_id = moderation.current_org()
+    and to_tsvector('simple', coalesce(prompt, '') || ' ' || coalesce(title, '')) @@ websearch_to_tsquery('simple', words) $$;
+create function moderation.clips_with_reason(reasons jsonb) returns setof text
+  language sql stable security definer set search_path = pg_catalog
+  as $$ select clip_id from moderation.decisions where org_id = moderation.current_org()
+    and body::jsonb -> 'reasons' @> reasons $$;
+create function moderation.clips_with_rule(rules jsonb) returns setof text
+  language sql stable security definer set search_path = pg_catalog
+  as $$ select clip_id from moderation.decisions where org_id = moderation.current_org()
+    and body::jsonb -> 'trace' @> rules $$;
 create trigger decisions_append_only before update or delete on moderation.decisions
   for each row execute function moderation.refuse_change();
 

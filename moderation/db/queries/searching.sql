@@ -41,10 +41,10 @@ order by p.created_at desc, p.clip_id desc;
   and c.clip_id in (select clip_id from moderation.cases where queue = %(queue)s)
 
 -- name: by_reason
-  and c.clip_id in (select clip_id from moderation.decisions where body::jsonb -> 'reasons' @> %(reason)s)
+  and c.clip_id in (select moderation.clips_with_reason(%(reason)s))
 
 -- name: by_rule
-  and c.clip_id in (select clip_id from moderation.decisions where body::jsonb -> 'trace' @> %(rule)s)
+  and c.clip_id in (select moderation.clips_with_rule(%(rule)s))
 
 -- name: by_policy
   and c.clip_id in (select clip_id from moderation.decisions where policy_version = %(policy)s)
@@ -59,8 +59,7 @@ order by p.created_at desc, p.clip_id desc;
   and c.created_at < %(until)s
 
 -- name: by_words
-  and to_tsvector('simple', coalesce(c.prompt, '') || ' ' || coalesce(c.title, ''))
-    @@ websearch_to_tsquery('simple', %(words)s)
+  and c.clip_id in (select moderation.clips_with_words(%(words)s))
 
 -- name: not_for_specialists
   and not exists (select 1 from moderation.cases k join moderation.queues q on q.org_id = k.org_id and q.name = k.queue

@@ -34,6 +34,8 @@ def downgrade() -> None:
         bind.exec_driver_sql(f"drop table moderation.{table}")
         bind.exec_driver_sql(f"delete from moderation.retention where thing = '{table}'")  # noqa: S608 (our names)
     bind.exec_driver_sql("drop function moderation.new_pseudonym()")
+    for function in ("clips_with_words(text)", "clips_with_reason(jsonb)", "clips_with_rule(jsonb)"):
+        bind.exec_driver_sql(f"drop function moderation.{function}")
     for index in INDEXES:
         bind.exec_driver_sql(f"drop index moderation.{index}")
     for column in ("actor", "action", "subject", "policy"):
