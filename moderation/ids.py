@@ -13,6 +13,7 @@ Kind = Literal[
     "evt",
     "grant",
     "rev",
+    "look",
     "key",
     "hook",
     "dlv",

@@ -18,12 +18,24 @@ def sweep(services: "Services") -> dict[str, int]:
         keep = {thing: interval for thing, interval in tx.pg.execute(SQL.intervals).fetchall() if interval is not None}
         removed = _sweep_rows(tx, keep, now)
         uploads = tx.pg.execute(SQL.old_uploads, {"before": now - keep["blob:upload"]}).fetchall()
-        veils = tx.pg.execute(SQL.old_veils, {"before": now - keep["blob:veiled"]}).fetchall()
+        shown = _sweep_shown(tx, keep, now)
     for org, sha256 in uploads:
         services.store.delete(f"{org}/upload/{sha256[:2]}/{sha256}")
-    for (key,) in veils:
+    for key in {key for keys in shown.values() for key in keys}:
         services.store.delete(key)
-    return removed | {"blob:upload": len(uploads), "blob:veiled": len(veils), "blob:sealed": _evidence(services, now)}
+    counted = {thing: len(keys) for thing, keys in shown.items()}
+    return removed | counted | {"blob:upload": len(uploads), "blob:sealed": _evidence(services, now)}
+
+
+def _sweep_shown(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> dict[str, list[str]]:
+    """Forget what reviewers were shown of cases that are over; the files to remove, which nothing else names."""
+    found = {
+        "blob:veiled": tx.pg.execute(SQL.old_veils, {"before": now - keep["blob:veiled"]}).fetchall(),
+        "blob:personal": tx.pg.execute(SQL.old_personal, {"before": now - keep["blob:personal"]}).fetchall(),
+    }
+    keys = [key for group in found.values() for (key,) in group]
+    named = {key for (key,) in tx.pg.execute(SQL.still_named, {"keys": keys}).fetchall()}
+    return {thing: [key for (key,) in group if key not in named] for thing, group in found.items()}
 
 
 def _sweep_rows(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> dict[str, int]:

@@ -227,7 +227,7 @@ class Rehearsing(BaseModel):
 
 
 class Reviewing(BaseModel):
-    """How people review (docs/howto/review-queue.md)."""
+    """How people review (docs/howto/review-queue.md), and how much they may look at (docs/howto/exposure.md)."""
 
     #: How long a claimed case is its reviewer's without a sign of life.
     lease_s: float = Field(default=300.0, ge=1, le=3600)
@@ -239,6 +239,13 @@ class Reviewing(BaseModel):
     own_clips_again: bool | None = None
     #: From which severity of a case on its material counts as severe.
     severe_from: int = Field(default=80, ge=0)
+    #: Minutes of unveiled material a day, and without a pause; proposals, no clinical limits.
+    exposure_day_minutes: float = Field(default=60.0, ge=0)
+    exposure_run_minutes: float = Field(default=10.0, ge=0)
+    #: How long after a look at a severe case no other is dealt and nothing is unveiled.
+    cooling_minutes: float = Field(default=10.0, ge=0)
+    #: So long without a look counts as a pause.
+    pause_minutes: float = Field(default=5.0, ge=0)
 
 
 class Policies(BaseModel):

@@ -13,6 +13,7 @@ from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
 from moderation.pipeline import WORKFLOWS
+from moderation.renditions.preparing import Preparer
 from moderation.review import following
 from moderation.review.queues import fold_changes
 from moderation.rulebook import emergencies
@@ -67,6 +68,8 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
         # Marked before any clip can ask.
         services.probing = True
         threading.Thread(target=tend_detectors, args=(services, stop), name="probing", daemon=True).start()
+    if "render" in queues:
+        threading.Thread(target=Preparer(services).tend, args=(stop,), name="veiling", daemon=True).start()
     try:
         with kept_current(services.rulebook, services.dsn):
             sweep_until(services, engine, queues, stop)

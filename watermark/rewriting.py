@@ -6,6 +6,7 @@ tags: no names, places or devices.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -35,8 +36,9 @@ def rewrite(
     limits: VideoLimits,
     tags: Mapping[str, str] | None = None,
     on_frame: Callable[[int], None] | None = None,
+    silent: bool = False,
 ) -> PassReport:
-    """Write `source`, marked, to `target` as H.264 in MP4 with its index in front.
+    """Write `source`, marked, to `target` as H.264 in MP4 with its index in front; its sound too unless `silent`.
 
     The same bytes for the same input, markers, encoding and `tags`, which are the container's metadata: it gets none
     of the input's. `on_frame` is told how many frames are done. On any failure `target` is removed. Raises
@@ -47,9 +49,10 @@ def rewrite(
     laps, picture = Laps(), picture_of(described)
     with (
         _refusing_damage(),
-        open_source(source, limits, threads=encoding.threads) as opened,
+        open_source(source, limits, threads=encoding.threads) as found,
         ClipWriter(target, picture, encoding, laps, tags) as writer,
     ):
+        opened = replace(found, audio=None) if silent else found
         sound = SoundCarrier(opened, writer.output, described.origin)
         frames = _decode(opened, described, sound, laps)
         write_frames(writer, mark_frames(frames, markers), on_frame)

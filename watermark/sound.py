@@ -4,9 +4,14 @@ Must not touch pictures.
 """
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Final
 
-from watermark.sources import Source, refusing
+import av
+
+from watermark.limits import VideoLimits
+from watermark.probing import probe
+from watermark.sources import Source, open_source, refusing
 from watermark.writing import AudioFate
 
 #: Sound that players expect in MP4.
@@ -15,6 +20,27 @@ COPIED: Final = frozenset({"aac", "mp3", "opus"})
 _LOWEST_MP3_RATE: Final = 16_000
 _AAC_RATES: Final = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 _AAC_BITS_PER_CHANNEL: Final = 96_000
+
+
+def write_sound(source: Path, target: Path, limits: VideoLimits) -> bool:
+    """Write the sound track of `source` alone to `target` as MP4, on the clip's time axis; False when it has none.
+
+    Raises VideoRefused.
+    """
+    described = probe(source, limits)
+    if described.audio is None:
+        return False
+    with open_source(source, limits, threads=1) as opened, av.open(str(target.absolute()), "w", "mp4") as output:
+        carrier = SoundCarrier(opened, output, described.origin)
+        packets = opened.handle.demux(opened.audio)
+        while True:
+            with refusing():
+                packet = next(packets, None)
+            if packet is None:
+                break
+            carrier.take(packet)
+        carrier.finish()
+    return True
 
 
 class SoundCarrier:

@@ -21,6 +21,7 @@ from moderation.api import (
     openapi,
     policies,
     problems,
+    renditions,
     resolution,
     reviews,
     statements,
@@ -82,7 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    for module in (clips, media, events, statements, reviews, policies, audit, verify, resolution, webhooks, health):
+    read = (clips, media, events, statements, verify, resolution)
+    for module in (*read, reviews, renditions, policies, audit, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

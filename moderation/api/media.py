@@ -55,7 +55,14 @@ def validators(tag: str) -> dict[str, str]:
 
 
 def send_blob(
-    store: Store, key: str, size: int, wanted: tuple[int, int] | None, *, head: bool, headers: dict[str, str]
+    store: Store,
+    key: str,
+    size: int,
+    wanted: tuple[int, int] | None,
+    *,
+    head: bool,
+    headers: dict[str, str],
+    media_type: str = MEDIA_TYPE,
 ) -> Response:
     """A blob, or bytes `wanted` (start included, end excluded) of it, as a response."""
     start, end = wanted or (0, size)
@@ -64,9 +71,9 @@ def send_blob(
         described["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     status = 200 if wanted is None else 206
     if head:
-        return Response(status_code=status, headers=described, media_type=MEDIA_TYPE)
+        return Response(status_code=status, headers=described, media_type=media_type)
     return StreamingResponse(
-        begun(store.stream(key, start, end)), status_code=status, headers=described, media_type=MEDIA_TYPE
+        begun(store.stream(key, start, end)), status_code=status, headers=described, media_type=media_type
     )
 
 

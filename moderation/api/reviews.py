@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi import APIRouter, Body, Response
 from fastapi.responses import JSONResponse
 
-from moderation import renditions, review
+from moderation import review
 from moderation.api.auth import Decider, Services_, reviewer_of
-from moderation.api.media import parse_range, send_blob
 from moderation.api.schemas import Answer, Claim, Correction, Lease, Question
 from moderation.decisions import Outcome
 from moderation.keys import Principal
@@ -163,21 +162,6 @@ def renew(case_id: str, lease: Lease, services: Services_, principal: Decider) -
     with services.database.transaction(principal.org) as tx:
         expires_at = review.renew(tx, terms, services.clock.now(), case_id, lease.lease_token)
     return JSONResponse({"lease": {"token": lease.lease_token, "expires_at": moment(expires_at)}})
-
-
-@router.get("/cases/{case_id}/renditions/veiled", response_class=Response)
-def veiled(
-    case_id: str,
-    request: Request,
-    services: Services_,
-    principal: Decider,
-    range_: Annotated[str | None, Header(alias="range")] = None,
-) -> Response:
-    """The case's clip as a reviewer sees it first: veiled, made from the marked file. Ranges as in `/media`."""
-    key, size = renditions.veiled(services, principal.org, case_id, reviewer_of(principal))
-    wanted = parse_range(range_, size) if range_ else None
-    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
-    return send_blob(services.store, key, size, wanted, head=request.method == "HEAD", headers=headers)
 
 
 def told(recorded: Recorded) -> dict[str, object]:

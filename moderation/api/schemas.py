@@ -185,6 +185,14 @@ class Lease(Strict):
     lease_token: Annotated[Line, Field(max_length=128)]
 
 
+class Looking(Strict):
+    """What to unveil, under which lease."""
+
+    lease_token: Annotated[Line, Field(max_length=128)]
+    rendition: Literal["revealed", "cartoon", "sound"] = "revealed"
+    sound: bool = Field(default=False, description="The sound beside the pictures.")
+
+
 class Withdrawal(Strict):
     """Why a clip is taken back."""
 

@@ -3,10 +3,12 @@
 import base64
 import binascii
 import json
+from dataclasses import dataclass
 
 from moderation.sandbox.channel import Broken
 from moderation.sandbox.wire import answer
 from moderation.settings import Limits
+from watermark import filmstrip, loudness
 from watermark.ancestry import MOST_GENERATIONS, MOST_VALIDATION
 from watermark.attestation import TEXT_LIMIT
 from watermark.fingerprint import Fingerprint
@@ -113,6 +115,47 @@ def stills(content: object, count: int) -> list[bytes]:
     made = [_decoded(text) for text in answer(list[str], content)]
     _require(len(made) == count and all(still.startswith(_JPEG_START) and still.endswith(_JPEG_END) for still in made))
     return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """A clip at a glance: pictures as JPEG, the times of the strip's stills, flashes and loudness as numbers."""
+
+    strip: bytes
+    stills: list[bytes]
+    times_ms: list[int]
+    flashes: int
+    flashing_from_ms: int | None
+    loudness_db: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    strip: str
+    stills: list[str]
+    times_ms: list[int]
+    flashes: int
+    flashing_from_ms: int | None
+    loudness_db: list[int]
+
+
+def survey(content: object, count: int, limits: Limits) -> Survey:
+    """A survey with that many stills that a clip within `limits` could have. Raises Broken."""
+    found = answer(_Said, content)
+    strip, *made = stills([found.strip, *found.stills], count + 1)
+    _require(len(found.times_ms) == filmstrip.COLUMNS * filmstrip.ROWS)
+    _require(all(0 <= at <= limits.max_duration_ms for at in (*found.times_ms, found.flashing_from_ms or 0)))
+    _require(0 <= found.flashes <= limits.max_frames)
+    _require(len(found.loudness_db) <= limits.max_duration_ms // loudness.STEP_MS + 1)
+    _require(all(loudness.SILENCE_DB <= level <= 0 for level in found.loudness_db))
+    return Survey(
+        strip=strip,
+        stills=made,
+        times_ms=found.times_ms,
+        flashes=found.flashes,
+        flashing_from_ms=found.flashing_from_ms,
+        loudness_db=found.loudness_db,
+    )
 
 
 def _decoded(text: str) -> bytes:

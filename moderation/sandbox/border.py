@@ -172,6 +172,37 @@ class Sandbox:
         arguments = {"times_ms": list(times_ms), "long_side": long_side, "blur": blur, **self._bounds}
         return self.ask("stills", path, arguments, partial(answers.stills, count=len(times_ms)))
 
+    def survey(self, path: Path, times_ms: Sequence[int]) -> answers.Survey:
+        """A clip at a glance in one pass: film strip, a still of each time, all blurred and grey; flashes, loudness."""
+        read = partial(answers.survey, count=len(times_ms), limits=self.limits)
+        return self.ask("survey", path, {"times_ms": list(times_ms), **self._bounds}, read)
+
+    def cartoon(self, source: Path, target: Path) -> dict[str, object]:
+        """Write the clip as a muted drawing without sound; the `PassReport` as JSON data. Costs as long as it lasts."""
+        read = partial(answers.report, limits=self.limits)
+        report: dict[str, object] = plain(self.ask("cartoon", source, self._bounds, read, target=target))
+        return report
+
+    def trace(self, source: Path, target: Path, text: str) -> dict[str, object]:
+        """Write the clip with a short text over it, without sound; the `PassReport` as JSON data."""
+        read = partial(answers.report, limits=self.limits)
+        sent = {"text": text, **self._bounds}
+        report: dict[str, object] = plain(self.ask("trace", source, sent, read, target=target))
+        return report
+
+    def trace_still(self, source: Path, text: str) -> bytes:
+        """A JPEG with a short text in its corner."""
+        sent = {"text": text, **self._bounds}
+        return self.ask("trace_still", source, sent, partial(answers.stills, count=1))[0]
+
+    def sound_track(self, source: Path, target: Path) -> bool:
+        """Write the clip's sound alone to `target` as MP4; False, and nothing written, when it has none."""
+        with self._at_work("sound_track", source, self._bounds) as (child, allowance):
+            made = answer(bool, child.finish(allowance))
+            if made:
+                child.airlock.collect(target, _largest_product(self.limits))
+            return made
+
     def fingerprint(self, path: Path) -> Fingerprint:
         """PDQ hashes of the clip's frames, two a second."""
         return self.ask("fingerprint", path, self._bounds, answers.fingerprint)

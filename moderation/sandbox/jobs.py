@@ -15,13 +15,15 @@ from moderation.sandbox.channel import Refused
 from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.shared import CHANNELS, PIECE_SAMPLES, FrameWriter
 from moderation.sandbox.wire import order, plain
-from watermark import ancestry, listening, looking, probing, reader, reading
+from watermark import ancestry, filmstrip, listening, looking, probing, reader, reading, sound, tracing
+from watermark.cartoon import cartoon
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
 from watermark.frames import FrameMarker
 from watermark.implicit_label import tags
 from watermark.invisible import InvisibleMarker
 from watermark.limits import VideoLimits, VideoRefused
+from watermark.loudness import loudness
 from watermark.patience import Budget
 from watermark.residuals import ResidualMarker, stored
 from watermark.rewriting import rewrite
@@ -159,7 +161,38 @@ def _stills(arguments: Arguments, _: FrameWriter) -> object:
     return [base64.b64encode(still).decode() for still in made]
 
 
+def _survey(arguments: Arguments, _: FrameWriter) -> object:
+    source, limits = _source(arguments), _limits(arguments)
+    found = filmstrip.survey(source, arguments["times_ms"], limits)
+    heard = loudness(listening.listen(source, limits=limits), probing.probe(source, limits).duration_ms)
+    return {
+        "strip": base64.b64encode(found.strip).decode(),
+        "times_ms": list(found.times_ms),
+        "stills": [base64.b64encode(still).decode() for still in found.stills],
+        "flashes": found.flashes,
+        "flashing_from_ms": found.flashing_from_ms,
+        "loudness_db": heard,
+    }
+
+
+def _cartoon(arguments: Arguments, _: FrameWriter) -> object:
+    return plain(cartoon(_source(arguments), Path(arguments["target"]), _limits(arguments)))
+
+
+def _trace(arguments: Arguments, _: FrameWriter) -> object:
+    return plain(tracing.trace(_source(arguments), Path(arguments["target"]), arguments["text"], _limits(arguments)))
+
+
+def _trace_still(arguments: Arguments, _: FrameWriter) -> object:
+    return [base64.b64encode(tracing.trace_still(_source(arguments), arguments["text"], _limits(arguments))).decode()]
+
+
+def _sound_track(arguments: Arguments, _: FrameWriter) -> object:
+    return sound.write_sound(_source(arguments), Path(arguments["target"]), _limits(arguments))
+
+
 TABLE: Mapping[str, Job] = {
+    "cartoon": _refusing(_cartoon),
     "fingerprint": _refusing(_fingerprint),
     "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),
@@ -170,6 +203,10 @@ TABLE: Mapping[str, Job] = {
     "recording": _refusing(_recording),
     "sample": _refusing(_sample),
     "sound": _refusing(_sound),
+    "sound_track": _refusing(_sound_track),
     "stills": _refusing(_stills),
+    "survey": _refusing(_survey),
+    "trace": _refusing(_trace),
+    "trace_still": _refusing(_trace_still),
     "veil": _refusing(_veil),
 }

@@ -89,6 +89,7 @@ select service, body from moderation.hash_answers where clip_id = %(clip)s order
 select creator, parents from moderation.clips where clip_id = %(clip)s;
 
 -- name: delete_renditions
+with p as (delete from moderation.case_renditions where clip_id = %(clip)s)
 delete from moderation.renditions where clip_id = %(clip)s;
 
 -- name: sweep_turn

@@ -24,10 +24,21 @@ where c.content_sha256 is not null and c.status in ('released', 'withheld', 'wit
 
 -- name: old_veils
 delete from moderation.renditions r using moderation.clips c
-where r.clip_id = c.clip_id and r.kind = 'veiled' and r.created_at < %(before)s
+where r.clip_id = c.clip_id and r.kind <> 'marked' and r.created_at < %(before)s
   and not exists (select 1 from moderation.cases k where k.clip_id = r.clip_id and k.state = 'open')
   and not exists (select 1 from moderation.legal_holds h where h.clip_id = r.clip_id and h.lifted_at is null)
 returning r.blob_key;
+
+-- name: old_personal
+-- What bears a reviewer's code goes soon after its case is over; a case that is opened again has it made again.
+delete from moderation.case_renditions p using moderation.cases k
+where p.case_id = k.case_id and k.state <> 'open' and k.decided_at < %(before)s
+  and not exists (select 1 from moderation.legal_holds h where h.clip_id = p.clip_id and h.lifted_at is null)
+returning p.blob_key;
+
+-- name: still_named
+select blob_key from moderation.renditions where blob_key = any(%(keys)s)
+union select blob_key from moderation.case_renditions where blob_key = any(%(keys)s);
 
 -- name: delete_idempotency_keys
 delete from moderation.idempotency_keys where touched_at < %(before)s;

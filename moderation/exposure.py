@@ -1,0 +1,230 @@
+"""How long people looked at unveiled material, and what they may still be dealt: caps, cool-down, breaks.
+
+Counts what may have been seen, never what somebody says they saw. Ranks nobody, and locks nobody out of other work.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from moderation import audit
+from moderation.db import Transaction, queries, rows
+from moderation.errors import Conflict
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+    from moderation.settings import Settings
+
+SQL = queries("exposure")
+
+#: What one begun or prolonged reveal may show before it must be prolonged again.
+SLICE: Final = timedelta(seconds=15)
+#: How often a page says that it still shows.
+BEAT: Final = timedelta(seconds=5)
+#: A day of work with its overtime, and not the one before: caps of a day need no time zone and no midnight.
+DAY: Final = timedelta(hours=16)
+
+
+class Capped(Conflict):
+    """You have looked long enough for now: other work is there, and a pause makes room again."""
+
+    code = "exposure_capped"
+
+
+class Cooling(Conflict):
+    """A severe case lies only minutes back: nothing is unveiled until the time that is named."""
+
+    code = "cooling"
+
+
+class OnBreak(Conflict):
+    """You are on a break; end it to go on."""
+
+    code = "on_break"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How much one person may look at. An organisation's own figures; the defaults are proposals."""
+
+    day: timedelta
+    run: timedelta
+    cooling: timedelta
+    pause: timedelta
+    severe_from: int
+
+    def severe(self, severity: int) -> bool:
+        """Whether a case of this severity counts as severe."""
+        return severity >= self.severe_from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One counted stretch in which something unveiled was, or may have been, on a person's screen."""
+
+    case_id: str
+    severity: int
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """How long it was."""
+        return self.ended_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How much a person has looked, and what follows. `run_ms` is since the last pause, `day_ms` of the last `DAY`."""
+
+    day_ms: int
+    run_ms: int
+    day_cap_ms: int
+    run_cap_ms: int
+    #: Until when a severe case is still felt, None when none is.
+    cooling_until: datetime | None = None
+    #: When a pause that begins now, or began with the last look, will have been long enough; None without a run.
+    rested_at: datetime | None = None
+    #: When the break began that the person is on.
+    break_since: datetime | None = None
+
+    @property
+    def capped(self) -> bool:
+        """Whether a cap is reached."""
+        return self.left == timedelta(0)
+
+    @property
+    def left(self) -> timedelta:
+        """What may be looked at before the next cap."""
+        left_ms = min(self.day_cap_ms - self.day_ms, self.run_cap_ms - self.run_ms)
+        return timedelta(milliseconds=max(0, left_ms))
+
+    def severe_allowed(self, now: datetime) -> bool:
+        """Whether a severe case may be dealt."""
+        return not self.capped and (self.cooling_until is None or self.cooling_until <= now)
+
+    def demand_look(self, now: datetime) -> None:
+        """Refuse to unveil anything. Raises OnBreak, Capped, Cooling."""
+        if self.break_since is not None:
+            raise OnBreak
+        if self.capped:
+            raise Capped(day_ms=self.day_ms, run_ms=self.run_ms, rested_at=_written(self.rested_at))
+        if self.cooling_until is not None and self.cooling_until > now:
+            raise Cooling(until=_written(self.cooling_until))
+
+    def to_json(self) -> dict[str, object]:
+        """The same as JSON, for the person it is about and nobody else."""
+        return {
+            "day_ms": self.day_ms,
+            "run_ms": self.run_ms,
+            "day_cap_ms": self.day_cap_ms,
+            "run_cap_ms": self.run_cap_ms,
+            "capped": self.capped,
+            "cooling_until": _written(self.cooling_until),
+            "rested_at": _written(self.rested_at),
+            "break_since": _written(self.break_since),
+        }
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def caps_of(settings: "Settings") -> Caps:
+    """The caps of this deployment."""
+    chosen = settings.review
+    return Caps(
+        day=timedelta(minutes=chosen.exposure_day_minutes),
+        run=timedelta(minutes=chosen.exposure_run_minutes),
+        cooling=timedelta(minutes=chosen.cooling_minutes),
+        pause=timedelta(minutes=chosen.pause_minutes),
+        severe_from=chosen.severe_from,
+    )
+
+
+def reckon(looks: Iterable[Look], now: datetime, caps: Caps, case_id: str | None = None) -> Standing:
+    """What a person's looks come to at `now`. Pure; every look counts whole that ended within the last `DAY`.
+
+    A stretch of `caps.pause` without a look begins a new run. Looks at `case_id`, the case in hand, do not cool: one
+    may look again at what one is about to decide.
+    """
+    recent = sorted((look for look in looks if look.ended_at > now - DAY), key=lambda look: look.started_at)
+    run, last_end, felt = timedelta(0), None, None
+    for look in recent:
+        run = look.length + (run if last_end is None or look.started_at - last_end < caps.pause else timedelta(0))
+        last_end = _later(last_end, look.ended_at)
+        if caps.severe(look.severity) and look.case_id != case_id:
+            felt = _later(felt, look.ended_at)
+    rested_at = None if last_end is None else last_end + caps.pause
+    rested = rested_at is None or rested_at <= now
+    return Standing(
+        day_ms=_ms(sum((look.length for look in recent), timedelta(0))),
+        run_ms=0 if rested else _ms(run),
+        day_cap_ms=_ms(caps.day),
+        run_cap_ms=_ms(caps.run),
+        cooling_until=felt + caps.cooling if felt is not None and felt + caps.cooling > now else None,
+        rested_at=None if rested else rested_at,
+    )
+
+
+def _later(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else max(one, other)
+
+
+def _ms(length: timedelta) -> int:
+    """Whole milliseconds, rounded up: what was begun was seen."""
+    return -(-length // timedelta(milliseconds=1)) if length else 0
+
+
+def standing(tx: Transaction, now: datetime, principal: str, caps: Caps, case_id: str | None = None) -> Standing:
+    """How a person stands now, with the reveal that is running counted until this moment; `case_id` as in `reckon`."""
+    where = {"principal": principal, "now": now, "since": now - DAY}
+    found = reckon(rows(tx, SQL.looks, Look, where), now, caps, case_id)
+    on_break = tx.pg.execute(SQL.break_of, where).fetchone()
+    return replace(found, break_since=on_break[0] if on_break else None)
+
+
+def begin_break(tx: Transaction, now: datetime, principal: str) -> datetime:
+    """Begin a break, or go on with the one that is on; returns when it began. A running reveal ends with it."""
+    lock_person(tx, principal)
+    settle(tx, now, principal)
+    where = {"org": tx.org, "principal": principal, "now": now}
+    tx.pg.execute(SQL.begin_break, where)
+    found = tx.pg.execute(SQL.break_of, where).fetchone()
+    assert found is not None
+    began: datetime = found[0]
+    return began
+
+
+def end_break(tx: Transaction, now: datetime, principal: str) -> timedelta:
+    """End the break; returns how long it was, nothing when there was none. Long enough, it begins a new run."""
+    lock_person(tx, principal)
+    found = tx.pg.execute(SQL.end_break, {"principal": principal, "now": now}).fetchone()
+    return now - found[0] if found else timedelta(0)
+
+
+def settle(tx: Transaction, now: datetime, principal: str, reveal_id: str | None = None) -> int | None:
+    """End a person's reveal and write it into the ledger; its milliseconds, None when none was running.
+
+    One that ran out before counts to its limit, for nobody knows when its page was closed.
+    """
+    counted = tx.pg.execute(SQL.settle, {"principal": principal, "reveal": reveal_id, "now": now}).fetchall()
+    for case_id, ms in counted:
+        audit.record(tx, now, principal, "reveal.ended", case_id, ms=ms)
+    return sum(ms for _, ms in counted) if counted else None
+
+
+def settle_overdue(services: "Services") -> int:
+    """Write down the reveals whose end nobody told, of all organisations; how many."""
+    now = services.clock.now()
+    with services.database.system_transaction() as tx:
+        counted = tx.pg.execute(SQL.settle_overdue, {"now": now}).fetchall()
+        for org, principal, case_id, ms in counted:
+            audit.record(replace(tx, org=org), now, principal, "reveal.ended", case_id, ms=ms, untold=True)
+    return len(counted)
+
+
+def lock_person(tx: Transaction, principal: str) -> None:
+    """One thing at a time for one person: two pages that begin a reveal at once share one cap."""
+    tx.pg.execute(SQL.lock_person, {"org": tx.org, "principal": principal})

@@ -1,0 +1,141 @@
+"""A clip's own renditions for reviewers, made once from its marked file. Nothing unmarked leaves the vault.
+
+Says nothing of who may see them, and gives none to anybody: people get copies that bear their code (`personal`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from psycopg.types.json import Jsonb
+
+from moderation import review
+from moderation.db import Transaction, queries
+from moderation.errors import NotFound
+from moderation.store import Blob
+from moderation.timelines import flagged, segments
+from moderation.verdicts import gather
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("records")
+
+
+def find(tx: Transaction, clip_id: str, kind: str) -> tuple[str, int] | None:
+    """Blob key and size of a clip's rendition of a kind, None when it has none."""
+    row = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": kind}).fetchone()
+    return (row[1], row[2]) if row else None
+
+
+def report_of(tx: Transaction, clip_id: str, kind: str) -> dict[str, object] | None:
+    """What was noted when a rendition was made, None when there is none."""
+    row = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": kind}).fetchone()
+    return dict(row[3]) if row else None
+
+
+def moments_of(tx: Transaction, case: review.Case) -> list[dict[str, object]]:
+    """The stretches that the case's reader is led to; `still_N` shows the beginning of the N-th."""
+    analysis = gather(tx, case.clip_id).analysis
+    if analysis is None:
+        return []
+    acted = {
+        leaf.name
+        for entry in review.opening_decision(tx, case).trace
+        if entry.acts
+        for leaf in entry.leaves
+        if leaf.name
+    }
+    return flagged(segments(analysis), acted)
+
+
+def demand_base(services: "Services", case: review.Case, kind: str) -> tuple[str, int]:
+    """Blob key and size of a base rendition, made when there is none yet.
+
+    `kind` is `marked`, `veiled`, `cartoon`, `sound`, `strip` or `still_` with a time in milliseconds. Raises NotFound
+    when there is nothing marked to make it from, and for the sound of a silent clip.
+    """
+    with services.database.transaction(case.org_id) as tx:
+        made = find(tx, case.clip_id, kind)
+        marked = find(tx, case.clip_id, "marked")
+        times = [cast("int", moment["start_ms"]) for moment in moments_of(tx, case)] if made is None else []
+    if made is not None:
+        return made
+    if marked is None:
+        raise NotFound("there is no marked rendition of this clip, so nothing can be shown of it")
+    _MAKERS.get(kind, make_survey)(services, case, marked[0], times)
+    with services.database.transaction(case.org_id) as tx:
+        made = find(tx, case.clip_id, kind)
+    if made is None:
+        raise NotFound("this clip has no such rendition")
+    return made
+
+
+def make_survey(services: "Services", case: review.Case, marked_key: str, times: Sequence[int]) -> None:
+    """Make the film strip and the stills of these times in one pass, and note flashes and loudness beside the strip."""
+    with services.store.scratch() as folder, services.store.open(marked_key) as marked:
+        found = services.sandbox.survey(marked, times)
+        for time_ms, still in zip(times, found.stills, strict=True):
+            _keep(services, case, f"still_{time_ms}", _written(folder, still), {})
+        notes = {
+            "times_ms": list(found.times_ms),
+            "flashes": found.flashes,
+            "flashing_from_ms": found.flashing_from_ms,
+            "loudness_db": list(found.loudness_db),
+        }
+        _keep(services, case, "strip", _written(folder, found.strip), notes)
+
+
+def _written(folder: Path, picture: bytes) -> Path:
+    path = folder / "picture.jpg"
+    path.write_bytes(picture)
+    return path
+
+
+def _make_veil(services: "Services", case: review.Case, marked_key: str, _: Sequence[int]) -> None:
+    _make(services, case, "veiled", marked_key, services.sandbox.veil)
+
+
+def _make_cartoon(services: "Services", case: review.Case, marked_key: str, _: Sequence[int]) -> None:
+    _make(services, case, "cartoon", marked_key, services.sandbox.cartoon)
+
+
+def _make_sound(services: "Services", case: review.Case, marked_key: str, _: Sequence[int]) -> None:
+    with services.store.scratch() as folder, services.store.open(marked_key) as marked:
+        target = folder / "sound.m4a"
+        if services.sandbox.sound_track(marked, target):
+            _keep(services, case, "sound", target, {})
+
+
+def _make(
+    services: "Services", case: review.Case, kind: str, marked_key: str, write: Callable[[Path, Path], object]
+) -> None:
+    with services.store.scratch() as folder, services.store.open(marked_key) as marked:
+        target = folder / "made.mp4"
+        write(marked, target)
+        _keep(services, case, kind, target, {})
+
+
+def _keep(services: "Services", case: review.Case, kind: str, path: Path, report: Mapping[str, object]) -> Blob:
+    """Store a rendition; of two makers at once the first one's row stands."""
+    blob = services.store.put(case.org_id, "veiled", path)
+    row = {
+        "org": case.org_id,
+        "clip": case.clip_id,
+        "kind": kind,
+        "sha256": blob.sha256,
+        "blob_key": blob.key,
+        "bytes": blob.size,
+        "report": Jsonb(cast("object", report)),
+        "now": services.clock.now(),
+    }
+    with services.database.transaction(case.org_id) as tx:
+        tx.pg.execute(SQL.insert_rendition, row)
+    return blob
+
+
+_MAKERS: Mapping[str, Callable[["Services", review.Case, str, Sequence[int]], None]] = {
+    "veiled": _make_veil,
+    "cartoon": _make_cartoon,
+    "sound": _make_sound,
+}
