@@ -193,7 +193,7 @@ create table moderation.analyses (
 create table moderation.renditions (
   org_id text not null,
   clip_id text not null references moderation.clips,
-  kind text not null check (kind in ('marked', 'veiled')),
+  kind text not null check (kind in ('marked', 'veiled', 'cartoon', 'strip', 'sound') or kind ~ '^still_[0-9]+$'),
   sha256 text not null,
   blob_key text not null,
   bytes bigint not null,
@@ -891,6 +891,49 @@ create table moderation.workers (
   policies jsonb not null default '{}'       -- which rules it has in force
 );
 
+-- Reveals that are running: nothing unveiled is served but under one of these rows. Settled, a row moves into the
+-- ledger `exposures`.
+create table moderation.reveals (
+  org_id text not null references moderation.organisations,
+  reveal_id text primary key,
+  principal text not null,
+  case_id text not null references moderation.cases,
+  clip_id text not null references moderation.clips,
+  rendition text not null check (rendition in ('revealed', 'cartoon', 'sound')),
+  sound boolean not null,                    -- whether the sound is asked for beside the pictures
+  severity int not null,
+  session bytea not null,                    -- SHA-256 of the credential that began it: no other may fetch
+  started_at timestamptz not null,
+  shown_until timestamptz not null check (shown_until >= started_at)
+);
+create unique index one_reveal_per_person on moderation.reveals (org_id, principal);
+create index reveals_overdue on moderation.reveals (shown_until);
+
+-- Breaks that people took. While one is on, nothing is unveiled.
+create table moderation.breaks (
+  org_id text not null references moderation.organisations,
+  break_id bigint generated always as identity primary key,
+  principal text not null,
+  started_at timestamptz not null,
+  ended_at timestamptz check (ended_at >= started_at)
+);
+create unique index one_break_per_person on moderation.breaks (org_id, principal) where ended_at is null;
+
+-- What one reviewer was given to see of one case: files that bear the codes of both.
+create table moderation.case_renditions (
+  org_id text not null,
+  case_id text not null references moderation.cases,
+  clip_id text not null references moderation.clips,
+  principal text not null,
+  kind text not null,
+  sha256 text not null,
+  blob_key text not null,
+  bytes bigint not null,
+  created_at timestamptz not null,
+  primary key (case_id, principal, kind)
+);
+create index case_renditions_of_clip on moderation.case_renditions (clip_id);
+
 -- How long each kind of thing is kept, and which class each table and blob prefix belongs to.
 create table moderation.retention_classes (
   name text primary key,
@@ -908,6 +951,7 @@ insert into moderation.retention_classes values
   ('upload', '30 days', 'The bytes as they were uploaded, once the clip reached its end.'),
   ('rendition', '30 days', 'Veiled renditions for reviewers, once the case is decided.'),
   ('evidence', '1 year', 'Sealed known-illegal material, preserved as the law asks.'),
+  ('personal', '1 hour', 'Renditions that bear a reviewer''s code, once the case is decided.'),
   ('operational', '30 days', 'Idempotency keys, stages, deliveries.'),
   ('person', null, 'Goes with the person: erased on request, keys first.');
 
@@ -930,7 +974,8 @@ insert into moderation.retention values
   ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
   ('audit_roots', 'permanent'), ('audit_references', 'person'), ('legal_holds', 'permanent'),
   ('retention_classes', 'permanent'), ('retention', 'permanent'),
-  ('blob:upload', 'upload'), ('blob:marked', 'clip'), ('blob:veiled', 'rendition'), ('blob:sealed', 'evidence');
+  ('blob:upload', 'upload'), ('blob:marked', 'clip'), ('blob:veiled', 'rendition'), ('blob:sealed', 'evidence'),
+  ('reveals', 'operational'), ('breaks', 'permanent'), ('case_renditions', 'personal'), ('blob:personal', 'personal');
 
 -- Row-level security on every table that has an organisation.
 do $$
@@ -956,6 +1001,7 @@ revoke update, delete, truncate on moderation.decisions, moderation.case_actions
 revoke delete on moderation.hash_lists, moderation.hash_entries from moderation_app;
 revoke delete on moderation.policy_bundles, moderation.policy_pointers, moderation.emergency_rules from moderation_app;
 revoke update, delete on moderation.policy_steps from moderation_app;
+revoke delete on moderation.breaks from moderation_app;
 revoke delete on moderation.queues, moderation.reviewers, moderation.golden_answers, moderation.calibration_cases
   from moderation_app;
 revoke update, delete on moderation.queue_changes, moderation.opinions, moderation.undone_opinions, moderation.overturns,
