@@ -32,8 +32,9 @@ def another_key(service, *scopes: str):
 
 
 def ledger(change) -> list[tuple]:
-    rows = change("select json_agg(json_build_array(rendition, ms, severity) order by exposure_id) from "
-                  "moderation.exposures")
+    rows = change(
+        "select json_agg(json_build_array(rendition, ms, severity) order by exposure_id) from moderation.exposures"
+    )
     return [tuple(row) for row in rows or []]
 
 
@@ -223,7 +224,10 @@ def test_a_severe_case_is_felt_at_the_next_one(service, held, passes, change):
         "with copy as (select * from moderation.exposures limit 0) "
         "insert into moderation.exposures (org_id, principal, case_id, clip_id, rendition, ms, severity, started_at, "
         "ended_at) select 'default', 'colleague', %s, %s, 'revealed', 1, 90, %s, %s",
-        held["id"], second, passes(), passes(),
+        held["id"],
+        second,
+        passes(),
+        passes(),
     )
     with service.services.database.transaction() as tx:
         caps, now = exposure.caps_of(service.services.settings), passes(seconds=20)
@@ -305,5 +309,5 @@ def test_the_ledger_is_append_only(service, held, passes, change):
     passes(minutes=1)
     exposure.settle_overdue(service.services)
     for statement in ("update moderation.exposures set ms = 0", "delete from moderation.exposures"):
-        with pytest.raises(Exception, match="append-only|permission denied"):
+        with pytest.raises(Exception, match=r"append-only|permission denied"):
             change(statement)

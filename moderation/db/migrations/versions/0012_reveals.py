@@ -4,14 +4,14 @@ from importlib.resources import files
 
 from alembic import op
 
-revision = "0011"
-down_revision: str | None = "0010"
+revision = "0012"
+down_revision: str | None = "0011"
 
 TABLES = ("case_renditions", "breaks", "reveals")
 
 
 def upgrade() -> None:
-    text = files("moderation.db").joinpath("migrations", "versions", "0011_reveals.sql").read_text()
+    text = files("moderation.db").joinpath("migrations", "versions", "0012_reveals.sql").read_text()
     op.get_bind().exec_driver_sql(text)
 
 
