@@ -26,6 +26,8 @@ Kind = Literal[
     "ses",
     "opn",
     "ovt",
+    "gold",
+    "trend",
 ]
 
 
