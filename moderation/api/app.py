@@ -21,10 +21,12 @@ from moderation.api import (
     openapi,
     policies,
     problems,
+    quality,
     renditions,
     resolution,
     reviews,
     statements,
+    trends,
     uploads,
     verify,
     webhooks,
@@ -51,6 +53,7 @@ a clip are milliseconds from the first displayed frame, boxes are 0 to 1 in disp
 TAGS = [
     {"name": "clips", "description": "Clips and what became of them."},
     {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
+    {"name": "quality", "description": "How right the answers are, how the work stands, what it costs people."},
     {"name": "policies", "description": "The rules: bundles on their way, what is in force, break-glass."},
     {"name": "audit", "description": "What happened, in hash chains: who did what to what."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
@@ -84,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     problems.register(app)
     read = (clips, media, events, statements, verify, resolution)
-    for module in (*read, reviews, renditions, policies, audit, webhooks, health):
+    for module in (*read, reviews, renditions, trends, quality, policies, audit, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

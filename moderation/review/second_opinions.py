@@ -1,4 +1,4 @@
-"""Second opinions: some decided cases come back for somebody else, who does not know. What they say is recorded only."""
+"""Second opinions: some decided cases come back for somebody else, who does not know. Their answer moves no clip."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
