@@ -15,6 +15,7 @@ from moderation.hashlists.sweeping import Sweeper
 from moderation.pipeline import WORKFLOWS
 from moderation.renditions.preparing import Preparer
 from moderation.review import following
+from moderation.review.mixing import mix
 from moderation.review.queues import fold_changes
 from moderation.rulebook import emergencies
 from moderation.rulebook.watching import kept_current
@@ -104,6 +105,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (SWEEP_SECONDS, lambda: emergencies.expire(services)),
         (SWEEP_SECONDS, lambda: following.follow_due(services)),
         (BEAT_SECONDS, lambda: fold_queues(services)),
+        (BEAT_SECONDS, lambda: mix(services)),
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),

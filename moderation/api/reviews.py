@@ -10,7 +10,7 @@ from moderation.api.auth import Decider, Services_, reviewer_of
 from moderation.api.schemas import Answer, Claim, Correction, Lease, Question
 from moderation.decisions import Outcome
 from moderation.keys import Principal
-from moderation.review import Case, Recorded
+from moderation.review import Case, Recorded, batches
 from moderation.verdicts import moment
 
 router = APIRouter(prefix="/v1", tags=["review"])
@@ -28,6 +28,7 @@ def list_queues(services: Services_, principal: Decider, *, empty: bool = False)
             "waiting": line.waiting,
             "in_work": line.in_work,
             "mine": line.mine,
+            "beyond": line.beyond,
             "oldest": moment(line.oldest),
             "due": moment(line.due),
             "last_decided": moment(line.last_decided),
@@ -118,7 +119,7 @@ def undo(case_id: str, services: Services_, principal: Decider) -> Response:
     """Take your last answer back while its window is open; the case is yours again. 409 when it is not."""
     terms, now, reviewer = review.terms_of(services.settings), services.clock.now(), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
-        case = review.undo(tx, terms, now, case_id, reviewer)
+        case = batches.undo_all(tx, terms, now, case_id, reviewer)
     return JSONResponse(document(case, principal))
 
 

@@ -601,6 +601,65 @@ create index exposures_of_case on moderation.exposures (case_id, principal);
 create trigger exposures_append_only before update or delete on moderation.exposures
   for each row execute function moderation.refuse_change();
 
+-- Which answer a golden case asks for, and beside which case it was mixed in.
+create table moderation.golden_cases (
+  org_id text not null,
+  case_id text primary key references moderation.cases,
+  golden_id text not null references moderation.golden_answers,
+  beside text not null unique references moderation.cases
+);
+create index golden_cases_of_answer on moderation.golden_cases (golden_id);
+-- A clip has one right answer at a time.
+create unique index one_golden_answer_per_clip on moderation.golden_answers (clip_id) where retired_at is null;
+
+-- Decided cases that a second person was asked about, blind.
+create table moderation.second_opinions (
+  org_id text not null,
+  case_id text primary key references moderation.cases,
+  of_case text not null unique references moderation.cases
+);
+
+-- Released clips that were drawn for an audit, by which rules' samples, and what chance they had of it.
+create table moderation.samples (
+  org_id text not null,
+  case_id text primary key references moderation.cases,
+  clip_id text not null references moderation.clips,
+  decision_id text not null unique references moderation.decisions,
+  rules text[] not null,
+  rate double precision not null check (rate > 0 and rate <= 1),
+  drawn_at timestamptz not null
+);
+create index samples_by_time on moderation.samples (org_id, drawn_at);
+
+-- Lots of open cases that look like one: some are drawn and decided singly, and speak for the rest.
+create table moderation.trends (
+  org_id text not null references moderation.organisations,
+  trend_id text primary key,
+  queue text not null,
+  kind text not null check (kind in ('prompt', 'person', 'rule')),
+  key text not null,
+  tolerated double precision not null,       -- the share of the lot that may be otherwise
+  confidence double precision not null,
+  state text not null default 'drawn' check (state in ('drawn', 'decided', 'ended')),
+  opened_by text not null,
+  opened_at timestamptz not null,
+  settled_by text,
+  settled_at timestamptz,
+  outcome text,
+  reason text,
+  wrong_at_most int,
+  foreign key (org_id, queue) references moderation.queues
+);
+create index trends_newest on moderation.trends (org_id, queue, opened_at desc);
+create table moderation.trend_cases (
+  org_id text not null,
+  trend_id text not null references moderation.trends,
+  case_id text not null references moderation.cases,
+  drawn boolean not null,
+  primary key (trend_id, case_id)
+);
+create index trend_cases_of_case on moderation.trend_cases (case_id);
+
 -- What the release gate saw when it re-opened the very bytes to be delivered.
 create table moderation.proofs (
   org_id text not null,
@@ -934,6 +993,16 @@ create table moderation.case_renditions (
 );
 create index case_renditions_of_clip on moderation.case_renditions (clip_id);
 
+-- What figures look back on.
+create index cases_by_arrival on moderation.cases (org_id, created_at) include (queue, effect);
+create index cases_by_risk on moderation.cases (org_id, queue, severity desc, deadline, created_at) where state = 'open';
+create index decisions_by_time on moderation.decisions (org_id, created_at);
+create index decisions_sampled on moderation.decisions (org_id, created_at) where body like '%"sampled":[%';
+create index releases_by_time on moderation.releases (org_id, released_at);
+create index proofs_by_time on moderation.proofs (org_id, created_at);
+create index analyses_by_time on moderation.analyses (org_id, created_at);
+create index stages_by_time on moderation.stages (org_id, started_at);
+
 -- How long each kind of thing is kept, and which class each table and blob prefix belongs to.
 create table moderation.retention_classes (
   name text primary key,
@@ -965,6 +1034,8 @@ insert into moderation.retention values
   ('queues', 'permanent'), ('reviewers', 'permanent'), ('queue_changes', 'permanent'), ('opinions', 'permanent'),
   ('undone_opinions', 'permanent'), ('overturns', 'permanent'), ('golden_answers', 'permanent'),
   ('calibration_cases', 'clip'), ('exposures', 'permanent'),
+  ('golden_cases', 'clip'), ('second_opinions', 'clip'), ('samples', 'clip'), ('trends', 'permanent'),
+  ('trend_cases', 'clip'),
   ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
   ('fingerprints', 'clip'), ('hash_lists', 'permanent'), ('hash_entries', 'permanent'), ('clip_prints', 'clip'),
   ('hash_sweeps', 'operational'),
@@ -1006,6 +1077,9 @@ revoke delete on moderation.queues, moderation.reviewers, moderation.golden_answ
   from moderation_app;
 revoke update, delete on moderation.queue_changes, moderation.opinions, moderation.undone_opinions, moderation.overturns,
   moderation.exposures from moderation_app;
+revoke update, delete on moderation.golden_cases, moderation.second_opinions, moderation.samples,
+  moderation.trend_cases from moderation_app;
+revoke delete on moderation.trends from moderation_app;
 revoke update on moderation.creators from moderation_app;
 revoke update, delete on moderation.audit_checks from moderation_app;
 revoke insert, update, delete on moderation.retention, moderation.retention_classes from moderation_app;

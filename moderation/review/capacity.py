@@ -10,7 +10,8 @@ from moderation.db import Transaction, queries, rows
 from moderation.rehearsing.intervals import ENOUGH
 
 SQL = queries("quality")
-#: Seconds of a reviewer's time for one case, where a queue says nothing and too few of its cases were answered.
+QUEUES = queries("queues")
+#: Seconds of a reviewer's time for one case, where a queue says nothing; `queues.sql` has the same figure.
 SECONDS_PER_CASE = 120.0
 #: How far ahead the hours that are needed are reckoned.
 AHEAD = timedelta(hours=4)
@@ -31,17 +32,16 @@ class QueueLoad:
     oldest: datetime | None
     due: datetime | None
     hours_per_day: float | None
-    #: As set, else None; and the mean of the last week with how many answers it is of.
+    #: What the queue counts on, None where nobody said; and the mean of the last week, with how many answers it is of.
     seconds_per_case: float | None
     measured: float | None
     answers: int
 
     @property
     def pace(self) -> float:
-        """Seconds that one case takes."""
-        if self.seconds_per_case is not None:
-            return self.seconds_per_case
-        return self.measured if self.measured and self.answers >= ENOUGH else SECONDS_PER_CASE
+        """Seconds that one case takes: as measured on enough of them, else as the queue counts on."""
+        counted_on = self.seconds_per_case or SECONDS_PER_CASE
+        return self.measured if self.measured and self.answers >= ENOUGH else counted_on
 
     @property
     def hours_waiting(self) -> float:
@@ -50,10 +50,10 @@ class QueueLoad:
 
     @property
     def within(self) -> int:
-        """How many of the waiting cases a day's hours cover."""
+        """How many of the waiting cases a day's hours cover, by the seconds that the queue counts on."""
         if self.hours_per_day is None:
             return self.waiting
-        return min(self.waiting, int(self.hours_per_day * 3600 / self.pace))
+        return min(self.waiting, int(self.hours_per_day * 3600 / (self.seconds_per_case or SECONDS_PER_CASE)))
 
     @property
     def beyond(self) -> int:
@@ -82,6 +82,11 @@ class QueueLoad:
             "beyond": self.beyond,
             "hours_needed": round(self.hours_needed, 2),
         }
+
+
+def overloaded(tx: Transaction, queue: str) -> bool:
+    """Tell whether more waits in a queue than a day of its people's hours covers; never where no hours are set."""
+    return tx.pg.execute(QUEUES.overloaded, {"name": queue}).fetchone() == (True,)
 
 
 def read_loads(tx: Transaction, now: datetime) -> tuple[QueueLoad, ...]:

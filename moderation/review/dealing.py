@@ -1,12 +1,14 @@
 """Dealing: which case a reviewer gets next, under a lease. Never their own again; nothing severe where that is enough.
 
-Deadline first, then severity, then age. What a colleague holds is passed over, never waited for.
+Deadline first, then severity, then age; in a queue beyond its people's hours the riskiest first, since not all will be
+seen in time. What a colleague holds is passed over, never waited for.
 """
 
 import secrets
 from datetime import datetime
 
 from moderation.db import Transaction, queries, row, rows
+from moderation.review.capacity import overloaded
 from moderation.review.cases import Case, note_act, read_case
 from moderation.review.opinions import answered_already
 from moderation.review.queues import demand_access, demand_dealt
@@ -18,6 +20,8 @@ SQL = queries("cases")
 TRIES = 8
 #: Beyond every severity.
 NO_LIMIT = 2**31 - 1
+BY_DEADLINE = b" order by deadline, severity desc, created_at limit 1"
+BY_RISK = b" order by severity desc, deadline, created_at limit 1"
 
 
 def claim(
@@ -28,8 +32,9 @@ def claim(
     Raises NotFound for a queue that is none, Forbidden for one that is not theirs.
     """
     where = _wish(tx, terms, now, queue, reviewer, clip_id)
+    next_case = _next_case(tx, queue) + b" for update skip locked"
     for _ in range(TRIES):
-        found = tx.pg.execute(SQL.next_case + b" for update skip locked", where).fetchone()
+        found = tx.pg.execute(next_case, where).fetchone()
         if found is None:
             return None
         lease = {"token": secrets.token_urlsafe(24), "expires_at": now + terms.lease}
@@ -44,13 +49,17 @@ def claim(
 
 def peek(tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer) -> str | None:
     """The id of the case that would be dealt next, without taking it; for making ready what it will show."""
-    found = tx.pg.execute(SQL.next_case, _wish(tx, terms, now, queue, reviewer, None)).fetchone()
+    found = tx.pg.execute(_next_case(tx, queue), _wish(tx, terms, now, queue, reviewer, None)).fetchone()
     return str(found[0]) if found else None
 
 
 def my_cases(tx: Transaction, now: datetime, reviewer: Reviewer) -> list[Case]:
     """What this reviewer holds, the lease that ends first before the others."""
     return rows(tx, SQL.cases_held, Case, {"holder": reviewer.principal, "now": now})
+
+
+def _next_case(tx: Transaction, queue: str) -> bytes:
+    return SQL.next_case + (BY_RISK if overloaded(tx, queue) else BY_DEADLINE)
 
 
 def _wish(

@@ -46,6 +46,8 @@ class QueueLine:
     waiting: int
     in_work: int
     mine: int
+    #: What a day of its people's hours does not cover; it stays held, and is dealt by risk.
+    beyond: int
     #: When the case that waits longest came, and when the most urgent one is due; None in an empty queue.
     oldest: datetime | None
     due: datetime | None

@@ -19,9 +19,9 @@ update moderation.cases set state = 'closed', decided_at = %(now)s, version = ve
 where clip_id = %(clip)s and state = 'open' and effect = 'clip';
 
 -- name: next_case
--- Deadline first, then severity, then age; what a colleague holds is passed over, what this reviewer skipped is dealt to
--- them only when they ask for it by its clip, and what they answered never: unless, where that is allowed, a rule asks
--- anew. The caller locks the row.
+-- What a colleague holds is passed over, what this reviewer skipped is dealt to them only when they ask for it by its
+-- clip, and what they answered never: unless, where that is allowed, a rule asks anew. Nor is a golden case dealt to who
+-- wrote its answer. The caller says in which order, and locks the row.
 select case_id from moderation.cases c
 where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_id = %(clip)s)
   and (lease_expires_at is null or lease_expires_at <= %(now)s or lease_holder = %(holder)s)
@@ -32,7 +32,9 @@ where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_i
     and not exists (select 1 from moderation.undone_opinions u where u.opinion_id = o.opinion_id)
     and not (%(again)s and o.case_id <> c.case_id and c.stage = 'first' and c.effect = 'clip'
       and c.source in ('rule', 'processing', 'revocation', 'notice', 'trend')))
-order by deadline, severity desc, created_at limit 1
+  and (source <> 'golden' or not exists (select 1 from moderation.golden_cases m
+    join moderation.golden_answers g on g.golden_id = m.golden_id
+    where m.case_id = c.case_id and g.added_by = %(holder)s))
 
 -- name: lease
 update moderation.cases c set lease_token = %(token)s, lease_holder = %(holder)s, leased_at = %(now)s,

@@ -18,6 +18,9 @@ answered as (
   where reviewer = %(reviewer)s and answered_at >= %(midnight)s group by queue)
 select q.name, q.specialist, coalesce(w.waiting, 0) as waiting, coalesce(l.in_work, 0) as in_work,
   coalesce(a.mine, 0) as mine,
+  -- Without hours nothing is beyond them.
+  greatest(0, coalesce(w.waiting, 0) - floor(q.hours_per_day * 3600 / coalesce(q.seconds_per_case, 120)))::bigint
+    as beyond,
   (select c.created_at from moderation.cases c where c.state = 'open' and c.queue = q.name
     order by c.created_at limit 1) as oldest,
   (select c.deadline from moderation.cases c where c.state = 'open' and c.queue = q.name
@@ -29,6 +32,11 @@ left join waiting w on w.queue = q.name
 left join leased l on l.queue = q.name
 left join answered a on a.queue = q.name
 where not q.retired order by q.rank, q.name;
+
+-- name: overloaded
+select coalesce((select sum(change) from moderation.queue_changes c where c.queue = q.name), 0)
+  > floor(q.hours_per_day * 3600 / coalesce(q.seconds_per_case, 120))
+from moderation.queues q where q.name = %(name)s and q.hours_per_day is not null;
 
 -- name: fold_changes
 with long as (

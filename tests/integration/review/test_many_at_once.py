@@ -19,9 +19,7 @@ def imprint(desk, case: str, seed: int, noise: int = 0) -> str:
     """Give a case's clip the print of a picture; noise turns that many bits of each frame."""
     hashes = np.random.default_rng(seed).integers(0, 256, (6, 8, 32), np.uint8)
     hashes[:, :, 0] ^= np.uint8((1 << noise) - 1)
-    found = ClipPrint(
-        times=np.arange(6, dtype=np.int32), quality=np.full(6, 90, np.uint8), hashes=hashes, plain=0
-    )
+    found = ClipPrint(times=np.arange(6, dtype=np.int32), quality=np.full(6, 90, np.uint8), hashes=hashes, plain=0)
     with desk.transaction() as tx:
         keep_print(tx, desk.case(case).clip_id, found, desk.now)
     return case
@@ -43,9 +41,7 @@ def decide_all(desk, who: str, case: review.Case, also: list[str], outcome: str 
         outcome=Outcome(outcome), reason=reason, note="", lease_token=case.lease_token or "", version=case.version
     )
     with desk.transaction() as tx:
-        return batches.decide_all(
-            tx, desk.enqueuer, desk.terms, desk.now, case.case_id, answer, person(who), also=also
-        )
+        return batches.decide_all(tx, desk.enqueuer, desk.terms, desk.now, case.case_id, answer, person(who), also=also)
 
 
 def undo_all(desk, who: str, case: str) -> review.Case:
@@ -231,8 +227,23 @@ def test_what_exceeds_the_hours_stays_and_says_so(desk):
     for _ in range(5):
         desk.open()
     with desk.transaction() as tx:
-        tx.pg.execute("update moderation.queues set hours_per_day = 0.1, seconds_per_case = 120 where name = 'explicit'")
+        tx.pg.execute(
+            "update moderation.queues set hours_per_day = 0.1, seconds_per_case = 120 where name = 'explicit'"
+        )
         load = next(each for each in capacity.read_loads(tx, desk.now) if each.name == "explicit")
     assert (load.waiting, load.within, load.beyond) == (5, 3, 2)
     assert load.hours_waiting == pytest.approx(5 * 120 / 3600)
+    with desk.transaction() as tx:
+        (line,) = review.list_queues(tx, desk.now, person("ana"))
+    assert (line.waiting, line.beyond) == (5, 2)
     assert desk.scalar("select count(*) from moderation.cases where state = 'open'") == 5
+
+
+def test_beyond_the_hours_the_riskiest_is_dealt_first(desk):
+    urgent = desk.open(priority=10, deadline_s=600)
+    risky = desk.open(priority=70)
+    assert desk.claim("ana").case_id == urgent
+    with desk.transaction() as tx:
+        tx.pg.execute("update moderation.queues set hours_per_day = 0.05 where name = 'explicit'")
+    desk.wait(minutes=6)
+    assert desk.claim("ben").case_id == risky

@@ -1,7 +1,6 @@
 """What is mixed into the queues: golden cases, second opinions, audit samples. None of them moves a clip."""
 
 import json
-from dataclasses import asdict, fields
 from datetime import timedelta
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from moderation import audit, review
+from moderation import review
 from moderation.api.reviews import document
 from moderation.db.clips import read_clip
 from moderation.decisions import Decision, Outcome, RuleTrace
@@ -48,7 +47,9 @@ def keep(desk, case: str, outcome: str = "block", by: str = "lead", **said) -> s
 
 def mix(desk) -> int:
     with desk.transaction() as tx:
-        return golden.mix_in(tx, desk.now) + second_opinions.ask_again(tx, desk.now) + sampling.open_samples(tx, desk.now)
+        return (
+            golden.mix_in(tx, desk.now) + second_opinions.ask_again(tx, desk.now) + sampling.open_samples(tx, desk.now)
+        )
 
 
 def quality(desk):
@@ -91,9 +92,8 @@ def test_nothing_that_reviewers_are_sent_tells_a_golden_case(desk, settle):
     assert {case.source for case in held} == {"rule", "golden"}
     told = {"id", "clip_id", "lease", "version"}
     assert [set(each) for each in sent] == [set(sent[0])] * 2
-    assert [{k: v for k, v in each.items() if k not in told} for each in sent][0] == {
-        k: v for k, v in sent[1].items() if k not in told
-    }
+    plain = [{name: value for name, value in each.items() if name not in told} for each in sent]
+    assert plain[0] == plain[1]
     assert "golden" not in json.dumps(sent)
     with desk.transaction() as tx:
         opened = [review.opening_decision(tx, case).to_json() for case in held]
@@ -174,8 +174,6 @@ def test_what_can_be_no_golden_answer(desk, settle):
         assert len(golden.list_golden(tx, retired=True)) == 1
     with desk.transaction() as tx, pytest.raises(NotFound):
         golden.retire_golden(tx, desk.now, made, by="lead")
-    with desk.transaction() as tx:
-        assert audit.verify(tx) if hasattr(audit, "verify") else True
 
 
 def test_a_second_opinion_is_asked_blind_of_somebody_else_once(desk, settle):
@@ -205,6 +203,8 @@ def test_agreement_is_read_from_blind_answers(desk, settle):
         settle("ana", outcome)
         mix(desk)
         desk.decide("ben", desk.claim("ben"), second)
+        desk.wait(seconds=31)
+        desk.follow()
     found = quality(desk)
     assert found.kappa.units == 4
     assert found.kappa.value == pytest.approx(0.5)
@@ -303,9 +303,3 @@ def test_a_golden_case_is_not_dealt_to_who_wrote_its_answer(desk, settle):
     mix(desk)
     assert desk.claim("lead") is None
     assert desk.claim("ben").source == "golden"
-
-
-def test_every_case_has_the_same_fields():
-    assert {field.name for field in fields(review.Case)} >= set(asdict(golden.NewGolden(
-        clip_id="", queue="", outcome=Outcome.ALLOW, reason="", why=""
-    ))) & {"clip_id", "queue"}
