@@ -4,8 +4,8 @@ from importlib.resources import files
 
 from alembic import op
 
-revision = "0012"
-down_revision: str | None = "0011"
+revision = "0013"
+down_revision: str | None = "0012"
 
 TABLES = ("trend_cases", "trends", "samples", "second_opinions", "golden_cases")
 INDEXES = (
@@ -22,7 +22,7 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    text = files("moderation.db").joinpath("migrations", "versions", "0012_mixing.sql").read_text()
+    text = files("moderation.db").joinpath("migrations", "versions", "0013_mixing.sql").read_text()
     op.get_bind().exec_driver_sql(text)
 
 
