@@ -31,6 +31,7 @@ DEADLINE = re.compile(r"([1-9]\d{0,3})(m|h|d)")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 30 * 86400
 _LEAST_RATE = 0.0001
+_MAX_PARAMS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def read_action(area: Area, node: Node) -> Action | None:
         queue=read_queue(fields, found, vocabulary) or area.queue,
         priority=_USUAL_PRIORITY if priority is None else priority,
         audience=_audience(fields, found),
-        deadline_s=_deadline(fields, found["deadline"]) if "deadline" in found else None,
+        deadline_s=read_deadline(fields, found["deadline"]) if "deadline" in found else None,
         sample_rate=_rate(fields, found),
         markets=read_markets(fields, found),
         visibility=_visibility(fields, found),
@@ -132,7 +133,8 @@ def _refuse_remedies(fields: Fields, found: Mapping[str, Node]) -> None:
             )
 
 
-def _deadline(fields: Fields, node: Node) -> int | None:
+def read_deadline(fields: Fields, node: Node) -> int | None:
+    """Read how soon a person must look, such as 30m, 4h or 2d, as seconds."""
     text = fields.text(node, "`deadline`")
     match = None if text is None else DEADLINE.fullmatch(text)
     seconds = 0 if match is None else int(match[1]) * _SECONDS[match[2]]
@@ -173,6 +175,9 @@ def _one_said(fields: Fields, node: Node, key: str, known: Mapping[str, str]) ->
 def _params(fields: Fields, node: Node) -> tuple[tuple[str, Param], ...]:
     params: dict[str, Param] = {}
     for key, value in fields.named(node, "`params`"):
+        if len(params) == _MAX_PARAMS:
+            fields.fault(key, "too-large", f"more than {_MAX_PARAMS} parameters: every decision would carry them")
+            break
         if isinstance(value, Scalar) and NAME.fullmatch(str(key.value)):
             params[str(key.value)] = value.value
         else:

@@ -11,10 +11,12 @@ from detectors.base import DetectorUnavailable
 from moderation.decisions import Decision, Outcome
 from moderation.facts import FactRecord
 from moderation.policy import source
+from moderation.policy.actions import read_deadline
 from moderation.policy.engine import Ruleset, decide
 from moderation.policy.fields import Fields
 from moderation.policy.loader import CASES, load_ruleset, read_text
 from moderation.policy.model import Finding
+from moderation.policy.regions import read_markets
 from moderation.policy.registry import Vocabulary
 from moderation.policy.source import Node, Scalar
 from moderation.policy.staging import read_texts, stage_facts
@@ -22,7 +24,11 @@ from moderation.policy.texts import TextReader
 from moderation.policy.truth import TRUE, UNDETERMINED
 
 CASE = ("case", "given", "must_fire", "must_not_fire", "undetermined", "expect", "known_gap")
-EXPECT = ("outcome", "reasons", "notes", "queue", "priority", "teens", "adults_only", "no_remix")
+EXPECT = (
+    "outcome", "reasons", "notes", "queue", "priority", "teens", "adults_only", "no_remix",
+    "deadline", "markets_withheld",
+)  # fmt: skip
+MAX_CASES = 1_000
 
 Expected = str | bool | int | frozenset[str]
 
@@ -123,7 +129,9 @@ def parse_cases(text: str, path: str, ruleset: Ruleset, area: str) -> tuple[list
         return [], [error.finding]
     names = sorted(_rule_names(ruleset, area))
     items = fields.items(found["cases"], "`cases`") if "cases" in found else ()
-    cases = [_case(fields, item, names, ruleset.vocabulary) for item in items]
+    if len(items) > MAX_CASES:
+        fields.fault(items[MAX_CASES], "too-large", f"more than {MAX_CASES} cases in one file: give the area another")
+    cases = [_case(fields, item, names, ruleset.vocabulary) for item in items[:MAX_CASES]]
     return cases, fields.findings
 
 
@@ -175,6 +183,10 @@ def _expect(fields: Fields, node: Node) -> dict[str, Expected]:
             items = fields.items(value, f"`{key}`", least=0)
             wanted[key] = frozenset(str(item.value) for item in items if isinstance(item, Scalar))
             continue
+        if key == "markets_withheld":
+            none = isinstance(value, source.Sequence) and not value.items
+            wanted[key] = frozenset() if none else frozenset(read_markets(fields, {"markets": value}))
+            continue
         said = _wanted(fields, key, value)
         wanted |= {} if said is None else {key: said}
     return wanted
@@ -186,6 +198,9 @@ def _wanted(fields: Fields, key: str, value: Node) -> Expected | None:
             return fields.word(value, key, tuple(map(str, Outcome)))
         case "queue":
             return fields.text(value, key)
+        case "deadline":
+            seconds = read_deadline(fields, value)
+            return None if seconds is None else _spelt(seconds)
         case "priority":
             return fields.whole(value, key, 0, 100)
         case _:
@@ -249,7 +264,15 @@ def _outcome(decision: Decision) -> dict[str, Expected | None]:
         "teens": decision.audience.teens,
         "adults_only": decision.audience.adults_only,
         "no_remix": decision.audience.no_remix,
+        "deadline": None if decision.deadline_s is None else _spelt(decision.deadline_s),
+        "markets_withheld": frozenset(decision.markets_withheld),
     }
+
+
+def _spelt(seconds: int) -> str:
+    """Write a deadline in the largest unit that leaves no rest, as in 2d, 4h or 90m."""
+    size, unit = next((size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m")) if seconds % size == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _say(value: Expected | None) -> str:

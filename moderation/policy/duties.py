@@ -8,23 +8,25 @@ from moderation.decisions import Outcome
 from moderation.messages import LANGUAGES, catalogue
 from moderation.policy.actions import PROTECTED_REASONS
 from moderation.policy.drift import signal_leaves
-from moderation.policy.model import Finding, Policy, Rule
+from moderation.policy.model import Finding, Overlay, Policy, Rule, RuleException
 from moderation.policy.registry import Vocabulary
 from moderation.policy.rivals import of_rule
 
 #: How long a rule may be tried without acting before somebody has to decide.
 SHADOW_DAYS: Final = 30
-#: Owners who are nobody.
-_NOBODY: Final = frozenset({"?", "-", "me", "n/a", "nobody", "none", "owner", "tbd", "todo", "unknown", "xxx"})
+#: How far ahead an exception may end: what is agreed for longer is agreed again.
+LONGEST: Final = timedelta(days=366)
+#: Owners who are nobody, whatever marks stand around them.
+_NOBODY: Final = frozenset({"", "me", "na", "nobody", "noone", "none", "owner", "tbd", "todo", "unknown", "xxx"})
 
 
 def find_duties(policy: Policy, path: str, vocabulary: Vocabulary, today: date | None) -> Iterator[Finding]:
     """Yield what an area owes and does not have. Without `today` nothing is said of dates."""
-    if policy.owner.strip().lower() in _NOBODY:
-        yield Finding(path=path, line=1, column=1, code="no-owner", message=f"`{policy.owner}` is nobody to turn to")
-    for overlay in policy.overlays:
-        if overlay.owner.strip().lower() in _NOBODY:
-            yield _at(overlay, path, "no-owner", f"`{overlay.owner}` is nobody to turn to")
+    exceptions = [exception for _, rule in policy.variants for exception in rule.exceptions]
+    owned: tuple[Policy | Overlay | RuleException, ...] = (policy, *policy.overlays, *exceptions)
+    for each in owned:
+        if "".join(letter for letter in each.owner if letter.isalnum()).casefold() in _NOBODY:
+            yield _at(each, path, "no-owner", f"`{each.owner}` is nobody to turn to")
     for _, rule in policy.variants:
         yield from _texts(rule, path)
         yield from _grounds(rule, path, vocabulary)
@@ -95,13 +97,25 @@ def _dates(rule: Rule, path: str, today: date | None) -> Iterator[Finding]:
     if today is None:
         return
     for exception in rule.exceptions:
-        if date.fromisoformat(exception.expires) < today:
-            message = f"the exception `{exception.name}` ended on {exception.expires} and holds no longer"
-            instead = f"remove it, or have {exception.owner} give it another date"
-            yield _at(exception, path, "expired-exception", message, instead)
+        yield from _end(exception, path, today)
     if rule.mode == "shadow" and rule.since is not None:
         since = date.fromisoformat(rule.since)
         if today - since > timedelta(days=SHADOW_DAYS):
             message = f"`{rule.name}` has been a shadow since {rule.since}, for more than {SHADOW_DAYS} days"
             instead = "let it act (mode: enforce), or remove it"
             yield of_rule(rule, path, "stale-shadow", message, instead)
+        # Two days, so that no time zone is wrong.
+        elif since - today > timedelta(days=2):
+            message = f"`{rule.name}` cannot have been a shadow since {rule.since}: that is still to come"
+            yield of_rule(rule, path, "stale-shadow", message, "the day on which it was first tried")
+
+
+def _end(exception: RuleException, path: str, today: date) -> Iterator[Finding]:
+    expires = date.fromisoformat(exception.expires)
+    if expires < today:
+        message = f"the exception `{exception.name}` ended on {exception.expires} and holds no longer"
+        instead = f"remove it, or have {exception.owner} give it another date"
+        yield _at(exception, path, "expired-exception", message, instead)
+    elif expires - today > LONGEST:
+        message = f"the exception `{exception.name}` ends on {exception.expires}, more than a year from now"
+        yield _at(exception, path, "far-expiry", message, "a day within a year, on which somebody looks at it again")

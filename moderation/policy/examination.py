@@ -1,7 +1,7 @@
 """What the cases of a policy folder prove: what fails, what they saw, what they would notice. Reads texts only."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moderation.policy import source
@@ -13,6 +13,7 @@ from moderation.policy.engine import Ruleset
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.loader import POLICY, Folder, UnusablePolicies, compile_folder, read_folder
 from moderation.policy.model import Finding, Policy, Rule
+from moderation.policy.mutants import Change
 from moderation.policy.mutation import RuleScore, Subject, World, score_overlays, score_rules, standing
 from moderation.policy.texts import TextReader
 
@@ -33,6 +34,8 @@ class RuleProof:
     score: RuleScore | None
     must_fire: int
     must_not_fire: int
+    #: Whether the overlay switches the rule off, so that nothing of it is left to be met.
+    off: bool = False
 
     @property
     def name(self) -> str:
@@ -44,6 +47,13 @@ class RuleProof:
         found: list[Finding] = []
         if self.rule.mode == "shadow":
             return found
+        # Whatever share of all mutants is noticed: what lets clips through is shown to do so, or does not act.
+        survivors = () if self.score is None else self.score.survivors
+        found += [self._untried(change) for change in survivors if change.kind == "exception"]
+        # Without its overlay a change is nothing either: one finding is enough.
+        found += [self._untried(change) for change in survivors if change.kind == "overlay"][:1]
+        if self.off:
+            return found
         if not self.must_fire:
             found.append(self._fault("no-must-fire", "no case says that it must fire"))
         if not self.must_not_fire:
@@ -52,6 +62,11 @@ class RuleProof:
             told = f"its cases tell {self.score.killed} of {self.score.mutants} mutants from it, fewer than"
             found.append(self._fault("weak-cases", f"{told} {LEAST_SHARE:.0%}"))
         return found
+
+    def _untried(self, change: Change) -> Finding:
+        message = f"`{self.name.partition('.')[2]}`: no case tells {change.tells}: {change.advice}"
+        code = f"untried-{change.kind}"
+        return Finding(path=self.path, line=change.line, column=change.column, code=code, message=message)
 
     def _fault(self, code: str, message: str) -> Finding:
         rule, message = self.rule, f"`{self.name.partition('.')[2]}`: {message}"
@@ -201,6 +216,13 @@ def _variants(path: str, subject: Subject, worlds: Sequence[World], *, mutants: 
             coverage = cover_variant(subject.policy.area, overlay, rule, here)
             score = scores.get((overlay.name, rule.name))
             yield _proof(path, subject.policy.area, rule, overlay.name, coverage, score, here)
+    rules = {rule.name: rule for rule in subject.policy.rules}
+    for overlay in subject.policy.overlays:
+        for name in overlay.off:
+            here = standing(overlay, worlds, surely=True)
+            none = RuleCoverage(area=subject.policy.area, rule=name, seen=())
+            score = scores.get((overlay.name, name))
+            yield replace(_proof(path, subject.policy.area, rules[name], overlay.name, none, score, here), off=True)
 
 
 def _proof(

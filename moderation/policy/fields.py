@@ -9,6 +9,9 @@ from moderation.policy.names import MAX_AREA_VALUES, Names
 from moderation.policy.source import Mapping as MappingNode
 from moderation.policy.source import Node, Scalar, Sequence
 
+#: Findings of one file that are kept, and of these, how many say which known word is near: nobody reads more.
+MAX_FINDINGS = 500
+MAX_HINTS = 100
 #: Missing keys that have a code of their own.
 _LACKING = {"owner": "no-owner", "expires": "no-expiry"}
 _NAMES = {str: "a word or text", float: "a number", bool: "true or false", int: "a whole number"}
@@ -21,7 +24,10 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 def similar(word: str, known: Collection[str]) -> str:
     """Return " - did you mean `x`?" for the nearest known word, or nothing."""
-    near = nearest(word, known)
+    return _meant(nearest(word, known))
+
+
+def _meant(near: str) -> str:
     return f" - did you mean `{near}`?" if near else ""
 
 
@@ -31,6 +37,8 @@ class Fields:
     def __init__(self, path: str, names: Names | None = None) -> None:
         self.path = path
         self.findings: list[Finding] = []
+        #: Samples that the cases of a file were given so far.
+        self.instants = 0
         #: The lists and macros that the file may use.
         self.names = Names() if names is None else names
 
@@ -40,8 +48,11 @@ class Fields:
 
     def fault_at(self, line: int, column: int, code: str, message: str, suggestion: str = "") -> None:
         """Record a finding at a place (from 1) inside a text."""
-        found = Finding(path=self.path, line=line, column=column, code=code, message=message, suggestion=suggestion)
-        self.findings.append(found)
+        if len(self.findings) == MAX_FINDINGS:
+            code, message, suggestion = "too-large", f"more than {MAX_FINDINGS} faults: mend those before this one", ""
+        if len(self.findings) <= MAX_FINDINGS:
+            found = Finding(path=self.path, line=line, column=column, code=code, message=message, suggestion=suggestion)
+            self.findings.append(found)
 
     def mapping(
         self,
@@ -60,8 +71,8 @@ class Fields:
             if name in allowed:
                 found[name] = value
             else:
-                message = f"{what} has no key `{name}`{similar(name, allowed)}"
-                self.fault(key, "unknown-key", message, nearest(name, allowed))
+                near = self._nearest(name, allowed)
+                self.fault(key, "unknown-key", f"{what} has no key `{name}`{_meant(near)}", near)
         for name in needed:
             if name not in found:
                 self.fault(node, _LACKING.get(name, "missing-key"), f"{what} lacks `{name}`")
@@ -137,9 +148,14 @@ class Fields:
         value = self.text(node, what)
         if value is None or value in known:
             return value
-        hint = similar(value, known) or f" - one of {', '.join(known)}" * (len(known) <= 8)
-        self.fault(node, code, f"{what} `{value}` is not known{hint}", nearest(value, known))
+        near = self._nearest(value, known)
+        hint = _meant(near) or f" - one of {', '.join(known)}" * (len(known) <= 8)
+        self.fault(node, code, f"{what} `{value}` is not known{hint}", near)
         return None
+
+    def _nearest(self, word: str, known: Collection[str]) -> str:
+        """Return the nearest known word while there are few faults: a text full of faults must not take minutes."""
+        return nearest(word, known) if len(self.findings) < MAX_HINTS else ""
 
     def only_one(self, found: Mapping[str, Node], keys: Collection[str], at: Node, what: str) -> str | None:
         """Return which one of `keys` is there; several are a finding at `at`."""

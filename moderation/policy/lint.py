@@ -65,8 +65,9 @@ def _area(directory: Path, path: str, policy: Policy, ruleset: Ruleset) -> Itera
     cases, findings = read_cases(directory / policy.area / CASES, ruleset, policy.area)
     yield from findings
     yield from _guidance(directory / policy.area)
-    fire = frozenset(name for case in cases for name in case.must_fire)
-    still = frozenset(name for case in cases for name in case.must_not_fire)
+    held = [case for case in cases if not case.known_gap]
+    fire = frozenset(name for case in held for name in case.must_fire)
+    still = frozenset(name for case in held for name in case.must_not_fire)
     for rule in policy.rules:
         yield from _untried(rule, fire, still, path)
 

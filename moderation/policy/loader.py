@@ -12,8 +12,9 @@ from moderation.policy import shorthand, source, vocabulary
 from moderation.policy.areas import read_policy
 from moderation.policy.engine import Ruleset
 from moderation.policy.fields import Fields
-from moderation.policy.model import LANGUAGE, Finding, Policy
+from moderation.policy.model import LANGUAGE, Finding, Policy, Rule
 from moderation.policy.registry import Vocabulary
+from moderation.policy.weight import EXPRESSION_WEIGHT, MAX_WEIGHT, too_heavy
 
 POLICY = "policy.yaml"
 CASES = "cases.yaml"
@@ -71,6 +72,9 @@ def read_folder(directory: Path) -> Folder:
     findings: list[Finding] = []
     folders = directory.iterdir() if directory.is_dir() else ()
     areas = sorted(p for p in folders if p.is_dir() and p.name[0] not in "._" and p.name != SCHEMAS)
+    if not directory.is_dir():
+        fault = _at(str(directory), "no-policies", "there is no such folder")
+        return Folder(root=str(directory), texts={}, findings=(fault,))
     if not areas:
         findings.append(_at(str(directory), "no-policies", "there is no policy here: an area is a folder"))
     if len(areas) > MAX_AREAS:
@@ -89,6 +93,8 @@ def read_folder(directory: Path) -> Folder:
 
 def read_text(path: Path) -> str | Finding:
     """Read a policy text; a missing, oversized or undecodable file is a finding."""
+    if path.exists() and not path.is_file():
+        return _at(str(path), "missing-file", "is no file that could be read")
     try:
         with path.open("rb") as file:
             raw = file.read(source.MAX_BYTES + 1)
@@ -113,6 +119,7 @@ def compile_folder(folder: Folder) -> tuple[Ruleset | None, list[Finding]]:
     known = vocabulary.read_vocabulary(words, root)
     findings += words.findings
     policies = _policies(folder, trees, known, findings)
+    findings += [_heavy(folder, area, rule) for area, rule in too_heavy(policies)]
     if findings:
         return None, findings
     content = {relative: source.plain(tree) for relative, tree in trees.items() if tree is not None}
@@ -142,6 +149,17 @@ def _policies(
         policies += [] if policy is None else [policy]
     findings += [*shared.findings, *shared.names.unused()]
     return policies
+
+
+def _heavy(folder: Folder, area: str, rule: Rule) -> Finding:
+    message = f"with `{rule.name}` the rules and their variants ask more than {MAX_WEIGHT} questions in all"
+    return Finding(
+        path=folder.name(f"{area}/{POLICY}"),
+        line=rule.line,
+        column=rule.column,
+        code="too-large",
+        message=f"{message}; an expression counts for {EXPRESSION_WEIGHT}",
+    )
 
 
 def _tree(folder: Folder, relative: str, findings: list[Finding]) -> source.Node | None:

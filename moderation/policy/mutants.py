@@ -20,7 +20,10 @@ from moderation.policy.registry import Vocabulary
 from moderation.policy.source import Mapping, Node, Scalar, Sequence
 from moderation.policy.timeline import COMPARE
 
-Kind = Literal["threshold", "comparator", "quantifier", "branch", "part", "operand", "outcome", "reason", "queue"]
+Kind = Literal[
+    "threshold", "comparator", "quantifier", "branch", "part", "operand", "outcome", "reason", "queue",
+    "exception", "overlay",
+]  # fmt: skip
 
 #: Where a comparator slips to: over the line itself, and to the other side.
 _SLIPS: dict[str, tuple[str, str]] = {
@@ -91,7 +94,7 @@ def _exceptions(rule: Mapping, listed: Sequence, dialect: Dialect) -> Iterator[C
         rest = listed.items[:index] + listed.items[index + 1 :]
         without = put(rule, "exceptions", replace(listed, items=rest)) if rest else take(rule, "exceptions")
         advice = "add one that only the exception lets through"
-        yield change_at(item, without, "part", f"the exception `{name}` from none", advice)
+        yield change_at(item, without, "exception", f"the exception `{name}` from none", advice)
         when = entry(item, "when")
         for change in condition_mutants(when, dialect) if when else ():
             items = (*listed.items[:index], put(item, "when", change.node), *listed.items[index + 1 :])
@@ -326,6 +329,8 @@ def action_mutants(then: Mapping, queue: str, vocabulary: Vocabulary) -> Iterato
     for key in ("visibility", "markets"):
         if entry(then, key) is not None:
             yield drop(then, key, "operand", "add one of another, which must not fire")
+    if entry(then, "deadline") is not None:
+        yield drop(then, "deadline", "operand", "write `deadline` under `expect` where this rule alone fires")
     if said in ("review", "block"):
         yield _requeued(then, queue, list(vocabulary.queues))
 

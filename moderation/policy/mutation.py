@@ -5,6 +5,7 @@ A mutant that the language refuses, or that provably means the same, is not coun
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from moderation.policy.areas import read_policy
 from moderation.policy.branches import rule_nodes
@@ -22,6 +23,8 @@ from moderation.policy.truth import TRUE, UNDETERMINED, Truth
 from moderation.policy.variants import overlay_mutants
 from moderation.policy.verdicts import Judge, Verdict
 
+#: Mutants of one rule that are tried. What has more is too large to be proven, and counts as not noticed.
+MAX_MUTANTS: Final = 1_000
 World = tuple[Trial, Exhibits]
 
 
@@ -89,6 +92,9 @@ def _score(subject: Subject, rule: Rule, node: Mapping) -> RuleScore:
     survivors: list[Change] = []
     trial = _RuleTrial.of(subject, rule)
     for change in rule_mutants(node, subject.policy.queue, subject.dialect):
+        if killed + len(survivors) >= MAX_MUTANTS:
+            survivors.append(change)
+            continue
         mutant = _reread(subject, change)
         if mutant is None or same(mutant, rule):
             continue
@@ -202,5 +208,5 @@ def _visible(verdict: Verdict | None) -> object:
         return None
     reasons = frozenset(reason.code for reason in verdict.reasons)
     notes = frozenset(note.code for note in verdict.notes)
-    limits = (verdict.audience, verdict.markets_withheld, verdict.sampled)
-    return (verdict.trace.truth, verdict.outcome, reasons, notes, verdict.queue, limits)
+    limits = (verdict.audience, verdict.markets_withheld, verdict.sampled, verdict.deadline_s)
+    return (verdict.trace.truth, verdict.outcome, reasons, notes, verdict.queue, verdict.priority, limits)

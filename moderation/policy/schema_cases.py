@@ -3,9 +3,10 @@
 from detectors.base import FaceState, State, VoiceState
 from moderation.decisions import Outcome
 from moderation.facts import Consent, PersonKind
-from moderation.policy.actions import PHASES
+from moderation.policy.actions import DEADLINE, PHASES
 from moderation.policy.cases import CASE, EXPECT
 from moderation.policy.grammar import DURATION
+from moderation.policy.regions import MARKETS
 from moderation.policy.registry import VOCABULARY
 from moderation.policy.schema_parts import Schema, closed, either, listed, text, words
 from moderation.policy.staging import FACE, GIVEN, PERSON, SUBMISSION, TEXTS, TIMELINE, VOICE
@@ -110,6 +111,8 @@ def _expect() -> Schema:
         "notes": codes,
         "queue": text("the queue it goes to"),
         "priority": {"type": "integer", "minimum": 0, "maximum": 100},
+        "deadline": {"type": "string", "pattern": f"^{DEADLINE.pattern}$", "examples": ["30m", "4h", "2d"]},
+        "markets_withheld": listed({"enum": ["EU", *sorted(MARKETS)]}, least=0),
         **dict.fromkeys(("teens", "adults_only", "no_remix"), flag),
     }
     return closed(keys, (), EXPECT)

@@ -4,6 +4,7 @@ Plain scalars follow the YAML 1.2 core schema: `no`, `on` and `12:30` are text h
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,12 @@ MAX_DEPTH = 24
 MAX_NODES = 50_000
 MAX_SCALAR = 4_000
 
+#: What turns or hides text where people read it, or breaks lines where their editors do not: bidirectional controls
+#: (Unicode Technical Report 36, "Trojan Source"), spaces of no width, unusual line breaks, tag characters.
+_HIDDEN = re.compile("[\u0085\u00ad\u180e\u200b\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+#: What no text needs, however it is written: halves of characters; by an escape, control characters.
+_HALF = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})")
 _FLOAT = re.compile(r"[-+]?([0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -84,6 +91,7 @@ def plain(node: Node) -> Plain:
 
 def parse(text: str, path: str) -> Node:
     """Read one YAML document. Raises SourceError for anything unparsable, unsafe, too large or doubly keyed."""
+    _demand_plain(text, path)
     if len(text.encode()) > MAX_BYTES:
         raise SourceError(_finding(path, None, "too-large", f"larger than {MAX_BYTES // 1024} KiB"))
     try:
@@ -93,6 +101,21 @@ def parse(text: str, path: str) -> Node:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         finding = _finding(path, mark, "unparsable", f"not YAML: {problem}")
         raise SourceError(_placed(finding, text, getattr(error, "position", None))) from None
+
+
+def _demand_plain(text: str, path: str) -> None:
+    """Refuse a text that shows people something else than it says. Raises SourceError."""
+    # Some editors begin every file with a byte order mark; there it hides nothing.
+    found = _HIDDEN.search(text, int(text.startswith("\ufeff"))) or _HALF.search(text)
+    if found is None:
+        return
+    finding = _finding(path, None, "hidden-character", _hidden(found[0]))
+    raise SourceError(_placed(finding, text, found.start()))
+
+
+def _hidden(character: str) -> str:
+    name = unicodedata.name(character, "no letter").lower()
+    return f"U+{ord(character):04X} ({name}) is not what people see: remove it"
 
 
 def _placed(finding: Finding, text: str, position: object) -> Finding:
@@ -174,8 +197,14 @@ class _Composer:
             raise self._fault(event, "too-deep", f"nested deeper than {MAX_DEPTH} levels")
         if self._nodes > MAX_NODES:
             raise self._fault(event, "too-large", f"more than {MAX_NODES} values")
-        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
+        if isinstance(event, yaml.ScalarEvent):
+            self._admit_text(event)
+
+    def _admit_text(self, event: yaml.ScalarEvent) -> None:
+        if len(event.value) > MAX_SCALAR:
             raise self._fault(event, "too-large", f"a text longer than {MAX_SCALAR} characters")
+        if found := _CONTROL.search(event.value):
+            raise self._fault(event, "hidden-character", _hidden(found[0]))
 
     def _items(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):

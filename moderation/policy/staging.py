@@ -42,6 +42,8 @@ PERSON = ("kind", "consent", "declared", "voice")
 VOICE = ("state", "person")
 TIMELINE = re.compile(r"(\d{1,3}(?:\.\d{1,4})?|_)(?:x(\d{1,4}))?")
 MAX_INSTANTS = 10_000
+#: Of all cases of a file together.
+MAX_FILE_INSTANTS = 200_000
 #: What fingerprints say of a clip that resembles nothing.
 _UNLIKE: dict[str, Fact] = {
     "frames": 20,
@@ -154,6 +156,11 @@ def _signals(stage: _Stage, node: Node, track: int | None) -> None:
         if text in (State.FAILED, State.NOT_MEASURED) and track is None:
             stage.states[name] = State(text)
         elif (values := parse_timeline(text)) is not None:
+            stage.fields.instants += len(values)
+            if stage.fields.instants > MAX_FILE_INSTANTS:
+                message = f"the cases of this file are longer than {MAX_FILE_INSTANTS} samples in all"
+                stage.fields.fault(value, "too-large", message)
+                return
             stage.timelines[name, track] = values
         else:
             stage.fields.fault(value, "wrong-value", f"`{text}` is no timeline such as `0.1x8 0.95x3`")

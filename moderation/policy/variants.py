@@ -17,8 +17,8 @@ from moderation.policy.mutants import (
 )
 from moderation.policy.source import Mapping, Node, Scalar, Sequence
 
-#: What a case cannot tell: both begin to count only once a clip is judged.
-_UNSEEN = ("sample_rate", "deadline")
+#: What a case cannot tell: which clips the sample takes is for their ids to say.
+_UNSEEN = ("sample_rate",)
 _ADVICE = "add one of its markets that comes out otherwise there"
 _KEPT_APART = ("rule", "off", "signals", "when", "then")
 
@@ -32,7 +32,7 @@ def overlay_mutants(tree: Mapping, queue: str, dialect: Dialect) -> Iterator[tup
         without = put(tree, "overlays", replace(listed, items=rest)) if rest else take(tree, "overlays")
         tells = f"the overlay `{_word(overlay, 'overlay')}` from none"
         for rule in _rules(overlay):
-            yield _word(overlay, "overlay"), rule, change_at(overlay, without, "part", tells, _ADVICE)
+            yield _word(overlay, "overlay"), rule, change_at(overlay, without, "overlay", tells, _ADVICE)
         for rule, change in _of_overlay(overlay, queue, dialect):
             items = (*listed.items[:index], change.node, *listed.items[index + 1 :])
             yield (
@@ -53,7 +53,7 @@ def _of_overlay(overlay: Node, queue: str, dialect: Dialect) -> Iterator[tuple[s
             if before or after:
                 without = put(overlay, section, replace(listed, items=(*before, *after)))
                 tells = f"`{section}` with `{_word(item, 'rule')}` from `{section}` without it"
-                yield _word(item, "rule"), change_at(item, without, "part", tells, _ADVICE)
+                yield _word(item, "rule"), change_at(item, without, "overlay", tells, _ADVICE)
             for change in of_item(item, queue, dialect) if isinstance(item, Mapping) else ():
                 changed = put(overlay, section, replace(listed, items=(*before, change.node, *after)))
                 yield _word(item, "rule"), replace(change, node=changed)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from moderation.policy import mutation
 from moderation.policy.cases import run_folder
 from moderation.policy.examination import Examination, activation_faults, examine_folder
 from moderation.policy.loader import read_folder
@@ -243,7 +244,7 @@ def test_an_overlay_no_case_stands_in_proves_nothing(folder):
         "area.hateful@strict",
     ]
     codes = [fault.code for fault in proof(examination, "area.any_frame@strict").faults()]
-    assert codes == ["no-must-fire", "no-must-not-fire", "weak-cases"]
+    assert codes == ["untried-overlay", "no-must-fire", "no-must-not-fire", "weak-cases"]
     assert not proof(examination, "area.any_frame@strict").coverage.covered
 
 
@@ -327,3 +328,74 @@ def test_an_expression_is_turned_too(folder):
     assert "`>` from `>=` in `duration_ms > 1500.0`" in found
     assert "`1500.0` from `1500.05` in `duration_ms > 1500.0`" in found
     assert not any("`>` from `<`" in told for told in found)
+
+
+PADDED = """\
+  - rule: any_frame
+    when: {any: [{signal: explicit.score, at_least: 0.3}, {signal: words.hate, at_least: 0.5}, {signal: words.violence, at_least: 0.5}]}
+    then: {outcome: review, reasons: [explicit_content]}
+"""
+WORDS = "".join(
+    f"  - {{case: {name} {value}, given: {{signals: {{words.{name}: '{value}'}}}}, {says}: [any_frame]}}\n"
+    for name in ("hate", "violence")
+    for value, says in (("0.5", "must_fire"), ("0.52", "must_fire"), ("0.47", "must_not_fire"))
+)
+
+
+@pytest.mark.parametrize(
+    ("loosened", "code", "shown"),
+    [
+        (
+            "    exceptions: [{exception: art, owner: o, why: w, expires: 2026-12-31, when: {fact: submission.market, equals: FR}}]\n",
+            ("untried-exception", 10, 18),
+            "  - {case: art, given: {submission: {market: FR}, signals: {explicit.score: '0.9x8'}}, must_not_fire: [any_frame]}\n",
+        ),
+        (
+            "overlays:\n  - {overlay: there, owner: o, why: w, markets: [FR], change: [{rule: any_frame, off: true}]}\n",
+            ("untried-overlay", 11, 5),
+            "  - {case: there, given: {submission: {market: FR}, signals: {explicit.score: '0.9x8'}}, expect: {outcome: allow}}\n",
+        ),
+    ],
+)
+def test_what_lets_clips_through_is_shown_to_do_so_however_many_other_mutants_are_noticed(
+    folder, loosened, code, shown
+):
+    below = "  - {case: below, given: {signals: {explicit.score: '0.27'}}, must_not_fire: [any_frame]}\n"
+    known = ENOUGH + WORDS + below
+    write(folder, rules=PADDED, cases=known)
+    assert gate(folder) == []
+    write(folder, rules=PADDED + loosened, cases=known)
+    found = [fault for proof in examine_folder(folder).proofs for fault in proof.faults()]
+    assert [(fault.code, fault.line, fault.column) for fault in found] == [code]
+    write(folder, rules=PADDED + loosened, cases=known + shown)
+    assert gate(folder) == []
+
+
+def test_a_deadline_and_markets_withheld_are_told_by_cases(folder):
+    rule = (
+        "  - rule: any_frame\n    when: {signal: explicit.score, at_least: 0.3}\n"
+        "    then: {outcome: review, reasons: [explicit_content], deadline: 4h, markets: [FR, DE]}\n"
+    )
+    write(folder, rules=rule, cases=ENOUGH)
+    assert "`deadline: 4h` from none" in tells(examine_folder(folder))
+    timely = "  - case: soon\n    given: {signals: {explicit.score: '0.3'}, submission: {market: FR}}\n    expect: {deadline: 240m}\n"
+    elsewhere = "  - case: elsewhere\n    given: {signals: {explicit.score: '0.3'}, submission: {market: US}}\n"
+    write(
+        folder,
+        rules=rule,
+        cases=ENOUGH + timely + elsewhere + "    expect: {markets_withheld: [DE, FR], outcome: allow}\n",
+    )
+    examination = examine_folder(folder)
+    assert examination.report.failed == 0
+    assert not {"`deadline: 4h` from none", "`markets: [FR, DE]` from none"} & tells(examination)
+    write(folder, rules=rule, cases=timely.replace("240m", "2h") + elsewhere + "    expect: {markets_withheld: []}\n")
+    assert [finding.message for finding in examine_folder(folder).report.findings] == [
+        "soon: deadline must be 2h and is 4h",
+        "elsewhere: markets_withheld must be [] and is [DE, FR]",
+    ]
+
+
+def test_a_rule_too_large_to_try_is_not_held(folder, monkeypatch):
+    monkeypatch.setattr(mutation, "MAX_MUTANTS", 5)
+    write(folder, cases=ENOUGH)
+    assert gate(folder) == ["no-must-not-fire", "weak-cases"]

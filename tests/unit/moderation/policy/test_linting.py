@@ -238,3 +238,48 @@ def test_many_rules_are_checked_quickly(folder):
     started = time.process_time()
     assert len(lint(folder)) >= 1000
     assert time.process_time() - started < 3
+
+
+EXCEPTION = """\
+    exceptions:
+      - {exception: art, owner: OWNER, why: w, expires: ENDS, when: {fact: phase, equals: draft}}
+"""
+
+
+@pytest.mark.parametrize("owner", ["todo", "'TODO: find'", "'- tbd -'", "'???'", "N/A", "No-one"])
+def test_nobody_owns_an_exception_either(folder, owner):
+    path = folder / "area" / "policy.yaml"
+    head = path.read_text()
+    path.write_text(head + EXCEPTION.replace("OWNER", owner).replace("ENDS", "2026-12-31"))
+    found = lint(folder, today=date(2026, 6, 15))
+    expected = [] if owner == "'TODO: find'" else [("no-owner", 11, 9)]
+    assert [(finding.code, finding.line, finding.column) for finding in found] == expected
+    path.write_text(head + EXCEPTION.replace("OWNER", "policy-arts").replace("ENDS", "2026-12-31"))
+    assert lint(folder, today=date(2026, 6, 15)) == []
+
+
+def test_an_exception_without_an_end_that_anybody_lives_to_see_is_found(folder):
+    path = folder / "area" / "policy.yaml"
+    path.write_text(path.read_text() + EXCEPTION.replace("OWNER", "policy-arts").replace("ENDS", "2027-06-16"))
+    assert [found.code for found in lint(folder, today=date(2026, 6, 14))] == ["far-expiry"]
+    assert lint(folder, today=date(2026, 6, 15)) == []
+
+
+def test_a_shadow_since_a_day_to_come_never_grows_stale_and_is_found(folder):
+    edit(
+        folder / "area" / "policy.yaml",
+        "  - rule: any_frame\n",
+        "  - rule: any_frame\n    mode: shadow\n    since: 2099-05-01\n",
+    )
+    assert [found.code for found in lint(folder, today=date(2026, 6, 15))] == ["stale-shadow"]
+
+
+def test_a_case_that_admits_a_gap_proves_nothing(folder):
+    path = folder / "area" / "cases.yaml"
+    path.write_text(path.read_text().replace("    given", "    known_gap: later\n    given"))
+    assert codes(folder) == ["no-must-fire", "no-must-not-fire"]
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
+    (finding,) = lint(tmp_path / "nosuch")
+    assert (finding.code, finding.message) == ("no-policies", "there is no such folder")

@@ -20,12 +20,12 @@ SHIPPED = sorted(path for path in POLICIES.rglob("*.yaml") if path.name in SCHEM
 #: Faults that a schema cannot see, for it knows one file and no meaning. Everything else the reader refuses, it refuses.
 UNSEEN = {
     # The text itself.
-    "unparsable", "many-documents", "alias", "tag", "duplicate-key", "too-deep",
+    "unparsable", "many-documents", "alias", "tag", "duplicate-key", "too-deep", "hidden-character",
     # Names of one's own, and what several parts say together.
     "unknown-rule", "unknown-person", "unknown-list", "unknown-macro", "unknown-name", "bad-expression", "cycle", "unused-name", "duplicate-name",
     "duplicate-rule", "duplicate-value", "expression-within", "no-one-leaf", "protected-rule", "severity-mismatch", "no-effect",
     "uncalibrated-block", "not-available", "vocabulary-differs", "unreachable-rule", "always-fires", "outside-calibration",
-    "duplicate-condition", "shadowed-rule", "overlap", "no-owner", "expired-exception", "stale-shadow", "no-guidance",
+    "duplicate-condition", "shadowed-rule", "overlap", "no-owner", "expired-exception", "far-expiry", "stale-shadow", "no-guidance",
     "no-ground", "no-must-fire", "no-must-not-fire", "unknown-file",
 }  # fmt: skip
 
