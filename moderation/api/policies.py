@@ -1,5 +1,6 @@
 """The routes of policies: bundles and their way, what is in force, break-glass. Scope `policy` throughout."""
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -26,7 +27,7 @@ from moderation.rehearsing.scope import Scope
 from moderation.rehearsing.scope import moment as scope_moment
 from moderation.rulebook import emergencies, jobs, lifecycle, overview, shadowing
 from moderation.rulebook.activation import examined
-from moderation.rulebook.bundles import compile_texts, laid_out, read_archive, relative
+from moderation.rulebook.bundles import compile_texts, decoded, laid_out, read_archive, relative
 from moderation.rulebook.lifecycle import Act, Bundle
 from moderation.rulebook.pointers import stored_texts
 from moderation.verdicts import moment
@@ -48,9 +49,10 @@ async def handed_in(request: Request, _: PolicyLead) -> HandedIn:
     """The texts in a request's body: a zip archive, or JSON."""
     body = await request.body()
     if request.headers.get("content-type", "").partition(";")[0].strip() == ZIP:
-        return HandedIn(texts=read_archive(body), note=request.query_params.get("note", ""))
+        said = read_json(PolicyStep, json.dumps({"why": request.query_params.get("note", "")}).encode())
+        return HandedIn(texts=read_archive(body), note=said.why)
     asked = read_json(PolicyTexts, body)
-    return HandedIn(texts=asked.texts, note=asked.note)
+    return HandedIn(texts=decoded({name: text.encode() for name, text in asked.texts.items()}), note=asked.note)
 
 
 HandedIn_ = Annotated[HandedIn, Depends(handed_in)]
@@ -89,12 +91,13 @@ def create_bundle(services: Services_, principal: PolicyLead, handed: HandedIn_)
 
 @router.get("/bundles/{bundle_id}")
 def read_bundle(bundle_id: str, services: Services_, principal: PolicyLead) -> Response:
-    """A bundle, what was done with it, by whom and why, and what stood against it when it was last looked at."""
+    """A bundle, what was done with it, by whom and why, what stood against it when it was last looked at, its jobs."""
     with services.database.transaction(principal.org) as tx:
         bundle = lifecycle.read_bundle(tx, bundle_id)
         steps = lifecycle.read_steps(tx, bundle_id)
     said = [{**asdict(step), "at": moment(step.at)} for step in steps]
-    return JSONResponse({**line(bundle), "checked": bundle.checked, "steps": said})
+    begun = [_job(job) for job in jobs.of_bundle(services, principal.org, bundle_id)]
+    return JSONResponse({**line(bundle), "checked": bundle.checked, "steps": said, "jobs": begun})
 
 
 @router.get("/bundles/{bundle_id}/texts")
@@ -144,7 +147,7 @@ def shadow(bundle_id: str, services: Services_, principal: PolicyLead, step: Pol
 
 @router.post("/bundles/{bundle_id}/enforce")
 def enforce(bundle_id: str, services: Services_, principal: PolicyLead, share: EnforcedShare) -> Response:
-    """Let a bundle judge so many per cent of the clips; 100 is all. First its cases are looked at."""
+    """Let a bundle judge so many per cent of the clips; 100 is all. `/check` must have found nothing against it."""
     act = act_of(principal, share)
     return JSONResponse(line(lifecycle.enforce(services, principal.org, bundle_id, share.percent, act)))
 
@@ -188,12 +191,15 @@ def compare(
 
 @router.post("/bundles/{bundle_id}/check", status_code=202)
 def check(bundle_id: str, services: Services_, principal: PolicyLead) -> Response:
-    """Look for what stands against enforcing a bundle: lint, cases, mutants. A job: it may take minutes."""
+    """Look for what stands against enforcing a bundle: lint, cases, mutants. A job; never two of one bundle at once."""
     with services.database.transaction(principal.org) as tx:
         lifecycle.read_bundle(tx, bundle_id)
+    for job in jobs.of_bundle(services, principal.org, bundle_id):
+        if (job.kind, job.state) == ("check", "running"):
+            return _begun(job)
 
     def work(_: jobs.Progress) -> dict[str, object]:
-        return {"findings": lifecycle.findings_of(services, principal.org, bundle_id)}
+        return {"findings": lifecycle.check(services, principal.org, bundle_id)}
 
     return _begun(jobs.start(services, principal.org, bundle_id, "check", principal.principal, work))
 

@@ -10,6 +10,8 @@ from moderation.errors import ModerationError, Outage, Unprocessable
 from moderation.problems import problem_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
 COULD_NOT_BE_DONE = 3
@@ -61,5 +63,12 @@ def _settings(errors: "list[ErrorDetails]") -> str:
 
 def _places(error: ModerationError) -> list[str]:
     """The places that are wrong, when the error lists them."""
-    listed = error.params.get("errors")
+    listed, findings = error.params.get("errors"), error.params.get("findings")
+    if isinstance(findings, list):
+        # Rules that cannot be used name their findings in the message already.
+        return [line for each in findings if (line := _finding(each)) not in error.message]
     return [f"{each['pointer']}: {each['detail']}" for each in listed] if isinstance(listed, list) else []
+
+
+def _finding(found: "Mapping[str, object]") -> str:
+    return "{path}:{line}:{column} {code} {message}".format_map(found)

@@ -1,6 +1,7 @@
 """`moderation policy`: check the policies and run their cases. Needs no database, no models, no running service."""
 
 import json
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -83,8 +84,10 @@ def print_codes() -> None:
 @app.command("new")
 def begin(area: Name, directory: Folder = None) -> None:
     """Write the files of a new area, with one rule, its cases and guidance in three languages to be put in words."""
-    for path in begin_area(_chosen(directory), area):
+    folder = _chosen(directory)
+    for path in begin_area(folder, area):
         print(path)
+    print(f"next: say in them what is meant, then `moderation policy lint {folder}`", file=sys.stderr)
 
 
 app.command("test")(run_cases)

@@ -11,7 +11,8 @@ from moderation.policy.cases import Report
 from moderation.policy.examination import Examination, examine_folder
 from moderation.policy.loader import UnusablePolicies
 from moderation.policy.model import Finding
-from moderation.policy.vocabulary import FILE, render
+from moderation.policy.source import SourceError
+from moderation.policy.vocabulary import FILE, current, render
 from moderation.settings import Settings
 
 Folder = Annotated[Path | None, typer.Argument(help="The policy folder; without it the one the service would use.")]
@@ -42,13 +43,19 @@ def run_cases(
 def check_vocabulary(directory: Folder = None, *, write: Write = False) -> None:
     """Tell whether vocabulary.yaml says what the code knows; exits 1 when it does not. `--write` makes it so.
 
-    What a team took out of the vocabulary on purpose comes back with `--write`.
+    What a team took out of the vocabulary on purpose comes back with `--write`; its own grounds stay.
     """
     path = chosen(directory) / FILE
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        wanted = current(text) if text.strip() else render()
+    except SourceError as error:
+        print(error)
+        raise typer.Exit(1) from None
     if write:
-        path.write_text(render(), encoding="utf-8")
+        path.write_text(wanted, encoding="utf-8")
         print(f"{path} written")
-    elif not path.is_file() or path.read_text(encoding="utf-8") != render():
+    elif text != wanted:
         print(f"{path}:1:1 vocabulary-differs not what the code knows: `moderation policy vocabulary --write`")
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.cli.printing import JSON_OPTION, configure_logs, local_settings, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def backtest(  # noqa: PLR0913 - one for each option
 
 
 def diff(
-    old: Annotated[str, typer.Argument(help="A policy folder, the first digits of a version, or `active`.")],
+    old: Annotated[str, typer.Argument(help="A folder, pol_..., emg_..., a version's first digits, or `active`.")],
     new: Annotated[str, typer.Argument(help="Likewise.")],
     *,
     since: Since = "30d",
@@ -83,7 +83,9 @@ def _opened() -> "Iterator[Services]":
     # The database and all that belongs to it: `lint` and `test`, which share this program, must not wait for them.
     from moderation.assembly import open_services  # noqa: PLC0415
 
-    with open_services(local_settings()) as services:
+    settings = local_settings()
+    configure_logs("WARNING")
+    with open_services(settings) as services:
         yield services
 
 

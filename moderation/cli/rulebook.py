@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.cli.printing import JSON_OPTION, configure_logs, local_settings, print_json
 
 if TYPE_CHECKING:
     from moderation.rulebook.lifecycle import Act, Bundle
     from moderation.services import Services
 
 ORG = "default"
-OPERATOR = "operator"
 
 Id = Annotated[str, typer.Argument(help="A bundle's id, pol_…")]
 Why = Annotated[str, typer.Option(help="Why; kept beside the step.")]
@@ -53,6 +52,8 @@ def propose(directory: Folder = None, *, why: Why = "", as_json: bool = JSON_OPT
         texts = read_texts(directory or services.settings.policies_dir())
         bundle = lifecycle.hand_in(services, ORG, texts, act)
         tell(lifecycle.propose(services, ORG, bundle.bundle_id, act), as_json=as_json)
+        if not services.rulebook.in_database:
+            typer.echo("nothing judges by it: the folder is the truth here (MODERATION_POLICIES__MODE=file)", err=True)
 
 
 def approve(bundle: Id, *, why: Why = "", as_json: bool = JSON_OPTION) -> None:
@@ -70,9 +71,21 @@ def activate(bundle: Id, *, percent: Percent = 100, why: Why = "", as_json: bool
     with opened() as services:
         act = acting(services, why)
         if percent:
+            _look(services, bundle)
             tell(lifecycle.enforce(services, ORG, bundle, percent, act), as_json=as_json)
         else:
             tell(lifecycle.shadow(services, ORG, bundle, act), as_json=as_json)
+
+
+def _look(services: "Services", bundle: str) -> None:
+    """Look at a bundle's lint and cases where nobody has: here nobody waits for a request."""
+    from moderation.rulebook import lifecycle  # noqa: PLC0415
+
+    try:
+        lifecycle.demand_ready(services, ORG, bundle)
+    except lifecycle.NotChecked:
+        typer.echo("looking at its lint, cases and mutants ...", err=True)
+        lifecycle.check(services, ORG, bundle)
 
 
 def roll_back(
@@ -117,12 +130,16 @@ def break_glass(
 def settle(
     emergency: Annotated[str, typer.Argument(help="Emergency rules, emg_…")],
     *,
-    end: Annotated[bool, typer.Option("--end/--confirm", help="Take them away now, or say that they are seen.")],
+    end: Annotated[
+        bool | None, typer.Option("--end/--confirm", help="Take them away now, or say that they are seen.")
+    ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Confirm emergency rules as a second person, or end them."""
     from moderation.rulebook import emergencies  # noqa: PLC0415
 
+    if end is None:
+        raise typer.BadParameter("say --confirm or --end")
     with opened() as services:
         settled = emergencies.settle(services, ORG, emergency, by=acting(services, "").by, end=end)
     print_json(asdict(settled)) if as_json else typer.echo(f"{settled.emergency_id} {settled.state}")
@@ -147,28 +164,48 @@ def sign(directory: Folder = None, *, as_json: bool = JSON_OPTION) -> None:
 
 @contextmanager
 def opened() -> "Iterator[Services]":
-    """The services over the local state."""
+    """The services over the local state; of its log only what is wrong."""
     from moderation.assembly import open_services  # noqa: PLC0415 (lint and test must not wait for the database)
 
-    with open_services(local_settings()) as services:
+    settings = local_settings()
+    configure_logs("WARNING")
+    with open_services(settings) as services:
         yield services
 
 
 def acting(services: "Services", why: str) -> "Act":
     """Who acts. Raises Forbidden for a key without the scope `policy`."""
-    from moderation.errors import Forbidden  # noqa: PLC0415
+    from moderation.errors import Forbidden, Unauthorised  # noqa: PLC0415
     from moderation.keys import authenticate  # noqa: PLC0415
-    from moderation.rulebook.lifecycle import Act  # noqa: PLC0415
+    from moderation.rulebook.lifecycle import OPERATOR, Act  # noqa: PLC0415
 
     key = services.settings.api_key
     if key is None:
         return Act(by=OPERATOR, why=why)
-    principal = authenticate(services, key.get_secret_value())
+    try:
+        principal = authenticate(services, key.get_secret_value())
+    except Unauthorised as error:
+        raise Unauthorised("MODERATION_API_KEY holds no key that is valid here") from error
     if not principal.may("policy"):
         raise Forbidden("this needs the scope policy", scopes=["policy"])
     return Act(by=principal.principal, why=why)
 
 
+#: What one does next with a bundle in this state.
+_NEXT = {
+    "proposed": "a second person, with a key of theirs: MODERATION_API_KEY=... moderation policy approve {id}",
+    "approved": "judge beside what acts: moderation policy activate {id} --percent 0",
+    "shadow": "judge some clips: moderation policy activate {id} --percent 10",
+    "enforcing": "judge all: moderation policy activate {id}; back into shadow: the same with --percent 0",
+    "full": "it judges every clip; back: moderation policy rollback",
+}
+
+
 def tell(bundle: "Bundle", *, as_json: bool) -> None:
-    """Say where a bundle stands."""
-    print_json(asdict(bundle)) if as_json else typer.echo(f"{bundle.bundle_id} {bundle.state} {bundle.version[:12]}")
+    """Say where a bundle stands, and beside the answer what comes next."""
+    if as_json:
+        print_json(asdict(bundle))
+        return
+    typer.echo(f"{bundle.bundle_id} {bundle.state} {bundle.version[:12]}")
+    if bundle.state in _NEXT:
+        typer.echo(f"next: {_NEXT[bundle.state].format(id=bundle.bundle_id)}", err=True)

@@ -54,6 +54,8 @@ _GUIDANCE: Final = {
 def begin_area(directory: Path, area: str) -> list[Path]:
     """Write the files of a new area below a policy folder; return their paths.
 
+    In a folder that a service judges by, its rule acts at once: begin it in a copy.
+
     Raises Unprocessable when the name is no area's name, or the area is there already.
     """
     if not NAME.fullmatch(area):

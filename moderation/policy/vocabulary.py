@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from moderation.policy.fields import Fields, similar
 from moderation.policy.registry import VOCABULARY, FactEntry, GroundEntry, QueueEntry, SignalEntry, Vocabulary
-from moderation.policy.source import Node, Plain, plain
+from moderation.policy.source import Mapping as MappingNode
+from moderation.policy.source import Node, Plain, parse, plain
 
 FILE = "vocabulary.yaml"
 SECTIONS = ("signals", "facts", "queues", "reasons", "notes")
@@ -46,6 +48,27 @@ def _described(entry: SignalEntry | FactEntry | QueueEntry | str) -> dict[str, P
 def _registered(vocabulary: Vocabulary, section: str) -> Mapping[str, SignalEntry | FactEntry | QueueEntry | str]:
     entries: Mapping[str, SignalEntry | FactEntry | QueueEntry | str] = getattr(vocabulary, section)
     return entries
+
+
+def grounds_of(text: str) -> Mapping[str, GroundEntry]:
+    """Return the grounds that a team wrote into its `vocabulary.yaml`; none where they cannot be read.
+
+    Raises SourceError for a text that is no YAML.
+    """
+    tree = parse(text, FILE)
+    entries = tree.entries if isinstance(tree, MappingNode) else ()
+    found = next((node for key, node in entries if key.value == GROUNDS), None)
+    fields = Fields(FILE)
+    return {} if found is None else _grounds(fields, found)
+
+
+def current(text: str) -> str:
+    """Return a vocabulary's text brought up to date: what the code says of every name, and the team's own grounds.
+
+    What the team took out comes back; a reason without a ground gets the shipped one.
+    """
+    grounds = {**VOCABULARY.grounds, **grounds_of(text)}
+    return render(replace(VOCABULARY, grounds={name: grounds[name] for name in VOCABULARY.reasons if name in grounds}))
 
 
 def render(vocabulary: Vocabulary = VOCABULARY) -> str:

@@ -169,8 +169,10 @@ def _gaps(gaps: Gaps, without_rules: int) -> Iterator[str]:
 def write_found(found: Found) -> Iterator[str]:
     """Give the answer of a search line by line."""
     yield f"{found.rule}: {found.signal} {found.comparator} {found.now.threshold:g} today; queue {found.queue}"
-    yield f"clips judged: {found.judged} of {found.extent.clips}, counted as {found.days:.1f} days; "
+    yield f"clips judged: {found.judged} of {found.extent.clips}, counted as {found.days:.1f} days"
     yield f"seconds a case: {_pace(found.now.load.pace)}"
+    if found.judged < ENOUGH:
+        yield f"With {found.judged} clips no threshold can be chosen: this only shows how it is done."
     yield ""
     if found.steps:
         rows = [["threshold", "cases/day", "hours/day", "harm that is caught"], *map(_setting, found.steps)]

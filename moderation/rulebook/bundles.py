@@ -3,13 +3,13 @@
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from moderation.canonical import digest
-from moderation.errors import TooLarge, Unprocessable
+from moderation.errors import ModerationError, TooLarge, Unprocessable
 from moderation.policy.engine import Ruleset
 from moderation.policy.loader import UnusablePolicies, load_ruleset
 from moderation.policy.model import Finding
@@ -21,17 +21,28 @@ MAX_FILES = 1_500
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 2
 
+#: Bytes of one name: what every file system takes.
+_MAX_NAME = 120
+
 Texts = Mapping[str, str]
 
 
 def read_texts(folder: Path) -> dict[str, str]:
     """Every text of a policy folder by relative path: rules, cases, guidance, word lists, signature.
 
-    Raises Unprocessable for a folder that is none or holds what is no text, TooLarge beyond the bounds.
+    Follows no link out of the folder, or somebody else's file would be handed in with it. Raises Unprocessable for a
+    folder that is none, holds what is no text or leads elsewhere, TooLarge beyond the bounds.
     """
+    if not folder.is_dir():
+        raise Unprocessable(f"there is no folder {folder}")
+    root = folder.resolve()
     paths = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if _belongs(path, folder)]
     read: dict[str, bytes] = {}
+    if len(paths) > MAX_FILES:
+        raise TooLarge(f"a policy folder has at most {MAX_FILES} files", max_bytes=MAX_BYTES)
     for path in paths:
+        if not path.resolve().is_relative_to(root):
+            raise Unprocessable(f"{path} is a link that leads out of its folder: put the file itself there")
         with path.open("rb") as file:
             read[path.relative_to(folder).as_posix()] = file.read(MAX_BYTES + 1)
     return decoded(read)
@@ -52,8 +63,13 @@ def read_archive(archive: bytes) -> dict[str, str]:
             members = [member for member in zipped.infolist() if not member.is_dir()]
             if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
                 raise TooLarge(f"at most {MAX_FILES} files and {MAX_BYTES} bytes", max_bytes=MAX_BYTES)
+            names = [member.filename for member in members]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise Unprocessable(f"`{twice[:100]}` is in the archive twice: which one counts?")
             read = {member.filename: _unzipped(zipped, member) for member in members}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except ModerationError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a broken archive may break its reader in any way)
         raise Unprocessable("this is no zip archive that can be read") from error
     return decoded(_unwrapped(read))
 
@@ -76,8 +92,8 @@ def decoded(read: Mapping[str, bytes]) -> dict[str, str]:
     if len(read) > MAX_FILES or sum(map(len, read.values())) > MAX_BYTES:
         raise TooLarge(f"a policy folder has at most {MAX_FILES} files and {MAX_BYTES} bytes", max_bytes=MAX_BYTES)
     texts = {}
+    _demand_names(read)
     for name, content in sorted(read.items()):
-        demand_name(name)
         try:
             texts[name] = content.decode()
         except UnicodeDecodeError as error:
@@ -85,6 +101,14 @@ def decoded(read: Mapping[str, bytes]) -> dict[str, str]:
     if not texts:
         raise Unprocessable("there is no policy text here")
     return texts
+
+
+def _demand_names(names: Collection[str]) -> None:
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    for name in names:
+        demand_name(name)
+        if name in folders:
+            raise Unprocessable(f"`{name}` cannot be a file and a folder")
 
 
 def demand_name(name: str) -> None:
@@ -95,10 +119,15 @@ def demand_name(name: str) -> None:
         and not path.is_absolute()
         and len(path.parts) <= MAX_DEPTH
         and path.suffix in _SUFFIXES
-        and all(part.isprintable() and part[0] not in "._" and "\\" not in part for part in path.parts)
+        and all(map(_plain, path.parts))
     )
     if not fine:
         raise Unprocessable(f"`{name[:100]}` is no file of a policy folder: AREA/NAME.yaml, AREA/guidance.LANGUAGE.md")
+
+
+def _plain(part: str) -> bool:
+    """Tell whether a name is one on every file system and shows all of what it is."""
+    return part.isprintable() and part[0] not in "._" and "\\" not in part and len(part.encode()) <= _MAX_NAME
 
 
 def digest_of(texts: Texts) -> str:
@@ -108,7 +137,11 @@ def digest_of(texts: Texts) -> str:
 
 @contextmanager
 def laid_out(texts: Texts) -> Iterator[Path]:
-    """The texts as a folder, while the block lasts; UnusablePolicies raised inside names paths within it."""
+    """The texts as a folder, while the block lasts; UnusablePolicies raised inside names paths within it.
+
+    Raises Unprocessable for a name that is none of a policy folder: nothing is ever written anywhere else.
+    """
+    _demand_names(texts)
     with tempfile.TemporaryDirectory(prefix="policies-") as made:
         folder = Path(made)
         for name, text in texts.items():

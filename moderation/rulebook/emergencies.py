@@ -12,12 +12,15 @@ from moderation.policy import source
 from moderation.policy.loader import POLICY, UnusablePolicies
 from moderation.policy.model import Finding
 from moderation.rulebook.in_force import Emergency, lay_over
+from moderation.rulebook.lifecycle import demand_person
 
 if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("policies")
 LASTS = timedelta(hours=24)
+#: Emergency rules in force at once: each costs every clip, and what needs more wants a bundle.
+MOST = 20
 #: All that an emergency area may hold. Whatever else the language has (exceptions, overlays, macros) might loosen.
 HEAD = frozenset({"language", "owner", "description", "queue", "requires", "on_undetermined", "rules"})
 RULE = frozenset({"rule", "description", "when", "then", "on_undetermined"})
@@ -53,6 +56,8 @@ def break_glass(services: "Services", org: str, text: str, *, by: str, why: str)
         tx.pg.execute(SQL.pointer_locked, {"org": org})
         in_force = services.rulebook.in_force(tx)
         held = [each for each in in_force.emergencies if each.holds(now)]
+        if len(held) >= MOST:
+            raise Conflict(f"{len(held)} emergency rules are in force: end some, or write them as one area")
         rules = in_force.rules
         for ruleset in (rules.acting, rules.candidate, rules.shadow):
             if ruleset is not None:
@@ -73,8 +78,10 @@ def settle(services: "Services", org: str, emergency_id: str, *, by: str, end: b
     with services.database.transaction(org) as tx:
         tx.pg.execute(SQL.touch_pointer, {"org": org, "now": now})
         found = read_emergency(tx, emergency_id, lock=True)
-        if not end and by == found.placed_by:
-            raise Forbidden("who laid these rules cannot confirm them: a second person has to")
+        if not end:
+            demand_person(tx, by)
+            if by == found.placed_by:
+                raise Forbidden("who laid these rules cannot confirm them: a second person has to")
         state = _settled(found, end=end)
         tx.pg.execute(SQL.settle_emergency, {"emergency": emergency_id, "state": state, "by": by, "now": now})
         audit.record(tx, now, by, "policy.emergency_ended" if end else "policy.emergency_confirmed", emergency_id)
@@ -128,7 +135,11 @@ def demand_only_rules(text: str) -> None:
         raise UnusablePolicies([error.finding]) from error
     findings = _strange(tree, HEAD)
     # What is required and missing holds a clip before any rule speaks: that is for the rules in force to say.
-    findings += [_finding(needed, "`requires` stays empty") for needed in _items(tree, "requires")]
+    findings += [
+        _finding(needed, "`requires` stays empty")
+        for needed in _values(tree, "requires")
+        if not isinstance(needed, source.Sequence) or needed.items
+    ]
     for rule in _items(tree, "rules"):
         findings += _strange(rule, RULE)
         findings += [found for then in _values(rule, "then") for found in _strange(then, THEN)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 from psycopg.types.json import Jsonb
 
-from moderation.db import queries, row
+from moderation.db import queries, row, rows
 from moderation.errors import Busy, ModerationError, NotFound
 from moderation.ids import new_id
 from moderation.problems import problem_of
@@ -70,8 +70,24 @@ def read(services: "Services", org: str, job_id: str) -> Job:
         found = row(tx, SQL.job, Job, {"job": job_id})
     if found is None:
         raise NotFound(f"there is no job {job_id}")
-    lost = found.state == "running" and services.clock.now() - found.seen_at > SILENCE
-    return replace(found, state="lost") if lost else found
+    return _told(services, found)
+
+
+def of_bundle(services: "Services", org: str, bundle_id: str) -> list[Job]:
+    """The latest jobs of a bundle, newest first: what somebody began can be found without its id."""
+    with services.database.transaction(org) as tx:
+        found = rows(tx, SQL.jobs_of_bundle, Job, {"bundle": bundle_id})
+    return [_told(services, job) for job in found]
+
+
+def _told(services: "Services", job: Job) -> Job:
+    """The job as it stands: one whose process died says nothing more, and is lost."""
+    if job.state != "running" or services.clock.now() - job.seen_at <= SILENCE:
+        return job
+    detail = (
+        f"Its process ended before it was done. Ask for it again: POST /v1/policies/bundles/{job.bundle_id}/{job.kind}"
+    )
+    return replace(job, state="lost", body={**job.body, "code": "job_lost", "detail": detail})
 
 
 def _carry_out(services: "Services", org: str, job_id: str, work: Work) -> None:

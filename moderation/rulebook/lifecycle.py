@@ -26,7 +26,20 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("policies")
+KEYS = queries("keys")
 ALL = 100
+#: Who acts at the machine itself, without a key of their own: nobody in particular.
+OPERATOR = "operator"
+#: What comes next where a bundle stands.
+_NEXT = {
+    "draft": "propose it",
+    "proposed": "a second person approves it",
+    "approved": "let it judge in shadow",
+    "shadow": "look at its cases (check), then let it judge a share of the clips",
+    "enforcing": "let it judge all clips, or take it back to shadow",
+    "full": "it judges; roll back, or let another go full",
+    "retired": "roll back to it by its id if it judged every clip once, else hand it in anew",
+}
 _MAY_ENFORCE = ("shadow", "enforcing")
 
 
@@ -71,6 +84,12 @@ class NotReady(Unprocessable):
     code = "policies_not_ready"
 
 
+class NotChecked(Conflict):
+    """Nobody has looked at the bundle's cases yet: check it first (`/check`), then let it judge."""
+
+    code = "policies_not_checked"
+
+
 class FolderRules(Conflict):
     """The folder is the truth here (MODERATION_POLICIES__MODE=file): change the folder."""
 
@@ -91,16 +110,22 @@ def hand_in(services: "Services", org: str, texts: Texts, act: Act) -> Bundle:
 
 
 def propose(services: "Services", org: str, bundle_id: str, act: Act) -> Bundle:
-    """Ask for approval of a draft. Raises NotFound, Conflict for what is no draft."""
+    """Ask for approval of a draft. Raises NotFound, Conflict for what is no draft, Forbidden for a service."""
     with services.database.transaction(org) as tx:
-        demand_state(read_bundle(tx, bundle_id, lock=True), "draft")
+        bundle = read_bundle(tx, bundle_id, lock=True)
+        _demand_somebody(tx, act.by)
+        demand_state(bundle, "draft")
         return _change(tx, services.clock.now(), bundle_id, "proposed", act, proposed_by=act.by)
 
 
 def approve(services: "Services", org: str, bundle_id: str, act: Act) -> Bundle:
-    """Approve what somebody else wrote and proposed. Raises Forbidden for who did either, Conflict, NotFound."""
+    """Approve what somebody else wrote and proposed.
+
+    Raises Forbidden for who did either and for what is no person, Conflict, NotFound.
+    """
     with services.database.transaction(org) as tx:
         bundle = read_bundle(tx, bundle_id, lock=True)
+        demand_person(tx, act.by)
         demand_state(bundle, "proposed")
         if act.by in {bundle.author, bundle.proposed_by}:
             raise Forbidden("who wrote or proposed it cannot approve it: a second person has to")
@@ -128,7 +153,8 @@ def shadow(services: "Services", org: str, bundle_id: str, act: Act) -> Bundle:
 def enforce(services: "Services", org: str, bundle_id: str, percent: int, act: Act) -> Bundle:
     """Let a bundle judge so many per cent of the clips (1 to 100), the same ones whoever asks.
 
-    Raises NotReady unless its lint is clean and its cases hold its rules, Conflict while another one enforces.
+    Raises NotChecked before `check` looked at it, NotReady unless its lint is clean and its cases hold its rules,
+    Conflict while another one enforces.
     """
     if not 1 <= percent <= ALL:
         raise Unprocessable("a share is 1 to 100 per cent")
@@ -188,24 +214,44 @@ def retire(services: "Services", org: str, bundle_id: str, act: Act) -> Bundle:
 
 
 def demand_ready(services: "Services", org: str, bundle_id: str) -> None:
-    """Refuse a bundle with findings. Raises NotReady, NotFound."""
-    if findings := findings_of(services, org, bundle_id):
-        raise NotReady("its lint and its cases have findings", findings=findings)
-
-
-def findings_of(services: "Services", org: str, bundle_id: str) -> list[object]:
-    """What stands against enforcing a bundle; looked for once per bundle and version of the code. Raises NotFound."""
-    code = f"{services.version}/{LANGUAGE}"
+    """Refuse a bundle with findings, by what `check` found last. Raises NotChecked, NotReady, NotFound."""
     with services.database.transaction(org) as tx:
         checked = read_bundle(tx, bundle_id).checked
+    if checked is None or checked["code"] != _code(services):
+        raise NotChecked
+    if findings := checked["findings"]:
+        raise NotReady("its lint and its cases have findings: mend them in a new bundle", findings=findings)
+
+
+def check(services: "Services", org: str, bundle_id: str) -> list[object]:
+    """Look for what stands against enforcing a bundle, and keep it. May take minutes. Raises NotFound."""
+    with services.database.transaction(org) as tx:
+        read_bundle(tx, bundle_id)
         texts = stored_texts(tx, bundle_id)
-    if checked is None or checked["code"] != code:
-        settings, today = services.settings, services.clock.now().date()
-        found = faults_of(texts, settings.policies_dir(), settings.models, today)
-        checked = {"code": code, "findings": [finding.to_json() for finding in found]}
-        with services.database.transaction(org) as tx:
-            tx.pg.execute(SQL.note_check, {"bundle": bundle_id, "checked": Jsonb(checked)})
+    settings, today = services.settings, services.clock.now().date()
+    found = faults_of(texts, settings.policies_dir(), settings.models, today)
+    checked = {"code": _code(services), "findings": [finding.to_json() for finding in found]}
+    with services.database.transaction(org) as tx:
+        tx.pg.execute(SQL.note_check, {"bundle": bundle_id, "checked": Jsonb(checked)})
     return cast("list[object]", checked["findings"])
+
+
+def _code(services: "Services") -> str:
+    """By what code a bundle was looked at: another one may find something else."""
+    return f"{services.version}/{LANGUAGE}"
+
+
+def demand_person(tx: Transaction, who: str) -> None:
+    """Refuse what is no person where a second one is asked for. Raises Forbidden."""
+    if who == OPERATOR:
+        raise Forbidden("this takes a person: act with a key of theirs (MODERATION_API_KEY)")
+    _demand_somebody(tx, who)
+
+
+def _demand_somebody(tx: Transaction, who: str) -> None:
+    known = tx.pg.execute(KEYS.principal_kind, {"org": tx.org, "principal": who}).fetchone()
+    if known is not None and known[0] == "service":
+        raise Forbidden(f"{who} is a service, and this takes a person: a service may hand in, never propose or approve")
 
 
 def read_bundle(tx: Transaction, bundle_id: str, *, lock: bool = False) -> Bundle:
@@ -231,7 +277,8 @@ def read_steps(tx: Transaction, bundle_id: str) -> list[Step]:
 def demand_state(bundle: Bundle, *states: str) -> None:
     """Refuse a step that does not go with where the bundle stands. Raises Conflict."""
     if bundle.state not in states:
-        raise Conflict(f"{bundle.bundle_id} is {bundle.state}, not {' or '.join(states)}", state=bundle.state)
+        wanted = f"{bundle.bundle_id} is {bundle.state}, not {' or '.join(states)}"
+        raise Conflict(f"{wanted}; next: {_NEXT[bundle.state]}", state=bundle.state)
 
 
 def demand_database(services: "Services") -> None:
@@ -297,12 +344,16 @@ def _displace(tx: Transaction, now: datetime, before: Pointer, after: Pointer, b
 
 
 def _before(tx: Transaction) -> str:
-    """The bundle that judged every clip before the present one."""
-    found = tx.pg.execute(SQL.full_before, {"org": tx.org}).fetchone()
-    if found is None:
-        raise Conflict("no other version ever judged every clip")
-    earlier: str = found[0]
-    return earlier
+    """The bundle that judged every clip before the present one. What was rolled back from is not gone back to."""
+    stack: list[str] = []
+    for bundle, step in tx.pg.execute(SQL.full_steps, {"org": tx.org}):
+        if step == "rolled_back" and bundle in stack:
+            del stack[stack.index(bundle) + 1 :]
+        else:
+            stack.append(bundle)
+    if len(stack) < 2:
+        raise Conflict("no earlier version judged every clip; to go to a later one again, name it")
+    return stack[-2]
 
 
 def _change(

@@ -19,6 +19,7 @@ from detectors.words import load_word_lists
 from moderation.hashlists.formats import Entry, Kind
 from moderation.hashlists.lists import Category, add_entries, create_list
 from moderation.keys import SCOPES, create_key, development_key
+from moderation.keys import Kind as PrincipalKind
 from moderation.services import Services
 from moderation.settings import Reviewing, Settings
 
@@ -32,9 +33,10 @@ class Running:
     client: httpx.Client
     clients: list[httpx.Client] = field(default_factory=list)
 
-    def with_scopes(self, *scopes: str, principal: str = "tester") -> httpx.Client:
+    def with_scopes(self, *scopes: str, principal: str = "tester", kind: PrincipalKind = "service") -> httpx.Client:
         """A client with a key of these scopes, all of them when none are named."""
-        made = create_key(self.services, "default", principal=principal, scopes=scopes or SCOPES, by="test")
+        asked = {"principal": principal, "scopes": scopes or SCOPES}
+        made = create_key(self.services, "default", **asked, by="test", kind=kind)
         return self.with_headers(Authorization=f"Bearer {made.key}")
 
     def of_organisation(self, org: str) -> httpx.Client:

@@ -29,8 +29,18 @@ def service(run_app, tmp_path):
     return run_app(policies=Policies(folder=tmp_path / "policies", mode="database"))
 
 
+def finished(client, begun) -> dict:
+    """A job once it is over."""
+    assert begun.status_code == 202
+    deadline = time.monotonic() + 60
+    while (job := client.get(begun.headers["location"]).json())["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return job
+
+
 def test_a_bundle_takes_two_people_and_is_in_force_at_once(service):
-    ana, ben = (service.with_scopes("policy", principal=name) for name in ("ana", "ben"))
+    ana, ben = (service.with_scopes("policy", principal=name, kind="person") for name in ("ana", "ben"))
     before = ana.get("/v1/policies").json()
     assert (before["mode"], before["faults"], before["candidate"]) == ("database", [], None)
     made = ana.post("/v1/policies/bundles", json={"texts": texts(0.6), "note": "less noise"})
@@ -45,6 +55,10 @@ def test_a_bundle_takes_two_people_and_is_in_force_at_once(service):
     assert ben.post(f"{at}/shadow").json()["state"] == "shadow"
     assert ana.get("/v1/policies").json()["shadow"]["bundle"] == made.json()["id"]
     assert ana.post(f"{at}/enforce", json={"percent": 0}).status_code == 422
+    unseen = ana.post(f"{at}/enforce", json={"percent": 25})
+    assert (unseen.status_code, unseen.json()["code"]) == (409, "policies_not_checked")
+    assert "/check" in unseen.json()["detail"]
+    assert finished(ana, ana.post(f"{at}/check"))["body"] == {"findings": []}
     assert ana.post(f"{at}/enforce", json={"percent": 25}).json()["state"] == "enforcing"
     assert ana.get("/v1/policies").json()["candidate"]["percent"] == 25
     assert ana.get(f"{at}/comparison").json()["judged"] == 0
@@ -94,7 +108,7 @@ def test_a_folder_comes_as_an_archive_too(service):
 
 
 def test_breaking_the_glass_over_http(service):
-    ana, ben = (service.with_scopes("policy", principal=name) for name in ("ana", "ben"))
+    ana, ben = (service.with_scopes("policy", principal=name, kind="person") for name in ("ana", "ben"))
     base = ana.get("/v1/policies").json()["judging"]
     loose = ana.post("/v1/policies/break-glass", json={"policy": f"exceptions: []\n{EMERGENCY}", "why": "now"})
     assert (loose.status_code, loose.json()["findings"][0]["code"]) == (422, "not-stricter")
@@ -177,16 +191,75 @@ def test_long_looks_are_jobs(service):
     made = client.post("/v1/policies/bundles", json={"texts": texts(0.6)}).json()
 
     def done(path: str, body: dict | None = None) -> dict:
-        begun = client.post(f"/v1/policies/bundles/{made['id']}/{path}", json=body)
-        assert begun.status_code == 202
-        deadline = time.monotonic() + 60
-        while (job := client.get(begun.headers["location"]).json())["state"] == "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        return job
+        return finished(client, client.post(f"/v1/policies/bundles/{made['id']}/{path}", json=body))
 
     assert done("check")["body"] == {"findings": []}
     report = done("backtest", {"since": "7d"})
     assert (report["state"], report["kind"], report["started_by"]) == ("done", "backtest", "tester")
     assert report["body"]["judged"] == 0
     assert client.get("/v1/policies/jobs/job_none").status_code == 404
+    shown = client.get(f"/v1/policies/bundles/{made['id']}").json()
+    assert [(job["kind"], job["state"]) for job in shown["jobs"]] == [("backtest", "done"), ("check", "done")]
+
+
+def test_a_job_whose_process_died_is_found_lost_and_asked_for_again(service):
+    client = service.with_scopes("policy")
+    made = client.post("/v1/policies/bundles", json={"texts": texts(0.6)}).json()
+    at = f"/v1/policies/bundles/{made['id']}"
+    begun = finished(client, client.post(f"{at}/check"))
+    with service.services.database.system_transaction() as tx:
+        tx.pg.execute("update moderation.policy_jobs set state = 'running'")
+    under_way = client.post(f"{at}/check")
+    assert under_way.json()["id"] == begun["id"], "one look at a time"
+    with service.services.database.system_transaction() as tx:
+        tx.pg.execute("update moderation.policy_jobs set seen_at = seen_at - interval '1 hour'")
+    (lost,) = client.get(at).json()["jobs"]
+    assert (lost["id"], lost["state"], lost["body"]["code"]) == (begun["id"], "lost", "job_lost")
+    assert lost["body"]["detail"].endswith(f"POST {at}/check")
+    again = finished(client, client.post(f"{at}/check"))
+    assert (again["state"], again["id"] != begun["id"]) == ("done", True)
+
+
+def test_one_person_with_two_keys_is_one_person_and_a_service_is_none(service):
+    ana, hers = (service.with_scopes("policy", principal="ana", kind="person") for _ in range(2))
+    pipeline = service.with_scopes("policy", principal="pipeline")
+    handed = pipeline.post("/v1/policies/bundles", json={"texts": texts(0.6)}).headers["location"]
+    refused = pipeline.post(f"{handed}/propose")
+    assert (refused.status_code, "service" in refused.json()["detail"]) == (403, True)
+    assert ana.post(f"{handed}/propose").json()["state"] == "proposed"
+    for key in (hers, pipeline):
+        assert key.post(f"{handed}/approve").status_code == 403
+    laid = ana.post("/v1/policies/break-glass", json={"policy": EMERGENCY, "why": "now"}).json()
+    for key in (hers, pipeline):
+        assert key.post(f"/v1/policies/break-glass/{laid['id']}/confirm").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"texts": {"a\\ud800.md": "x"}}', "application/json"),
+        (b'{"texts": {"vocabulary.yaml": "\\ud800"}}', "application/json"),
+        (b'{"texts": {"x.yaml": "a", "x.yaml/policy.yaml": "b"}}', "application/json"),
+        (b'{"texts": {"' + b"a" * 300 + b'/policy.yaml": "a"}}', "application/json"),
+        (b'{"texts": {"vocabulary.yaml": "a"}, "note": "\\u0000"}', "application/json"),
+        (b'{"texts": {"vocabulary.yaml": "a", "/tmp/outside.yaml": "b"}}', "application/json"),
+        (b'{"texts": {"vocabulary.yaml": "a", "../outside.yaml": "b"}}', "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b"PK\x03\x04" + b"\xff" * 300, "application/zip"),
+    ],
+)
+def test_hostile_bundles_are_refused_and_never_a_fault_of_ours(service, body, kind):
+    client, headers = service.with_scopes("policy"), {"Content-Type": kind}
+    for path in ("bundles", "lint", "test"):
+        refused = client.post(f"/v1/policies/{path}", content=body, headers=headers)
+        assert refused.status_code == 422, (path, refused.text)
+
+
+def test_a_note_in_a_query_is_held_to_what_notes_are(service):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("vocabulary.yaml", "a")
+    client, headers = service.with_scopes("policy"), {"Content-Type": "application/zip"}
+    for note in ("\x00", "x" * 2001):
+        refused = client.post("/v1/policies/bundles", content=packed.getvalue(), headers=headers, params={"note": note})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")

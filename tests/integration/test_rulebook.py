@@ -1,8 +1,10 @@
 """Which rules judge, over a real database: the way of a bundle, shares, shadow, rollback, emergency rules, reloading."""
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +96,7 @@ class Deployment:
     def full(self, threshold: float) -> lifecycle.Bundle:
         bundle = self.approved(threshold)
         lifecycle.shadow(self, ORG, bundle.bundle_id, ANA)
+        lifecycle.check(self, ORG, bundle.bundle_id)
         return lifecycle.enforce(self, ORG, bundle.bundle_id, 100, ANA)
 
     def state(self, bundle: lifecycle.Bundle) -> str:
@@ -140,6 +143,9 @@ def test_a_bundle_goes_its_way_and_every_step_is_audited(deployed):
     chosen = deployed.choose()
     assert chosen.acting.version == first
     assert [shadowed.base for shadowed in chosen.shadows] == [bundle.version]
+    with pytest.raises(lifecycle.NotChecked, match="/check"):
+        lifecycle.enforce(deployed, ORG, bundle.bundle_id, 30, ANA)
+    assert lifecycle.check(deployed, ORG, bundle.bundle_id) == []
     lifecycle.enforce(deployed, ORG, bundle.bundle_id, 30, ANA)
     clips = [f"clip_{number}" for number in range(400)]
     taken = [clip for clip in clips if deployed.acting(clip=clip) == bundle.version]
@@ -203,6 +209,7 @@ def test_what_its_cases_do_not_hold_is_not_enforced(deployed):
     lifecycle.propose(deployed, ORG, bundle.bundle_id, ANA)
     lifecycle.approve(deployed, ORG, bundle.bundle_id, BEN)
     lifecycle.shadow(deployed, ORG, bundle.bundle_id, ANA)
+    lifecycle.check(deployed, ORG, bundle.bundle_id)
     with pytest.raises(lifecycle.NotReady) as refused:
         lifecycle.enforce(deployed, ORG, bundle.bundle_id, 10, ANA)
     (finding,) = refused.value.params["findings"]
@@ -216,6 +223,7 @@ def test_what_its_cases_would_not_notice_is_not_enforced(deployed):
     lifecycle.propose(deployed, ORG, bundle.bundle_id, ANA)
     lifecycle.approve(deployed, ORG, bundle.bundle_id, BEN)
     lifecycle.shadow(deployed, ORG, bundle.bundle_id, ANA)
+    lifecycle.check(deployed, ORG, bundle.bundle_id)
     for _ in range(2):
         with pytest.raises(lifecycle.NotReady) as refused:
             lifecycle.enforce(deployed, ORG, bundle.bundle_id, 100, ANA)
@@ -233,6 +241,68 @@ def test_rolling_back_takes_one_person_and_reaches_every_process(deployed):
     assert deployed.state(second) == "retired"
     again = lifecycle.roll_back(deployed, ORG, ANA, second.bundle_id)
     assert deployed.acting(other) == again.version == second.version
+
+
+def test_rolling_back_again_goes_further_back_and_never_forward(deployed):
+    first = deployed.acting()
+    second, third = deployed.full(0.6), deployed.full(0.7)
+    assert lifecycle.roll_back(deployed, ORG, ANA).version == second.version
+    fourth = deployed.full(0.8)
+    for earlier in (second.version, first):
+        assert lifecycle.roll_back(deployed, ORG, ANA).version == earlier
+    with pytest.raises(Conflict, match="name it"):
+        lifecycle.roll_back(deployed, ORG, ANA)
+    assert deployed.acting() == first
+    assert lifecycle.roll_back(deployed, ORG, ANA, third.bundle_id).version == third.version
+    assert lifecycle.roll_back(deployed, ORG, ANA).version == first
+    assert deployed.state(fourth) == "retired"
+
+
+def test_the_machine_itself_is_no_second_person(deployed):
+    bundle = lifecycle.hand_in(deployed, ORG, texts(0.6), ANA)
+    lifecycle.propose(deployed, ORG, bundle.bundle_id, ANA)
+    machine = Act(by=lifecycle.OPERATOR)
+    with pytest.raises(Forbidden, match="MODERATION_API_KEY"):
+        lifecycle.approve(deployed, ORG, bundle.bundle_id, machine)
+    laid = emergencies.break_glass(deployed, ORG, EMERGENCY, by="ana", why="now")
+    with pytest.raises(Forbidden, match="MODERATION_API_KEY"):
+        emergencies.settle(deployed, ORG, laid.emergency_id, by=machine.by, end=False)
+
+
+def test_two_who_move_the_pointer_at_once_leave_one_history(deployed):
+    """Whoever comes second sees what the first did: no bundle is full and displaced, none lost."""
+    bundles = [deployed.approved(threshold) for threshold in (0.6, 0.7, 0.8, 0.9)]
+    for bundle in bundles:
+        lifecycle.shadow(deployed, ORG, bundle.bundle_id, ANA)
+        lifecycle.check(deployed, ORG, bundle.bundle_id)
+        lifecycle.enforce(deployed, ORG, bundle.bundle_id, 100, ANA)
+    together = threading.Barrier(4)
+
+    def back(bundle: lifecycle.Bundle) -> str:
+        together.wait()
+        try:
+            return lifecycle.roll_back(deployed, ORG, ANA, bundle.bundle_id).bundle_id
+        except Conflict:
+            return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        moved = [bundle for bundle in pool.map(back, bundles) if bundle]
+    states = [deployed.state(bundle) for bundle in bundles]
+    with deployed.database.transaction(ORG) as tx:
+        serial, acting = tx.pg.execute("select serial, acting from moderation.policy_pointers").fetchone()
+    assert sorted(states) == ["full", "retired", "retired", "retired"]
+    assert deployed.state(next(b for b in bundles if b.bundle_id == acting)) == "full"
+    assert len(moved) >= 3
+    assert serial >= len(moved)
+
+
+def test_emergency_rules_are_few_at_once(deployed, monkeypatch):
+    monkeypatch.setattr(emergencies, "MOST", 2)
+    laid = [emergencies.break_glass(deployed, ORG, EMERGENCY, by="ana", why="now") for _ in range(2)]
+    with pytest.raises(Conflict, match="end some"):
+        emergencies.break_glass(deployed, ORG, EMERGENCY, by="ana", why="now")
+    emergencies.settle(deployed, ORG, laid[0].emergency_id, by="ana", end=True)
+    emergencies.break_glass(deployed, ORG, EMERGENCY, by="ana", why="now")
 
 
 def test_a_bundle_that_no_longer_compiles_keeps_the_last_good_one(deployed):
@@ -398,6 +468,7 @@ def test_policies_of_organisations_are_apart(deployed):
     lifecycle.propose(deployed, "other", bundle.bundle_id, ANA)
     lifecycle.approve(deployed, "other", bundle.bundle_id, BEN)
     lifecycle.shadow(deployed, "other", bundle.bundle_id, BEN)
+    lifecycle.check(deployed, "other", bundle.bundle_id)
     lifecycle.enforce(deployed, "other", bundle.bundle_id, 100, BEN)
     assert deployed.acting() == first
     with deployed.database.transaction("other") as tx:

@@ -109,12 +109,10 @@ order by acting_outcome, outcome, same;
 -- name: orgs_with_pointers
 select org_id from moderation.policy_pointers order by org_id;
 
--- name: full_before
--- The bundle that last went full before the acting one did.
-select s.bundle_id from moderation.policy_steps s, moderation.policy_pointers p
-where p.org_id = %(org)s and s.org_id = %(org)s and s.step in ('full', 'rolled_back', 'seeded')
-  and s.bundle_id <> p.acting
-order by s.step_id desc limit 1;
+-- name: full_steps
+-- Which bundles came to judge every clip, and how, in order.
+select bundle_id, step from moderation.policy_steps
+where org_id = %(org)s and step in ('full', 'rolled_back', 'seeded') order by step_id;
 
 -- name: insert_job
 insert into moderation.policy_jobs (org_id, job_id, bundle_id, kind, started_by, started_at, seen_at)
@@ -126,3 +124,7 @@ update moderation.policy_jobs set state = %(state)s, body = %(body)s, seen_at = 
 -- name: job
 select job_id, bundle_id, kind, state, body, started_by, started_at, seen_at
 from moderation.policy_jobs where job_id = %(job)s;
+
+-- name: jobs_of_bundle
+select job_id, bundle_id, kind, state, body, started_by, started_at, seen_at
+from moderation.policy_jobs where bundle_id = %(bundle)s order by job_id desc limit 20;

@@ -54,7 +54,11 @@ select queue, avg(least(seconds, %(cap)s))::float8, count(*) from (
 where action = 'decided' and earlier = 'claimed' group by queue;
 
 -- name: versions_like
-select version, body from moderation.policy_versions where version like %(prefix)s limit 2;
+-- Versions that some decision names, and those of bundles that may never have judged. Several bundles may be one version.
+(select version, body, null as texts from moderation.policy_versions where version like %(prefix)s limit 2)
+union all
+(select distinct on (version) version, null, texts from moderation.policy_bundles where version like %(prefix)s
+ order by version limit 2);
 
 -- name: replayable
 -- Every decision of rules, or those of one clip, with whether its facts are still there.

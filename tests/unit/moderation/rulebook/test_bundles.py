@@ -83,3 +83,64 @@ def test_a_share_grows_by_adding_clips_only():
     assert all(less <= more for less, more in itertools.pairwise(shares))
     assert (len(shares[0]), len(shares[-1])) == (0, 2000)
     assert 140 < len(shares[2]) < 260
+
+
+@pytest.mark.parametrize("name", ["x" * 130 + "/policy.yaml", "area/" + "\u00e9" * 61 + ".md", "area/a\ud800.md"])
+def test_names_are_such_as_every_file_system_takes(name):
+    with pytest.raises(Unprocessable, match="no file of a policy folder"):
+        decoded({"vocabulary.yaml": b"", name: b"x"})
+
+
+def test_a_name_is_a_file_or_a_folder():
+    with pytest.raises(Unprocessable, match="cannot be a file and a folder"):
+        decoded({"x.yaml": b"", "x.yaml/policy.yaml": b""})
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_broken_archive_is_refused_wherever_it_is_broken(way):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", way) as archive:
+        archive.writestr("area/policy.yaml", "language: 1\n" * 50)
+    whole = made.getvalue()
+    for at in range(0, len(whole), 3):
+        broken = bytearray(whole)
+        broken[at] ^= 0x5A
+        try:
+            read_archive(bytes(broken))
+        except (Unprocessable, TooLarge):
+            continue
+
+
+def test_of_two_texts_of_one_name_none_is_taken():
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("area/policy.yaml", "what people look at")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("area/policy.yaml", "what would count")
+    with pytest.raises(Unprocessable, match="twice"):
+        read_archive(made.getvalue())
+
+
+def test_no_link_leads_out_of_the_folder(tmp_path):
+    (tmp_path / "secret.md").write_text("a secret")
+    folder = tmp_path / "policies"
+    (folder / "area").mkdir(parents=True)
+    (folder / "..data.yaml").write_text("kept")
+    (folder / "area" / "policy.yaml").symlink_to(folder / "..data.yaml")
+    assert read_texts(folder) == {"area/policy.yaml": "kept"}
+    (folder / "area" / "guidance.en.md").symlink_to(tmp_path / "secret.md")
+    with pytest.raises(Unprocessable, match=r"area/guidance\.en\.md is a link that leads out"):
+        read_texts(folder)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(Unprocessable, match=r"there is no folder .*nosuch"):
+        read_texts(tmp_path / "nosuch")
+
+
+@pytest.mark.parametrize("name", ["../out.yaml", "ABSOLUTE", "area/../../out.yaml"])
+def test_nothing_is_laid_out_outside_its_folder(tmp_path, name):
+    name = name.replace("ABSOLUTE", str(tmp_path / "out.yaml"))
+    with pytest.raises(Unprocessable), laid_out({"vocabulary.yaml": "a", name: "x"}):
+        pass
+    assert not (tmp_path / "out.yaml").exists()

@@ -144,6 +144,7 @@ def test_it_never_takes_the_place_of_an_area():
         ("overlays: []\n", 1),
         ("lists: {}\n", 1),
         ("requires: [explicit.score]\n", 1),
+        ("requires: {list: shared}\n", 1),
         ("rules:\n  - rule: a\n    unless: {fact: known_illegal, equals: true}\n", 3),
         ("rules:\n  - rule: a\n    then: {outcome: review, sample: 0.5}\n", 3),
         ("rules:\n  - rule: a\n    shadow: true\n", 3),
