@@ -61,17 +61,24 @@ def read_archive(archive: bytes) -> dict[str, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
             members = [member for member in zipped.infolist() if not member.is_dir()]
-            if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
-                raise TooLarge(f"at most {MAX_FILES} files and {MAX_BYTES} bytes", max_bytes=MAX_BYTES)
-            names = [member.filename for member in members]
-            if twice := next((name for name in names if names.count(name) > 1), None):
-                raise Unprocessable(f"`{twice[:100]}` is in the archive twice: which one counts?")
+            _demand_members(members)
             read = {member.filename: _unzipped(zipped, member) for member in members}
     except ModerationError:
         raise
-    except Exception as error:  # noqa: BLE001 (a broken archive may break its reader in any way)
+    # A broken archive may break its reader in any way.
+    except Exception as error:
         raise Unprocessable("this is no zip archive that can be read") from error
     return decoded(_unwrapped(read))
+
+
+def _demand_members(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
+        raise TooLarge(f"at most {MAX_FILES} files and {MAX_BYTES} bytes", max_bytes=MAX_BYTES)
+    seen: set[str] = set()
+    for member in members:
+        if member.filename in seen:
+            raise Unprocessable(f"`{member.filename[:100]}` is in the archive twice: which one counts?")
+        seen.add(member.filename)
 
 
 def _unzipped(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
