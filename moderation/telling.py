@@ -29,8 +29,12 @@ def tell(answer: Mapping[str, object], language: str) -> str:
 def tell_layers(answer: Mapping[str, object], language: str) -> list[tuple[str, str]]:
     """Say of each layer its name and what was found, in the order in which they are looked for."""
     layers = cast("Mapping[str, Mapping[str, object]]", answer["layers"])
-    names = [*(name for name in _LAYERS if name in layers), *(name for name in layers if name not in _LAYERS)]
-    return [(_name(name, language), _finding(layers[name], language)) for name in names]
+    return [(_name(name, language), _finding(layers[name], language)) for name in told_order(layers)]
+
+
+def told_order(layers: Mapping[str, object]) -> list[str]:
+    """The order in which layers are looked for and told."""
+    return [*(name for name in _LAYERS if name in layers), *(name for name in layers if name not in _LAYERS)]
 
 
 def _name(name: str, language: str) -> str:

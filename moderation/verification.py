@@ -4,6 +4,7 @@
 alone proves nothing: it gives candidates, to staff.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
 from moderation.facts import FactRecord
+from moderation.ids import is_id
 from moderation.labelling import visible_spec
 from moderation.marks import read_named, unread
 from moderation.store import hash_file
@@ -38,6 +40,7 @@ RECORDS = queries("records")
 CANDIDATES = 2_000
 #: What would tell somebody how near they came to wearing a mark down; for staff only (marking's security notes).
 TELLING = frozenset({"agreeing", "chance", "geometry", "score", "share", "frames", "offset_ms", "mirrored", "nearest"})
+_PAYLOAD = re.compile(r"[0-9a-f]{12}")
 #: Our own validation code, beside those of C2PA.
 ALTERED = "org.countersign.file.altered"
 
@@ -245,6 +248,34 @@ def candidates(services: "Services", org: str, reading: MarksReading) -> list[di
         stored = tx.pg.execute(RECORDS.all_fingerprints, {"limit": CANDIDATES}).fetchall()
     matches = ((clip_id, same_content(query, Fingerprint.from_bytes(bytes(body)))) for clip_id, body in stored)
     return [{"clip_id": clip_id, "share": match.share} for clip_id, match in matches if match.agreed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a number stands for. Which clip it is, and what it was made from, is for staff of its organisation."""
+
+    made: str
+    status: str
+    clip_id: str = ""
+    payload: str = ""
+    parents: tuple[str, ...] = ()
+
+
+def describe_number(services: "Services", number: str, *, staff_of: str | None, proven: bool = False) -> Known:
+    """Say what a mark's payload stands for; for staff, or where a file proved it, a clip's id too. Raises NotFound."""
+    by_clip = is_id("clip", number)
+    if not (_PAYLOAD.fullmatch(number) or (by_clip and (proven or staff_of))):
+        raise NotFound("no clip of ours has this number")
+    with services.database.system_transaction() as tx:
+        row = tx.pg.execute(CLIPS.clip_of_marked if by_clip else CLIPS.clip_of_payload, {"payload": number}).fetchone()
+        if row is None or (by_clip and not proven and row[0] != staff_of):
+            raise NotFound("no clip of ours has this number")
+        clip = read_clip(tx, row[1])
+        payload, _ = mark_of(tx, row[1])
+    known = Known(made=clip.created_at.date().isoformat(), status=str(clip.status))
+    if staff_of != row[0]:
+        return known
+    return replace(known, clip_id=clip.clip_id, payload=payload, parents=tuple(clip.parents))
 
 
 def resolve_mark(services: "Services", payload: str) -> dict[str, object]:

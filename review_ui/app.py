@@ -7,11 +7,19 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import casework, frame, login, pages, provenance, routes
+from review_ui import auditing, casework, frame, login, pages, provenance, routes, search
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
-ROUTERS = (frame.router, login.router, pages.router, casework.router, provenance.router)
+ROUTERS = (
+    frame.router,
+    login.router,
+    pages.router,
+    casework.router,
+    search.router,
+    auditing.router,
+    provenance.router,
+)
 STATIC = Path(__file__).parent / "static"
 
 
@@ -21,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = routes.session_principal
     for router in ROUTERS:
         app.include_router(router)
-    app.state.page_paths = frozenset(route.path for router in ROUTERS for route in router.routes)
+    app.state.page_paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
     app.mount(STATIC_URL, StaticFiles(directory=STATIC), name="static")
     app.add_middleware(PageGuard)
     return app

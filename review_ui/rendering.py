@@ -10,7 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from moderation.api.auth import services_of
-from moderation.messages import LANGUAGES, say, say_reason
+from moderation.audit_checks import is_broken
+from moderation.errors import Unauthorised
+from moderation.messages import LANGUAGES, catalogue, say, say_reason
+from moderation.sessions import read_session
 from review_ui.keymap import KeyMap
 from review_ui.navigation import places
 from review_ui.security import form_token, nonce, session_cookie
@@ -146,6 +149,28 @@ def _frame(request: Request, principal: "Principal | None") -> dict[str, object]
         "kbd": keys.hint,
         "nonce": nonce(request),
         "form_token": form_token(services, session_cookie(request)),
+        "known_as": _known_as(request) if principal else "",
+        "chain_broken": principal is not None and _chain_broken(request, principal),
+        "queue_name": lambda name: _queue_name(name, tongue.language),
         # A page that answers a form has no address to come back to.
         "here": request.url.path if request.method == "GET" else "/queues",
     }
+
+
+def _known_as(request: Request) -> str:
+    """What colleagues call the reader."""
+    try:
+        return read_session(services_of(request), session_cookie(request)).code_name
+    except Unauthorised:
+        return ""
+
+
+def _chain_broken(request: Request, principal: "Principal") -> bool:
+    """Whether a lead must be warned. Not asked where the session was not: there the database may be away."""
+    asked = getattr(request.state, "principal", None) is not None
+    return asked and principal.may("audit", "admin") and is_broken(services_of(request), principal.org)
+
+
+def _queue_name(name: str, language: str) -> str:
+    """A queue's name in the reader's language; queues that a deployment added are named as they are."""
+    return catalogue(language).get(f"queue.{name}", name.replace("_", " "))

@@ -32,7 +32,7 @@ def test_anybody_is_told_in_their_language(pages, drawn):
         assert word in answer.text
         assert f'lang="{language}"' in answer.text
     film = nobody.post("/verify", files={"file": drawn.read_bytes()})
-    assert "not found" in film.text
+    assert "Not found" in film.text
     assert "0." not in film.text.partition("<main")[2]
 
 

@@ -19,6 +19,9 @@ select payload, key_version from moderation.mark_payloads where clip_id = %(clip
 -- name: clip_of_payload
 select org_id, clip_id, key_version from moderation.mark_payloads where payload = %(payload)s;
 
+-- name: clip_of_marked
+select org_id, clip_id from moderation.mark_payloads where clip_id = %(payload)s;
+
 -- name: clip
 select org_id, clip_id, status, held_cause, retry_at, holds, generation, runner, creator, creator_age_band, prompt,
   title, generator, cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256,
