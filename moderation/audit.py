@@ -54,6 +54,15 @@ def record(tx: Transaction, now: datetime, actor: str, action: str, subject: str
     tx.pg.execute(SQL.move_head, entry)
 
 
+def hold(tx: Transaction, *subjects: str) -> None:
+    """Take the chains of several subjects, before a transaction writes to more than one of them.
+
+    Always in one order: two transactions that took two chains crosswise would wait for each other.
+    """
+    for shard in sorted({shard_of(subject) for subject in subjects}):
+        tx.pg.execute(SQL.head_locked, {"org": tx.org, "shard": shard, "genesis": GENESIS})
+
+
 def refer(tx: Transaction, now: datetime, value: str) -> str:
     """Keep a personal value outside the chain and return the handle to write in its stead."""
     handle = f"ref_{secrets.token_hex(12)}"

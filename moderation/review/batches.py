@@ -4,14 +4,14 @@ Same queue and same reasons only, never specialists' queues nor those that take 
 the reviewer did not name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation import outbox
+from moderation import audit, outbox
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import Unprocessable
@@ -110,14 +110,24 @@ def decide_all(
         raise Unprocessable("cases of this queue are decided one by one")
     offered = {one.case_id: one.clip_id for one in similar(tx, terms, now, lead, reviewer)} if also else {}
     chosen = {each: offered[each] for each in dict.fromkeys(also) if each in offered}
-    for clip_id in sorted({lead.clip_id, *chosen.values()}):
-        # Always in this order, so that two batches never wait for one another.
-        read_clip(tx, clip_id, lock=True)
+    lock_all(tx, {case_id: lead.clip_id, **chosen})
     recorded = decide(tx, enqueuer, terms, now, case_id, answer, reviewer)
     view = View(outcome=answer.outcome, reason=answer.reason, note=answer.note, derived_from=recorded.opinion_id)
     decided = [each for each in chosen if take_over(tx, enqueuer, terms, now, each, view, reviewer, queue=lead.queue)]
     left = tuple(each for each in dict.fromkeys(also) if each not in decided)
     return Batch(recorded=recorded, decided=tuple(decided), left=left)
+
+
+def lock_all(tx: Transaction, clips: Mapping[str, str], *subjects: str) -> None:
+    """Lock cases, given with their clips, and the audit's chains of them and of further subjects.
+
+    Always in one order, so that nobody waits for who waits for them.
+    """
+    for clip_id in sorted(set(clips.values())):
+        read_clip(tx, clip_id, lock=True)
+    for case_id in sorted(clips):
+        read_case(tx, case_id, lock=True)
+    audit.hold(tx, *clips, *clips.values(), *subjects)
 
 
 def take_over(
@@ -150,8 +160,7 @@ def undo_all(tx: Transaction, terms: Terms, now: datetime, case_id: str, reviewe
     """
     lead = read_case(tx, case_id)
     derived = [each for (each,) in tx.pg.execute(SQL.derived, {"opinion": lead.answered_by}).fetchall()]
-    for clip_id in sorted({lead.clip_id, *(read_case(tx, each).clip_id for each in derived)}):
-        read_clip(tx, clip_id, lock=True)
+    lock_all(tx, {each: read_case(tx, each).clip_id for each in (case_id, *derived)})
     for each in derived:
         release(tx, terms, now, each, reviewer)
     return undo(tx, terms, now, case_id, reviewer)

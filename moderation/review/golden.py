@@ -19,7 +19,7 @@ from moderation.review.queues import read_queue
 
 SQL = queries("mixing")
 RECORDS = queries("records")
-#: How old a case may be for a golden one to come beside it, and how many come in one round.
+#: How old a case may be for a golden one to come beside it, and how many are tried at once.
 LATELY = timedelta(hours=1)
 BATCH = 20
 
@@ -90,10 +90,10 @@ def list_golden(tx: Transaction, *, retired: bool = False) -> list[GoldenAnswer]
     return rows(tx, SQL.golden_answers, GoldenAnswer, {"retired": retired})
 
 
-def mix_in(tx: Transaction, now: datetime) -> int:
-    """Open a golden case beside a `golden_rate` of the cases of late, in their queue; returns how many."""
+def mix_in(tx: Transaction, now: datetime) -> bool:
+    """Open one golden case beside one of a `golden_rate` of the cases of late, in its queue; False when none is due."""
     found = tx.pg.execute(SQL.besides, {"since": now - LATELY, "limit": BATCH}).fetchall()
-    return sum(_mix_one(tx, now, beside, queue) for beside, queue in found)
+    return any(_mix_one(tx, now, beside, queue) for beside, queue in found)
 
 
 def _mix_one(tx: Transaction, now: datetime, beside: str, queue: str) -> bool:

@@ -19,14 +19,13 @@ from moderation.review.golden import read_decision
 SQL = queries("mixing")
 RECORDS = queries("records")
 QUEUE = "samples"
-#: How long after its decision a released clip is still drawn, and how many are in one round.
+#: How long after its decision a released clip is still drawn.
 LATELY = timedelta(days=7)
-BATCH = 50
 
 
-def open_samples(tx: Transaction, now: datetime) -> int:
-    """Open a case that moves no clip for every released clip that fell into a sample; returns how many."""
-    found = tx.pg.execute(SQL.to_audit, {"since": now - LATELY, "limit": BATCH}).fetchall()
+def open_sample(tx: Transaction, now: datetime) -> bool:
+    """Open a case that moves no clip for a released clip that fell into a sample; False when none is due."""
+    found = tx.pg.execute(SQL.to_audit, {"since": now - LATELY, "limit": 1}).fetchall()
     for decision_id, clip_id in found:
         clip = read_clip(tx, clip_id, lock=True)
         decision = read_decision(tx, decision_id)
@@ -34,7 +33,7 @@ def open_samples(tx: Transaction, now: datetime) -> int:
         case = insert_case(tx, clip, asked, decision_id, now, source="sample", effect="opinion")
         row = {"org": tx.org, "case": case, "clip": clip_id, "decision": decision_id, "now": now}
         tx.pg.execute(SQL.insert_sample, {**row, "rules": list(decision.sampled), "rate": _chance_of(tx, decision)})
-    return len(found)
+    return bool(found)
 
 
 def _chance_of(tx: Transaction, decision: Decision) -> float:

@@ -9,20 +9,19 @@ from moderation.review.cases import insert_case
 from moderation.review.golden import read_decision
 
 SQL = queries("mixing")
-#: How long after its answer a case may be drawn, and how many are in one round.
+#: How long after its answer a case may be drawn.
 LATELY = timedelta(days=1)
-BATCH = 20
 
 
-def ask_again(tx: Transaction, now: datetime) -> int:
-    """Open a blind case for a `second_opinion_rate` of each queue's decided ones, in their queue; returns how many.
+def ask_again(tx: Transaction, now: datetime) -> bool:
+    """Open a blind case for one of a `second_opinion_rate` of a queue's decided ones, in it; False when none is due.
 
     Never of specialists' queues: what nobody should see is not seen once more to compare people.
     """
-    found = tx.pg.execute(SQL.to_ask_again, {"since": now - LATELY, "limit": BATCH}).fetchall()
+    found = tx.pg.execute(SQL.to_ask_again, {"since": now - LATELY, "limit": 1}).fetchall()
     for of, clip_id, queue, opened_by in found:
         clip = read_clip(tx, clip_id, lock=True)
         decision = replace(read_decision(tx, opened_by), queue=queue)
         case = insert_case(tx, clip, decision, opened_by, now, source="second_opinion", effect="opinion")
         tx.pg.execute(SQL.insert_second_opinion, {"org": tx.org, "case": case, "of": of})
-    return len(found)
+    return bool(found)

@@ -18,7 +18,7 @@ from moderation.policy.loader import Folder, compile_folder
 from moderation.policy.vocabulary import FILE, render
 from moderation.quality.answers import read_quality
 from moderation.recording import insert_decision, keep_version
-from moderation.review import golden, sampling, second_opinions
+from moderation.review import golden, mixing
 
 ALWAYS = trying(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -46,10 +46,15 @@ def keep(desk, case: str, outcome: str = "block", by: str = "lead", **said) -> s
 
 
 def mix(desk) -> int:
-    with desk.transaction() as tx:
-        return (
-            golden.mix_in(tx, desk.now) + second_opinions.ask_again(tx, desk.now) + sampling.open_samples(tx, desk.now)
-        )
+    """What a worker's round does, with this clock."""
+    opened = 0
+    for duty in mixing.DUTIES:
+        for _ in range(mixing.BATCH):
+            with desk.transaction() as tx:
+                if not duty(tx, desk.now):
+                    break
+                opened += 1
+    return opened
 
 
 def quality(desk):
