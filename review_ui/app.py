@@ -7,18 +7,22 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import auditing, casework, frame, login, pages, provenance, routes, search
+from review_ui import auditing, breaks, casework, frame, login, own, pages, provenance, routes, search
+from review_ui.desk import Desks
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
 
-ROUTERS = (
-    frame.router,
-    login.router,
-    pages.router,
-    casework.router,
-    search.router,
-    auditing.router,
-    provenance.router,
+#: The areas of the pages; the first route that fits a path answers.
+AREAS = (
+    breaks,
+    frame,
+    login,
+    own,
+    pages,
+    casework,
+    search,
+    auditing,
+    provenance,
 )
 STATIC = Path(__file__).parent / "static"
 
@@ -27,9 +31,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the service; `settings` are read from the environment when none are given."""
     app = create_api(settings)
     app.state.session_principal = routes.session_principal
-    for router in ROUTERS:
-        app.include_router(router)
-    app.state.page_paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
+    for area in AREAS:
+        app.include_router(area.router)
+    app.state.desks = Desks()
+    app.state.page_paths = frozenset(getattr(route, "path", "") for area in AREAS for route in area.router.routes)
     app.mount(STATIC_URL, StaticFiles(directory=STATIC), name="static")
     app.add_middleware(PageGuard)
     return app

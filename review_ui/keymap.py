@@ -1,5 +1,6 @@
 """The keys of the pages: which action has which key, and a reviewer's own choice. Knows no page and no browser."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,10 +34,10 @@ KEYS: Final = (
     *_keys(
         EVERYWHERE,
         help=("?", marked("Show the keys")),
-        queues=("g q", marked("Go to the queues")),
         search=("/", marked("Search")),
         pause=("p", marked("Take a break")),
     ),
+    Key(action="queues", key="g q", page=EVERYWHERE, label=marked("Go to the queues"), fixed=True),
     *_keys(LISTS, next_row=("j", marked("Next row")), previous_row=("k", marked("Previous row"))),
     Key(action="rows", key="↑ ↓", page=LISTS, label=marked("Next and previous row"), fixed=True),
     Key(action="open_row", key="Enter", page=LISTS, label=marked("Open or start the row"), fixed=True),
@@ -68,6 +69,35 @@ KEYS: Final = (
 BY_ACTION: Final = {key.action: key for key in KEYS}
 
 
+#: What may be chosen as a key: one that every keyboard writes, and none of the digits, which are for moments.
+CHOOSABLE: Final = re.compile(r"[a-z ,.;'\[\]/\\=?-]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """Why a chosen key cannot be: `other` is the action that has it, empty where it is no key that can be chosen."""
+
+    action: str
+    other: str
+
+
+def clashes(chosen: Mapping[str, str]) -> list[Clash]:
+    """What is wrong with a reviewer's own keys, by action: nothing where every page stays free of doubles."""
+    found = []
+    for action, key in chosen.items():
+        if action not in BY_ACTION or BY_ACTION[action].fixed or not CHOOSABLE.fullmatch(key):
+            found.append(Clash(action=action, other=""))
+            continue
+        rivals = [other for other in KEYS if other.action != action and _meet(other, BY_ACTION[action])]
+        found += [Clash(action=action, other=at.action) for at in rivals if chosen.get(at.action, at.key) == key]
+    return found
+
+
+def _meet(one: Key, other: Key) -> bool:
+    """Whether two actions can be on one page."""
+    return one.page == other.page or EVERYWHERE in {one.page, other.page}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMap:
     """One reviewer's keys: what they chose instead of the usual ones, by action; `on` is whether they want any."""
@@ -82,7 +112,12 @@ class KeyMap:
     def attributes(self, action: str) -> Markup:
         """What makes an element react to its key; nothing while keys are off."""
         key = self.of(action)
-        return Markup(' data-key="{}" aria-keyshortcuts="{}"').format(key, spoken(key)) if self.on else Markup()
+        if not self.on:
+            return Markup()
+        if len(key) > 1:
+            # One key after another cannot be said in aria-keyshortcuts, where a blank means "or".
+            return Markup(' data-key="{}"').format(key)
+        return Markup(' data-key="{}" aria-keyshortcuts="{}"').format(key, spoken(key))
 
     def hint(self, action: str) -> Markup:
         """The key as it is shown inside its button; nothing while keys are off."""

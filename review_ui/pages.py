@@ -1,18 +1,20 @@
 """The reviewers' pages: queues, one queue. They ask the same services as the API and know no SQL."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from moderation import review
 from moderation.api.auth import reviewer_of, services_of
-from moderation.errors import NotFound
 from moderation.keys import Principal
-from moderation.policy.registry import QUEUES
 from review_ui.rendering import Toast, page, words_of
 from review_ui.routes import PageRoute, acting, reading
 from review_ui.security import Field
 from review_ui.translating import Words
 
+#: How far back the list of one's answered escalations goes.
+RECENT = timedelta(days=7)
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
@@ -27,10 +29,23 @@ def queues(request: Request, said: str = "") -> Response:
     """Every queue this reviewer may work on; `said` is what the last action has to say."""
     principal = reading(request)
     services = services_of(request)
+    now, reviewer = services.clock.now(), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
-        lines = review.list_queues(tx, services.clock.now(), reviewer_of(principal))
-    ranked = sorted(lines, key=lambda line: list(QUEUES).index(line.name) if line.name in QUEUES else len(QUEUES))
-    return page(request, "queues.html", principal, lines=ranked, toast=told(words_of(request), said))
+        lines = review.list_queues(tx, now, reviewer, empty=True)
+        held = review.my_cases(tx, now, reviewer)
+        answered = review.my_escalations(tx, reviewer, now - RECENT)
+    return page(
+        request,
+        "queues/page.html",
+        principal,
+        fragment="queues/list.html",
+        waiting=[line for line in lines if line.waiting or line.in_work],
+        quiet=[line for line in lines if not line.waiting and not line.in_work],
+        last_left=max((line.last_decided for line in lines if line.last_decided), default=None),
+        held=held,
+        answered=answered,
+        toast=told(words_of(request), said),
+    )
 
 
 def told(tongue: Words, said: str) -> Toast | None:
@@ -47,12 +62,11 @@ def queue(request: Request, name: str) -> Response:
     """The open cases of one queue, in the order they are dealt. No pictures."""
     principal = reading(request)
     services = services_of(request)
-    if name not in QUEUES:
-        raise NotFound
     with services.database.transaction(principal.org) as tx:
         cases = review.list_cases(tx, name, reviewer_of(principal))
-        opened = [(case, review.opening_decision(tx, case)) for case in cases]
-    return page(request, "queue.html", principal, name=name, opened=opened)
+        decisions = review.opening_decisions(tx, cases)
+    opened = [(case, decisions[case.case_id]) for case in cases]
+    return page(request, "queues/queue.html", principal, name=name, opened=opened)
 
 
 @router.post("/queues/{name}/start")

@@ -14,7 +14,8 @@ from moderation.audit_checks import is_broken
 from moderation.errors import Unauthorised
 from moderation.messages import LANGUAGES, catalogue, say, say_reason
 from moderation.sessions import read_session
-from review_ui.keymap import KeyMap
+from review_ui.desk import Desk, read_desk
+from review_ui.keymap import KeyMap, clashes
 from review_ui.navigation import places
 from review_ui.security import form_token, nonce, session_cookie
 from review_ui.translating import OWN_NAMES, Words, words
@@ -59,9 +60,9 @@ def environment(language: str) -> Environment:
     return made
 
 
-def language(request: Request) -> str:
-    """The reader's language: what they chose, else the first of ours their browser asks for, else English."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+def language(request: Request, kept: str = "") -> str:
+    """The reader's language: what they chose here or, `kept`, elsewhere, else what the browser asks for, or English."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "") or kept
     wanted = [tag.partition(";")[0].strip() for tag in request.headers.get("accept-language", "").split(",")]
     primaries = [tag.partition("-")[0].lower() for tag in [chosen, *wanted]]
     return next((primary for primary in primaries if primary in LANGUAGES), "en")
@@ -70,6 +71,12 @@ def language(request: Request) -> str:
 def words_of(request: Request) -> Words:
     """The words in the reader's language."""
     return words(language(request))
+
+
+def queue_name(tongue: Words, name: str) -> str:
+    """What a queue is called; one that an organisation set up itself by the name it was given."""
+    key = f"queue.{name}"
+    return say(key, {}, tongue.language) if key in catalogue(tongue.language) else name.replace("_", " ")
 
 
 def span(tongue: Words, between: timedelta) -> str:
@@ -107,15 +114,18 @@ def page(
     status: int = 200,
     fragment: str | None = None,
     toast: Toast | None = None,
+    desk: Desk | None = None,
     **context: object,
 ) -> Response:
     """Render a page; where htmx asks, only the template `fragment`, which the page includes, and the toast.
 
+    The reviewer's desk is read unless it is given, as where the database may be away.
+
     Every htmx element of a template carries `hx-nonce="{{ nonce }}"`, or the browser strips what makes it one.
     """
     partial_ = fragment is not None and wants_fragment(request)
-    values = {**_frame(request, principal), "status": status, "toast": toast, **context}
-    templates = environment(language(request))
+    values = {**_frame(request, principal, desk), "status": status, "toast": toast, **context}
+    templates = environment(str(values["language"]))
     html = templates.get_template(fragment if partial_ and fragment else template).render(values)
     if partial_ and toast is not None:
         html += templates.get_template("toasts.html").render(values)
@@ -129,19 +139,26 @@ def see_other(request: Request, path: str) -> Response:
     return RedirectResponse(path, status_code=303)
 
 
-def _frame(request: Request, principal: "Principal | None") -> dict[str, object]:
+def _frame(request: Request, principal: "Principal | None", given: Desk | None) -> dict[str, object]:
     """What every template may use."""
-    services, tongue = services_of(request), words_of(request)
-    keys = KeyMap()
+    desk = given or (read_desk(request, principal) if principal else Desk())
+    services, chosen = services_of(request), desk.preferences
+    tongue = words(language(request, chosen.language))
+    keys = KeyMap(chosen={} if clashes(chosen.keys) else chosen.keys, on=chosen.keys_on)
     return {
         "say": lambda key, **params: say(key, params, tongue.language),
         "say_reason": lambda reason: say_reason(reason, tongue.language),
+        "queue_name": partial(queue_name, tongue),
         "due": partial(due, tongue),
         "ago": partial(ago, tongue),
+        "span": partial(span, tongue),
         "now": services.clock.now(),
+        "standing": desk.standing,
+        "rest_due": desk.rest_due(services.clock.now()),
         "language": tongue.language,
         "languages": OWN_NAMES,
-        "direction": tongue.direction,
+        "direction": tongue.direction if chosen.direction == "auto" else chosen.direction,
+        "preferences": chosen,
         "principal": principal,
         "places": places(request.app.state.page_paths, principal) if principal else [],
         "keys": keys,
@@ -151,7 +168,6 @@ def _frame(request: Request, principal: "Principal | None") -> dict[str, object]
         "form_token": form_token(services, session_cookie(request)),
         "known_as": _known_as(request) if principal else "",
         "chain_broken": principal is not None and _chain_broken(request, principal),
-        "queue_name": lambda name: _queue_name(name, tongue.language),
         # A page that answers a form has no address to come back to.
         "here": request.url.path if request.method == "GET" else "/queues",
     }
@@ -169,8 +185,3 @@ def _chain_broken(request: Request, principal: "Principal") -> bool:
     """Whether a lead must be warned. Not asked where the session was not: there the database may be away."""
     asked = getattr(request.state, "principal", None) is not None
     return asked and principal.may("audit", "admin") and is_broken(services_of(request), principal.org)
-
-
-def _queue_name(name: str, language: str) -> str:
-    """A queue's name in the reader's language; queues that a deployment added are named as they are."""
-    return catalogue(language).get(f"queue.{name}", name.replace("_", " "))

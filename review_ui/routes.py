@@ -15,6 +15,7 @@ from moderation.errors import Forbidden, ModerationError, Unauthorised
 from moderation.keys import Principal
 from moderation.outcomes import database_away
 from moderation.sessions import check_session, read_session
+from review_ui.desk import Desk, desks_of
 from review_ui.rendering import page, see_other, wants_fragment
 from review_ui.security import demand_form_token, session_cookie
 
@@ -56,7 +57,9 @@ def login_address(request: Request) -> str:
 
 def problem_page(request: Request, status: int) -> Response:
     """Say what went wrong and what to do next."""
-    answer = page(request, "problem.html", said_to_be(request), status=int(status), fragment="sentence.html")
+    principal = said_to_be(request)
+    remembered = (principal and desks_of(request).find(principal)) or Desk()
+    answer = page(request, "problem.html", principal, status=int(status), fragment="sentence.html", desk=remembered)
     if wants_fragment(request):
         # What stands on the page stays; only the region for problems says it.
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#problem", "innerHTML"

@@ -1,5 +1,6 @@
 """The human queue: cases are dealt under a lease, answered, undone, escalated, overturned. Publishes nothing itself."""
 
+from moderation.review.answered import Answered, my_escalations
 from moderation.review.cases import (
     HASH_QUEUE,
     Case,
@@ -7,6 +8,7 @@ from moderation.review.cases import (
     list_cases,
     open_case,
     opening_decision,
+    opening_decisions,
     read_case,
     words_of,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "SPECIALIST_QUEUES",
     "Act",
     "Answer",
+    "Answered",
     "Case",
     "Escalation",
     "Opinion",
@@ -57,8 +60,10 @@ __all__ = [
     "list_cases",
     "list_queues",
     "my_cases",
+    "my_escalations",
     "open_case",
     "opening_decision",
+    "opening_decisions",
     "opinions_of",
     "opinions_to_show",
     "overturn",

@@ -1,6 +1,7 @@
 """Cases: clips before a person. Opens and reads them; who gets one is `dealing`'s, what they answer `deciding`'s."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, cast
@@ -158,6 +159,12 @@ def opening_decision(tx: Transaction, case: Case) -> Decision:
     if found is None:
         raise NotFound(f"the decision {case.opened_by} is missing")
     return Decision.from_json(json.loads(found[3]))
+
+
+def opening_decisions(tx: Transaction, cases: Sequence[Case]) -> dict[str, Decision]:
+    """The decisions that put these cases before a person, by case. One statement."""
+    found = tx.pg.execute(SQL.opening_decisions, {"cases": [case.case_id for case in cases]}).fetchall()
+    return {case_id: Decision.from_json(json.loads(body)) for case_id, body in found}
 
 
 def words_of(tx: Transaction, clip_id: str) -> dict[str, str | None]:

@@ -65,6 +65,17 @@ function press(event) {
   if (!event.repeat) [first, firstAt] = [names(event).at(-1), event.timeStamp];
 }
 
+// What the service could not answer is said above the page, until it answers; pages that can ask again do, every 5 s.
+function saySo({ detail: { ctx } }) {
+  const place = document.querySelector("#problem");
+  if (!ctx.response) {
+    const said = Object.assign(document.createElement("p"), { className: "error", textContent: place.dataset.away });
+    place.replaceChildren(said);
+  } else if (ctx.response.raw.ok) place.replaceChildren();
+  const again = document.querySelector("[data-retry]");
+  if (again && place.childElementCount) setTimeout(() => again.dispatchEvent(new Event("retry")), 5000);
+}
+
 function goToasts() {
   for (const toast of document.querySelectorAll("#toasts > [data-seconds]:not([data-going])")) {
     toast.dataset.going = "";
@@ -72,12 +83,22 @@ function goToasts() {
   }
 }
 
+// Times that count up since a moment (seconds of the epoch), by the clock of this machine.
+function countUp() {
+  for (const shown of document.querySelectorAll("[data-since]")) {
+    const passed = Math.max(0, Math.floor(Date.now() / 1000 - Number(shown.dataset.since)));
+    shown.textContent = `${Math.floor(passed / 60)}:${String(passed % 60).padStart(2, "0")}`;
+  }
+}
+
+setInterval(countUp, 1000);
 document.body.dataset.live = "";
 addEventListener("keydown", press);
 addEventListener("keyup", (event) => held && names(event).includes(held.dataset.key) && release());
 addEventListener("blur", release);
 document.addEventListener("visibilitychange", release);
 document.addEventListener("htmx:after:swap", goToasts);
+document.addEventListener("htmx:finally:request", saySo);
 document.addEventListener("click", (event) => {
   if (event.target.closest("#show-keys")) document.querySelector("#keys").showModal();
 });

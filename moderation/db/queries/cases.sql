@@ -118,3 +118,7 @@ select action, actor, body, at from moderation.case_actions where case_id = %(ca
 -- name: sealed_case
 -- A clip whose bytes were sealed away belongs to the specialists, not to its platform any more.
 select 1 from moderation.cases where clip_id = %(clip)s and queue = 'known_illegal' limit 1;
+
+-- name: opening_decisions
+select c.case_id, d.body from moderation.cases c join moderation.decisions d on d.decision_id = c.opened_by
+where c.case_id = any(%(cases)s);

@@ -11,6 +11,8 @@ PAGES = {
     "queue": "/queues/likeness",
     "queue-empty": "/queues/words",
     "case": "/review/{case}",
+    "me": "/me",
+    "me-of-a-queue": "/me?area=likeness",
     "likeness": "/likeness",
     "verify": "/verify",
     "not-found": "/review/case_0",
