@@ -7,11 +7,13 @@ import pytest
 from rules import AREA, CASES
 from typer.testing import CliRunner
 
+from moderation.cli.failures import _places as places
 from moderation.cli.keys import app as keys
 from moderation.cli.policy import app
-from moderation.errors import Conflict, Forbidden
+from moderation.errors import Conflict, Forbidden, Unauthorised
 from moderation.policy.vocabulary import render
 from moderation.rulebook.bundles import read_texts
+from moderation.rulebook.lifecycle import NotReady
 from moderation.rulebook.signatures import demand_signature, read_public_key
 
 
@@ -66,6 +68,31 @@ def test_a_folder_goes_its_way_by_two_people_and_back(run, tmp_path):
     assert states[bundle] == "retired"
 
 
+def test_every_step_says_what_comes_next(run, tmp_path, monkeypatch):
+    bundle = run("propose", str(write(tmp_path / "second", 0.6)))["bundle_id"]
+    ben = run("create", "--as", "ben", "--person", "--scopes", "policy", of=keys)["key"]
+    monkeypatch.setenv("MODERATION_API_KEY", ben)
+    said = CliRunner().invoke(app, ["approve", bundle])
+    assert said.stdout.startswith(f"{bundle} approved ")
+    assert said.stderr.strip().endswith(f"moderation policy activate {bundle} --percent 0")
+    with pytest.raises(Conflict, match="next: let it judge in shadow"):
+        run("activate", bundle, key=ben)
+    with pytest.raises(Unauthorised, match="MODERATION_API_KEY"):
+        run("rollback", key="csk_no_key")
+
+
+def test_what_is_not_ready_is_listed_with_its_places(run, tmp_path):
+    folder = write(tmp_path / "second", 0.6)
+    (folder / "area/guidance.fr.md").write_text("")
+    bundle = run("propose", str(folder))["bundle_id"]
+    ben = run("create", "--as", "ben", "--person", "--scopes", "policy", of=keys)["key"]
+    run("approve", bundle, key=ben)
+    run("activate", bundle, "--percent", "0")
+    with pytest.raises(NotReady) as refused:
+        run("activate", bundle, "--percent", "10")
+    assert places(refused.value) == ["area/guidance.fr.md:1:1 no-guidance reviewers have nothing to read here"]
+
+
 def test_the_glass_is_broken_and_seen(run, tmp_path):
     (tmp_path / "wave.yaml").write_text(AREA.format(threshold=0.1))
     laid = run("break-glass", str(tmp_path / "wave.yaml"), "--why", "a wave")
@@ -73,8 +100,10 @@ def test_the_glass_is_broken_and_seen(run, tmp_path):
     assert [(each["emergency_id"], each["why"]) for each in pending["emergencies"]] == [
         (laid["emergency_id"], "a wave")
     ]
-    with pytest.raises(Forbidden):
+    with pytest.raises(Forbidden, match="MODERATION_API_KEY"):
         run("settle", laid["emergency_id"], "--confirm")
+    unsaid = CliRunner().invoke(app, ["settle", laid["emergency_id"]])
+    assert (unsaid.exit_code, "--confirm or --end" in unsaid.output) == (2, True)
     assert run("settle", laid["emergency_id"], "--end")["state"] == "ended"
 
 

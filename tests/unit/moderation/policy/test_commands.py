@@ -57,6 +57,22 @@ def test_the_vocabulary_is_checked_and_written(folder):
     assert path.read_text() == text
 
 
+def test_writing_the_vocabulary_keeps_the_grounds_of_the_team(folder):
+    path = folder / "vocabulary.yaml"
+    text = path.read_text()
+    ours = text.replace('clause: "no nudity or sexual content"', 'clause: "our terms, 4.2"', 1)
+    assert ours != text
+    path.write_text(ours)
+    assert run("vocabulary", str(folder)) == (0, "")
+    path.write_text(ours.replace("range: [0, 1]", "range: [0, 2]", 1))
+    assert run("vocabulary", str(folder))[0] == 1
+    assert run("vocabulary", str(folder), "--write")[0] == 0
+    assert path.read_text() == ours
+    path.write_text("signals: [")
+    code, said = run("vocabulary", str(folder), "--write")
+    assert (code, "unparsable" in said, path.read_text()) == (1, True, "signals: [")
+
+
 def test_a_failing_case_stands_first_with_what_its_rule_came_to(folder):
     path = folder / "area" / "policy.yaml"
     path.write_text(path.read_text().replace("0.3}", "0.31}"))
