@@ -26,7 +26,7 @@ class BatchAnswer(Answer):
 
 
 class TrendQuestion(Strict):
-    """Which lot to draw from, and the share of it that may be otherwise."""
+    """Which lot to draw from, and the share of its rest that may be otherwise."""
 
     queue: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     kind: Literal["prompt", "person", "rule"]

@@ -47,14 +47,22 @@ def bound_when_all_agree(lot: int, drawn: int, confidence: float = CONFIDENCE) -
     return Bound(rest=lot - drawn, wrong=low, confidence=confidence)
 
 
-def cases_to_draw(lot: int, share: float, confidence: float = CONFIDENCE) -> int:
-    """Return the fewest cases to draw so that, all alike, at most this share of the lot (0-1) is otherwise."""
-    tolerated = int(Fraction(str(share)) * lot)
+def cases_to_find(lot: int, wrong: int, confidence: float = CONFIDENCE) -> int:
+    """Return the fewest cases to draw so that at least one of so many is among them with this confidence."""
     low, high = 0, lot
     while low < high:
         middle = (low + high) // 2
-        low, high = (middle + 1, high) if misses(lot, tolerated + 1, middle, confidence) else (low, middle)
+        low, high = (middle + 1, high) if misses(lot, wrong, middle, confidence) else (low, middle)
     return low
+
+
+def cases_to_draw(lot: int, share: float, confidence: float = CONFIDENCE) -> int:
+    """Return the fewest cases to draw so that, all alike, at most this share (0-1) of the rest is otherwise."""
+    drawn = cases_to_find(lot, int(Fraction(str(share)) * lot) + 1, confidence)
+    # Of the rest it is a larger share than of the lot.
+    while bound_when_all_agree(lot, drawn, confidence).share > share:
+        drawn += 1
+    return drawn
 
 
 def misses(lot: int, wrong: int, drawn: int, confidence: float) -> bool:

@@ -28,7 +28,7 @@ from moderation.review.terms import Terms
 SQL = queries("mixing")
 #: How many of a queue's most urgent cases are sorted into lots.
 SORTED = 5000
-#: The share of a lot that may be otherwise, where nobody says.
+#: The share of a lot's rest that may be otherwise, where nobody says.
 TOLERATED = 0.05
 
 

@@ -35,7 +35,7 @@ create table moderation.trends (
   queue text not null,
   kind text not null check (kind in ('prompt', 'person', 'rule')),
   key text not null,
-  tolerated double precision not null,       -- the share of the lot that may be otherwise
+  tolerated double precision not null,       -- the share of the rest that may be otherwise
   confidence double precision not null,
   state text not null default 'drawn' check (state in ('drawn', 'decided', 'ended')),
   opened_by text not null,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from moderation.quality.agreement import alpha, kappa
 from moderation.quality.betas import beta_cdf, beta_quantile
-from moderation.quality.bounds import bound_when_all_agree, cases_to_draw
+from moderation.quality.bounds import bound_when_all_agree, cases_to_draw, cases_to_find
 from moderation.quality.distributions import drift_between, largest_distance, spread_of
 from moderation.quality.prevalence import Stratum, estimate, exact_interval, most_when_none_found
 
@@ -155,10 +155,18 @@ def test_no_worse_mixture_than_the_bound_passes_unseen(raw, random):
         assert most == pytest.approx(1 - 0.025 ** (1 / strata[0][1]))
 
 
-def test_cases_to_draw_of_published_tables():
+def test_cases_to_find_of_published_tables():
     """Cannon and Roe 1982, Livestock Disease Surveys: to find one of 5 % with 95 %, 45 of 100, 56 of 500."""
-    assert cases_to_draw(100, 0.04) == 45
-    assert cases_to_draw(500, 0.048) == 56
+    assert cases_to_find(100, 5) == 45
+    assert cases_to_find(500, 25) == 56
+
+
+@few
+@given(st.integers(1, 300), st.sampled_from([0.02, 0.05, 0.1, 0.2]))
+def test_no_smaller_draw_would_do(lot, share):
+    drawn = cases_to_draw(lot, share)
+    assert bound_when_all_agree(lot, drawn).share <= share
+    assert all(bound_when_all_agree(lot, fewer).share > share for fewer in range(drawn))
 
 
 def test_the_bound_counts_out_every_draw():
