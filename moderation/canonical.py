@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import rfc8785
+from pydantic_core import to_json
 
 
 def canonical(value: object) -> bytes:
@@ -17,18 +18,41 @@ def canonical(value: object) -> bytes:
 #: How whole floats, exponents and characters by which keys may be ordered otherwise look in Python's own JSON.
 _FRACTIONS = (".0,", ".0]", ".0}")
 _EXPONENT = re.compile(r"e[-+]\d")
+#: In rows of numbers: exponents, a nought below nought, what is no number or without end.
+_ODD = ("e", "-0,", "N", "I")
 _HIGH = re.compile("[\ud800-\U0010ffff]")
 _DIGITS = str.maketrans("012345678", "9" * 9)
 _TOO_LONG = "9" * 16
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 
 def canonical_record(value: Mapping[str, object]) -> bytes:
     """Return the same bytes as `canonical`, much sooner for long lists of short numbers. All keys must be text."""
+    text = written(value)
+    return canonical(value) if text is None else text.encode()
+
+
+def written(value: object) -> str | None:
+    """Return the canonical form of plain data by Python's own JSON; None where the two might differ."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+        text = _JSON.encode(value)
     except (TypeError, ValueError):
-        return canonical(value)
-    return canonical(value) if _may_differ(text) else text.encode()
+        return None
+    return None if _may_differ(text) else text
+
+
+def written_rows(rows: Sequence[tuple[float | None, ...]]) -> str | None:
+    """Return the canonical form of rows of numbers, of which the last is no fraction; None where it might differ."""
+    text = to_json(rows).decode().replace(".0,", ",")
+    odd = any(sign in text for sign in _ODD) or _TOO_LONG in text.translate(_DIGITS)
+    return None if odd else text
+
+
+def joined(parts: Mapping[str, str | None]) -> str | None:
+    """Put canonical texts together to an object; None when one of them is."""
+    if None in parts.values() or not all(map(str.isascii, parts)):
+        return None
+    return "{" + ",".join(f"{_JSON.encode(name)}:{parts[name]}" for name in sorted(parts)) + "}"
 
 
 def _may_differ(text: str) -> bool:

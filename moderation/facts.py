@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from detectors.base import FaceState, State, VoiceState, quantise
-from moderation.canonical import canonical_record
+from moderation.canonical import canonical, joined, written, written_rows
 
 FACTS_VERSION = 1
 
@@ -82,18 +82,32 @@ class SignalFact:
         object.__setattr__(self, "samples", tuple(tidy))
 
     def to_json(self) -> dict[str, object]:
+        # Whole numbers without their fraction, as the canonical form has them.
+        return self._beside() | {
+            "samples": [
+                [time_ms, int(value) if not value % 1 and abs(value) < _WHOLE else value, track]
+                for time_ms, value, track in self.samples
+            ]
+        }
+
+    def _beside(self) -> dict[str, object]:
         return {
             "state": str(self.state),
             "model": self.model,
             "version": self.version,
             "calibration": self.calibration,
-            # Whole numbers without their fraction, as the canonical form has them.
-            "samples": [
-                [time_ms, int(value) if not value % 1 and abs(value) < _WHOLE else value, track]
-                for time_ms, value, track in self.samples
-            ],
+            "samples": None,
             "note": self.note,
         }
+
+    def written(self) -> str | None:
+        """Return the canonical text, with the samples, most of it, written apart. None where it might differ."""
+        beside = written(self._beside())
+        rows = written_rows([(time_ms, value, track) for time_ms, value, track in self.samples])
+        if beside is None or rows is None:
+            return None
+        # Within a text a quote follows a backslash: this stands there once.
+        return beside.replace('"samples":null', f'"samples":{rows}', 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +323,9 @@ class FactRecord:
 
     def to_json(self) -> dict[str, object]:
         """Return plain data; `canonical()` of it is the stored form."""
+        return self._beside() | {"signals": {name: signal.to_json() for name, signal in self.signals.items()}}
+
+    def _beside(self) -> dict[str, object]:
         return {
             "facts_version": self.facts_version,
             "org": self.org,
@@ -317,7 +334,6 @@ class FactRecord:
             "duration_ms": self.duration_ms,
             "phase": self.phase,
             "submission": self.submission.to_json(),
-            "signals": {name: signal.to_json() for name, signal in self.signals.items()},
             "faces": [face.to_json() for face in self.faces],
             **({"voices": [voice.to_json() for voice in self.voices]} if self.voices else {}),
             "people": {person: fact.to_json() for person, fact in self.people.items()},
@@ -332,7 +348,14 @@ class FactRecord:
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes: what is stored, hashed and replayed."""
-        return canonical_record(self.to_json())
+        text = self._written()
+        return canonical(self.to_json()) if text is None else text.encode()
+
+    def _written(self) -> str | None:
+        """Return the canonical text piece by piece; None where a piece might differ."""
+        beside = {name: written(value) for name, value in self._beside().items()}
+        signals = {name: signal.written() for name, signal in self.signals.items()}
+        return joined(beside | {"signals": joined(signals)})
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical bytes."""

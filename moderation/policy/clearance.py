@@ -3,7 +3,9 @@
 Says of nobody that they are a minor: a face is not cleared for many reasons, most of them dull.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from detectors.base import FaceState, State
 from moderation.facts import FaceFact, FactRecord, Sample, Scalar
@@ -19,7 +21,7 @@ def clearance_facts(facts: FactRecord) -> Mapping[str, Scalar]:
     if not _measured(facts, "face.detection"):
         return {"uncleared_faces": None, "unchecked": None, "explicit_beside": None}
     checked = _measured(facts, "drawn.score")
-    doubtful = [face for face in facts.faces if not _reads_adult(facts, face)]
+    doubtful = _doubtful(facts)
     unchecked = [] if checked else [face for face in facts.faces if face not in doubtful]
     return {
         "uncleared_faces": len(doubtful) + len(unchecked),
@@ -38,20 +40,28 @@ def _samples(facts: FactRecord, signal: str) -> tuple[Sample, ...]:
     return fact.samples if fact is not None and fact.state is State.MEASURED else _NONE
 
 
-def _reads_adult(facts: FactRecord, face: FaceFact) -> bool:
-    """Tell whether a face was read, is not drawn, and was never young-looking."""
-    ages = _values(facts, "face.age", face)
-    return (
-        face.state is not FaceState.UNREAD
-        and not _values(facts, "face.drawn", face)
-        and bool(ages)
-        and min(ages) >= CLEARED_FROM
-        and max(_values(facts, "minor.score", face), default=1.0) < LIKELY_MINOR
-    )
+def _doubtful(facts: FactRecord) -> list[FaceFact]:
+    """Return the faces that were not read, are drawn, or were ever young-looking."""
+    ages, minor, drawn = (_by_track(facts, signal) for signal in ("face.age", "minor.score", "face.drawn"))
+
+    def reads_adult(face: FaceFact) -> bool:
+        track = face.track
+        return (
+            face.state is not FaceState.UNREAD
+            and track not in drawn
+            and track in ages
+            and min(ages[track]) >= CLEARED_FROM
+            and max(minor.get(track, (1.0,))) < LIKELY_MINOR
+        )
+
+    return [face for face in facts.faces if not reads_adult(face)]
 
 
-def _values(facts: FactRecord, signal: str, face: FaceFact) -> list[float]:
-    return [sample.value for sample in _samples(facts, signal) if sample.track == face.track]
+def _by_track(facts: FactRecord, signal: str) -> dict[int | None, list[float]]:
+    values: dict[int | None, list[float]] = {}
+    for _, value, track in _samples(facts, signal):
+        values.setdefault(track, []).append(value)
+    return values
 
 
 def _explicit_beside(facts: FactRecord, faces: Sequence[FaceFact]) -> float | None:
@@ -60,9 +70,7 @@ def _explicit_beside(facts: FactRecord, faces: Sequence[FaceFact]) -> float | No
         return 0.0
     if not _measured(facts, "explicit.score"):
         return None
-    scores = [
-        sample.value
-        for sample in _samples(facts, "explicit.score")
-        if any(face.start_ms <= sample.time_ms < face.end_ms for face in faces)
-    ]
-    return max(scores, default=0.0)
+    samples = _samples(facts, "explicit.score")
+    times = [time_ms for time_ms, _, _ in samples]
+    seen = [samples[bisect_left(times, face.start_ms) : bisect_left(times, face.end_ms)] for face in faces]
+    return max((value for _, value, _ in chain.from_iterable(seen)), default=0.0)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import assert_never
 
 from moderation.decisions import Cause, Leaf
 from moderation.policy.exhibits import Exhibits
 from moderation.policy.expressions import compile_expression
-from moderation.policy.leaves import compile_fact, compile_person, compile_signal
+from moderation.policy.leaves import compile_fact, compile_person, compile_signal, rules_out
 from moderation.policy.model import (
     All,
     AnyOf,
@@ -26,7 +27,13 @@ from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, opposite
 from moderation.policy.views import views_of
 
 Ask = Callable[[Exhibits], Truth]
-Explain = Callable[[Exhibits], list[Leaf]]
+Explain = Callable[[Exhibits], tuple[Leaf, ...]]
+Hopeless = Callable[[Exhibits, Within], bool]
+AnyLeaf = SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf | ExpressionLeaf
+
+
+def _never(_exhibits: Exhibits, _within: Within) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +42,21 @@ class Compiled:
 
     ask: Ask
     explain: Explain
+    #: Tells that this is false in every shot, or of every person, without a look at them; not always when it is so.
+    hopeless: Hopeless = _never
 
 
 def compile_condition(condition: Condition) -> Compiled:
     """Turn a condition into closures; judging then walks no tree and looks no name up."""
     match condition:
-        case SignalLeaf() | PersonLeaf() | VoiceLeaf() | FactLeaf() | ExpressionLeaf():
-            return _leaf(*_compile_leaf(condition))
+        case SignalLeaf():
+            return replace(_leaf(condition), hopeless=rules_out(condition))
+        case FactLeaf():
+            leaf = _leaf(condition)
+            # The same in every part of the clip.
+            return replace(leaf, hopeless=lambda exhibits, _: leaf.ask(exhibits) is FALSE)
+        case PersonLeaf() | VoiceLeaf() | ExpressionLeaf():
+            return _leaf(condition)
         case All(parts, within):
             every = _every(tuple(map(compile_condition, parts)))
             return every if within is None else _shared(every, within)
@@ -53,9 +68,7 @@ def compile_condition(condition: Condition) -> Compiled:
             assert_never(condition)
 
 
-def _compile_leaf(
-    leaf: SignalLeaf | PersonLeaf | VoiceLeaf | FactLeaf | ExpressionLeaf,
-) -> tuple[Ask, Callable[[Exhibits, Truth], Leaf]]:
+def _compile_leaf(leaf: AnyLeaf) -> tuple[Ask, Callable[[Exhibits, Truth], Leaf]]:
     match leaf:
         case SignalLeaf():
             return compile_signal(leaf)
@@ -69,12 +82,26 @@ def _compile_leaf(
             return compile_expression(leaf)
 
 
-def _leaf(ask: Ask, describe: Callable[[Exhibits, Truth], Leaf]) -> Compiled:
-    def explain(exhibits: Exhibits) -> list[Leaf]:
-        truth = ask(exhibits)
-        return [] if truth is FALSE else [describe(exhibits, truth)]
+def _leaf(leaf: AnyLeaf) -> Compiled:
+    """What a leaf comes to, and what it saw, is worked out once for a clip or a part of it, whichever rules ask."""
+    ask, describe = _compile_leaf(leaf)
+    # A text keeps its hash, a leaf works it out anew each time.
+    key = intern(repr(leaf))
 
-    return Compiled(ask, explain)
+    def told(exhibits: Exhibits) -> Truth:
+        truth = exhibits.told.get(key)
+        if truth is None:
+            truth = exhibits.told[key] = ask(exhibits)
+        return truth
+
+    def explain(exhibits: Exhibits) -> tuple[Leaf, ...]:
+        leaves = exhibits.described.get(key)
+        if leaves is None:
+            truth = told(exhibits)
+            leaves = exhibits.described[key] = () if truth is FALSE else (describe(exhibits, truth),)
+        return leaves
+
+    return Compiled(told, explain)
 
 
 def _every(parts: tuple[Compiled, ...]) -> Compiled:
@@ -90,7 +117,10 @@ def _every(parts: tuple[Compiled, ...]) -> Compiled:
                 result = UNDETERMINED
         return result
 
-    return Compiled(ask, _explaining(ask, parts))
+    def hopeless(exhibits: Exhibits, within: Within) -> bool:
+        return any(part.hopeless(exhibits, within) for part in parts)
+
+    return Compiled(ask, _explaining(ask, parts), hopeless)
 
 
 def _shared(every: Compiled, within: Within) -> Compiled:
@@ -100,6 +130,8 @@ def _shared(every: Compiled, within: Within) -> Compiled:
         views = views_of(exhibits, within)
         if views is None:
             return UNDETERMINED
+        if every.hopeless(exhibits, within):
+            return FALSE
         result = FALSE
         for view in views:
             truth = every.ask(view)
@@ -109,24 +141,24 @@ def _shared(every: Compiled, within: Within) -> Compiled:
                 result = UNDETERMINED
         return result
 
-    def explain(exhibits: Exhibits) -> list[Leaf]:
+    def explain(exhibits: Exhibits) -> tuple[Leaf, ...]:
         truth, views = ask(exhibits), views_of(exhibits, within)
         if truth is FALSE:
-            return []
+            return ()
         if views is None:
             causes = (Cause(kind="fact", name="shots", state="unknown"),)
-            return [Leaf(says=f"within {within}", truth=truth.word, causes=causes)]
+            return (Leaf(says=f"within {within}", truth=truth.word, causes=causes),)
         return _merged(leaf for view in views if every.ask(view) is truth for leaf in every.explain(view))
 
     return Compiled(ask, explain)
 
 
-def _merged(leaves: Iterable[Leaf]) -> list[Leaf]:
+def _merged(leaves: Iterable[Leaf]) -> tuple[Leaf, ...]:
     """Put together what the same question found in several parts of the clip."""
     found: dict[tuple[str, str], list[Leaf]] = {}
     for leaf in leaves:
         found.setdefault((leaf.says, leaf.truth), []).append(leaf)
-    return [_one(same) for same in found.values()]
+    return tuple(map(_one, found.values()))
 
 
 def _one(leaves: list[Leaf]) -> Leaf:
@@ -152,14 +184,17 @@ def _some(parts: tuple[Compiled, ...]) -> Compiled:
                 result = UNDETERMINED
         return result
 
-    return Compiled(ask, _explaining(ask, parts))
+    def hopeless(exhibits: Exhibits, within: Within) -> bool:
+        return all(part.hopeless(exhibits, within) for part in parts)
+
+    return Compiled(ask, _explaining(ask, parts), hopeless)
 
 
 def _explaining(ask: Ask, parts: tuple[Compiled, ...]) -> Explain:
-    def explain(exhibits: Exhibits) -> list[Leaf]:
+    def explain(exhibits: Exhibits) -> tuple[Leaf, ...]:
         if ask(exhibits) is FALSE:
-            return []
-        return [leaf for part in parts for leaf in part.explain(exhibits)]
+            return ()
+        return tuple(leaf for part in parts for leaf in part.explain(exhibits))
 
     return explain
 
@@ -168,10 +203,10 @@ def _inverse(part: Compiled) -> Compiled:
     def ask(exhibits: Exhibits) -> Truth:
         return opposite(part.ask(exhibits))
 
-    def explain(exhibits: Exhibits) -> list[Leaf]:
+    def explain(exhibits: Exhibits) -> tuple[Leaf, ...]:
         # What held inside a `not` is no evidence for the rule; what was open inside it is why the rule is open.
         if part.ask(exhibits) is not UNDETERMINED:
-            return []
-        return [leaf for leaf in part.explain(exhibits) if leaf.truth == UNDETERMINED.word]
+            return ()
+        return tuple(leaf for leaf in part.explain(exhibits) if leaf.truth == UNDETERMINED.word)
 
     return Compiled(ask, explain)

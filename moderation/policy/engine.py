@@ -10,7 +10,7 @@ from functools import reduce
 from typing import TypeVar
 
 from detectors.base import State
-from moderation.canonical import canonical
+from moderation.canonical import canonical_record
 from moderation.decisions import Audience, Decision, Note, Outcome, Reason
 from moderation.facts import FactRecord
 from moderation.policy.exhibits import Exhibits
@@ -139,7 +139,7 @@ def _notes(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> tupl
 
 
 def _identity(reason: Reason) -> tuple[str, str | int | None, bytes]:
-    return *reason.settles, canonical(dict(reason.params)) if reason.params else b""
+    return *reason.settles, canonical_record(reason.params) if reason.params else b""
 
 
 def _distinct(reasons: Iterable[_R]) -> tuple[_R, ...]:

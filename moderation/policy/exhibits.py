@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Literal
 
 from detectors.base import FaceState, State
-from moderation.decisions import Cause
+from moderation.decisions import Cause, Leaf
 from moderation.facts import FaceFact, FactRecord, PersonFact, Scalar, Segment
 from moderation.policy.clearance import clearance_facts
 from moderation.policy.model import ABSENT, Within
@@ -14,6 +15,8 @@ from moderation.policy.registry import SignalEntry, Vocabulary
 from moderation.policy.timeline import Series, series_of
 from moderation.policy.truth import FALSE, UNDETERMINED, Truth
 
+#: The least and the greatest of some values.
+Reach = tuple[float, float]
 _READ = frozenset({FaceState.MATCHED, FaceState.POSSIBLE, FaceState.UNMATCHED})
 _NEAR = frozenset({FaceState.MATCHED, FaceState.POSSIBLE})
 #: Later than any date: what expires has expired.
@@ -41,19 +44,22 @@ class Exhibits:
         self.facts = facts
         self.vocabulary = vocabulary
         self.clip_ms = facts.duration_ms
-        #: Which series meet a leaf, by its words: rules ask the same things, and evidence asks again.
-        self.held: dict[str, list[Series]] = {}
-        #: What expressions said, by text, and the values they read, by the names of these: each worked out once.
-        self.expressed: dict[str, Truth] = {}
+        #: What leaves came to and what they saw, by their words: rules ask the same things, and evidence asks again.
+        self.told: dict[str, Truth] = {}
+        self.described: dict[str, tuple[Leaf, ...]] = {}
+        #: The values that expressions read, by their names.
         self.bound: dict[frozenset[str], object] = {}
         #: The clip's shots, and its faces and people, as parts to be asked of; None where they cannot be told.
         self.parts: dict[Within, tuple[Exhibits, ...] | None] = {}
+        #: Whether a signal has a gap in some shot, or on some face or person.
+        self.gaps_in_parts: dict[tuple[Within, str], bool] = {}
         self._entries = vocabulary.signals
         self._ends = {face.track: face.end_ms for face in facts.faces}
         #: Tracks of faces that could be read, so that signals of faces speak of them.
         self.readable = frozenset(face.track for face in facts.faces if face.state in _READ)
         self._series: dict[str, tuple[Series, ...]] = {}
         self._gaps: dict[str, tuple[Cause, ...]] = {}
+        self._reach: dict[str, Reach] = {}
         self._appearances: tuple[Appearance, ...] | None = None
         self._clearance: Mapping[str, Scalar] | None = None
         self._day: str | None = None
@@ -67,6 +73,18 @@ class Exhibits:
             found = self._series[signal] = () if silent or fact is None else series_of(fact.samples, self._end)
         return found
 
+    def reach(self, signal: str) -> Reach:
+        """Return the least and the greatest value of the signal's series; no threshold lies between those of none."""
+        found = self._reach.get(signal)
+        if found is None:
+            series = self.series(signal)
+            bottom, top = (
+                min((one.bottom for one in series), default=inf),
+                max((one.top for one in series), default=-inf),
+            )
+            found = self._reach[signal] = bottom, top
+        return found
+
     def gaps(self, signal: str) -> tuple[Cause, ...]:
         """Return why the signal's silence is worth nothing; empty when it was measured throughout."""
         found = self._gaps.get(signal)
@@ -76,7 +94,10 @@ class Exhibits:
 
     def silence(self, *signals: str) -> Truth:
         """Return what seeing nothing on these signals means: false when all were measured, else undetermined."""
-        return UNDETERMINED if any(self.gaps(signal) for signal in signals) else FALSE
+        for signal in signals:
+            if self.gaps(signal):
+                return UNDETERMINED
+        return FALSE
 
     @property
     def appearances(self) -> tuple[Appearance, ...]:
@@ -123,6 +144,10 @@ class Exhibits:
                 self._day = _NO_DAY
         return self._day
 
+    def tracks_of(self, signal: str) -> set[int | None]:
+        """Return the faces that the signal says anything of; None among them where it speaks of the whole picture."""
+        return {series.track for series in self.series(signal)}
+
     def hears(self, person: str | None, segments: Sequence[Segment]) -> bool:  # noqa: ARG002 - narrower views ask
         """Tell whether a voice that may be this person's, or nobody's, belongs to what is looked at: here every one."""
         return True
@@ -149,11 +174,11 @@ class Exhibits:
         # What a measured signal did not look at although its kind says it looks at all of it.
         if entry is None or entry.per in ("some", "text"):
             return ()
-        series = self.series(signal)
+        tracks = self.tracks_of(signal)
         if entry.per == "frame":
-            return () if series else (_gap(signal, "empty"),)
-        excused = self.series(entry.unless) if entry.unless else ()
-        tracks = {part.track for part in (*series, *excused)}
+            return () if tracks else (_gap(signal, "empty"),)
+        if entry.unless:
+            tracks |= self.tracks_of(entry.unless)
         missing = frozenset() if None in tracks else self.readable - tracks
         return tuple(_gap(signal, f"silent on track {track}") for track in sorted(missing))
 

@@ -189,12 +189,8 @@ def compile_expression(leaf: ExpressionLeaf) -> tuple[Callable[[Exhibits], Truth
     expression = _compiled(leaf.text, leaf.known_signals, leaf.known_facts)
 
     def ask(exhibits: Exhibits) -> Truth:
-        found = exhibits.expressed.get(leaf.text)
-        if found is None:
-            result, _ = expression.run(_bound(expression, exhibits))
-            found = UNDETERMINED if result is None else TRUE if result else FALSE
-            exhibits.expressed[leaf.text] = found
-        return found
+        result, _ = expression.run(_bound(expression, exhibits))
+        return UNDETERMINED if result is None else TRUE if result else FALSE
 
     def describe(exhibits: Exhibits, truth: Truth) -> Leaf:
         causes = () if truth is TRUE else _causes(expression, exhibits)

@@ -1,6 +1,6 @@
 """The three kinds of leaf compiled: a signal over time, a person or face, a single fact."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import assert_never
@@ -19,9 +19,11 @@ from moderation.policy.model import (
     ShareOfClip,
     SignalLeaf,
     Sustained,
+    Within,
 )
-from moderation.policy.timeline import COMPARE, Series, holds, spans
+from moderation.policy.timeline import COMPARE, COULD_HOLD, Series, holds, spans
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, both, either
+from moderation.policy.views import gap_in_parts
 
 Ask = Callable[[Exhibits], Truth]
 Describe = Callable[[Exhibits, Truth], Leaf]
@@ -37,43 +39,50 @@ def compile_signal(leaf: SignalLeaf) -> tuple[Ask, Describe]:
     That is sound for a failed signal with some samples: every quantifier is met for good once it is met.
     """
     comparator, threshold, quantifier = leaf.comparator, leaf.threshold, leaf.quantifier
-    # A text keeps its hash, a leaf works it out anew each time.
-    signal = leaf.signal
-    key = f"{signal} {comparator} {threshold!r} {quantifier!r}"
+    signal, could_hold = leaf.signal, COULD_HOLD[comparator]
 
     def ask(exhibits: Exhibits) -> Truth:
-        held = exhibits.held.get(key)
-        if held is None:
-            held = exhibits.held[key] = _held(leaf, exhibits)
-        if held:
+        if could_hold(*exhibits.reach(signal), threshold) and any(_holding(leaf, exhibits)):
             return TRUE
-        return UNDETERMINED if exhibits.gaps(signal) else FALSE
+        return exhibits.silence(signal)
 
-    said = Leaf(
-        says=f"{leaf.signal} {comparator} {threshold:g}{_says_how(quantifier)}",
-        truth=UNDETERMINED.word,
-        name=leaf.signal,
-        comparator=comparator,
-        against=(threshold,),
-    )
+    says = f"{signal} {comparator} {threshold:g}{_says_how(quantifier)}"
 
     def describe(exhibits: Exhibits, truth: Truth) -> Leaf:
-        if truth is not TRUE:
-            return replace(said, truth=truth.word, causes=exhibits.gaps(leaf.signal))
-        stretches = [spans(series, comparator, threshold, quantifier) for series in exhibits.held[key]]
-        kept = tuple(chain.from_iterable(found for found, _ in stretches))
-        return replace(said, truth=truth.word, spans=kept, left_out=sum(more for _, more in stretches))
+        held = _holding(leaf, exhibits) if truth is TRUE else ()
+        stretches = [spans(series, comparator, threshold, quantifier) for series in held]
+        return Leaf(
+            says=says,
+            truth=truth.word,
+            spans=tuple(chain.from_iterable(found for found, _ in stretches)),
+            left_out=sum(more for _, more in stretches),
+            causes=() if truth is TRUE else exhibits.gaps(signal),
+            name=signal,
+            comparator=comparator,
+            against=(threshold,),
+        )
 
     return ask, describe
 
 
-def _held(leaf: SignalLeaf, exhibits: Exhibits) -> list[Series]:
-    """Return the series on which the leaf holds."""
-    return [
-        series
-        for series in exhibits.series(leaf.signal)
-        if holds(series, leaf.comparator, leaf.threshold, leaf.quantifier, exhibits.clip_ms)
-    ]
+def rules_out(leaf: SignalLeaf) -> Callable[[Exhibits, Within], bool]:
+    """Tell from the whole clip's extremes that the leaf is false in each of its parts: none reaches further.
+
+    A part in which the signal has a gap leaves it open.
+    """
+    signal, threshold, could_hold = leaf.signal, leaf.threshold, COULD_HOLD[leaf.comparator]
+
+    def hopeless(exhibits: Exhibits, within: Within) -> bool:
+        return not could_hold(*exhibits.reach(signal), threshold) and not gap_in_parts(exhibits, within, signal)
+
+    return hopeless
+
+
+def _holding(leaf: SignalLeaf, exhibits: Exhibits) -> Iterator[Series]:
+    """Give the series on which the leaf holds."""
+    for series in exhibits.series(leaf.signal):
+        if holds(series, leaf.comparator, leaf.threshold, leaf.quantifier, exhibits.clip_ms):
+            yield series
 
 
 def _says_how(quantifier: Quantifier) -> str:

@@ -3,7 +3,7 @@
 import operator
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from moderation.decisions import Span
@@ -23,12 +23,20 @@ COMPARE: dict[Comparator, Compare] = {
     "equals": operator.eq,
 }
 #: One comprehension for each, because a call for each sample costs more than the comparison.
-_FLAGS: dict[Comparator, Callable[[Sequence[float], float], list[bool]]] = {
-    "at_least": lambda values, line: [value >= line for value in values],
-    "above": lambda values, line: [value > line for value in values],
-    "at_most": lambda values, line: [value <= line for value in values],
-    "below": lambda values, line: [value < line for value in values],
-    "equals": lambda values, line: [value == line for value in values],
+_FLAGS: dict[Comparator, Callable[[Sequence[float], float], bytes]] = {
+    "at_least": lambda values, line: bytes([value >= line for value in values]),
+    "above": lambda values, line: bytes([value > line for value in values]),
+    "at_most": lambda values, line: bytes([value <= line for value in values]),
+    "below": lambda values, line: bytes([value < line for value in values]),
+    "equals": lambda values, line: bytes([value == line for value in values]),
+}
+#: Tells from the least and the greatest value whether any can meet the comparison (exact unless `equals`).
+COULD_HOLD: dict[Comparator, Callable[[float, float, float], bool]] = {
+    "at_least": lambda _, top, line: top >= line,
+    "above": lambda _, top, line: top > line,
+    "at_most": lambda bottom, _, line: bottom <= line,
+    "below": lambda bottom, _, line: bottom < line,
+    "equals": lambda bottom, top, line: bottom <= line <= top,
 }
 #: Comparators that a low value meets: among several samples of one instant the lowest speaks for it.
 _DOWNWARD = frozenset({"at_most", "below"})
@@ -51,47 +59,46 @@ class Series:
     top: float
     bottom: float
     interrupted: bool = False
+    #: Where comparisons hold, once it was looked for: whether a rule holds and its evidence ask the same.
+    _unbroken: dict[tuple[Comparator, float], list[tuple[int, int]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def unbroken(self, comparator: Comparator, threshold: float) -> list[tuple[int, int]]:
+        """Return first and last index of every run of instants that meet the comparison, ended at interruptions."""
+        found = self._unbroken.get((comparator, threshold))
+        if found is None:
+            runs = _runs(_FLAGS[comparator](self.values(comparator), threshold))
+            found = self._unbroken[comparator, threshold] = _broken(self, runs) if self.interrupted else runs
+        return found
 
     def values(self, comparator: Comparator) -> tuple[float, ...]:
         """Return the value that speaks for each instant under this comparator."""
         return self.lows if comparator in _DOWNWARD else self.highs
 
-    def could_hold(self, comparator: Comparator, threshold: float) -> bool:
-        """Tell from the extremes alone whether any instant can meet the comparison (exact unless `equals`)."""
-        if comparator == "equals":
-            return self.bottom <= threshold <= self.top
-        return COMPARE[comparator](self.bottom if comparator in _DOWNWARD else self.top, threshold)
-
 
 def series_of(samples: Sequence[Sample], ends: Callable[[int | None], int]) -> tuple[Series, ...]:
     """Split ordered samples by track; `ends` gives the ms at which a track, or for None the clip, is over."""
-    if (whole := _of_picture(samples, ends)) is not None:
-        return whole
-    tracks: dict[int | None, list[tuple[int, float, float]]] = {}
-    for time_ms, value, track in samples:
-        instants = tracks.setdefault(track, [])
-        if instants and instants[-1][0] == time_ms:
-            _, low, high = instants[-1]
-            instants[-1] = (time_ms, min(low, value), max(high, value))
-        else:
-            instants.append((time_ms, value, value))
-    return tuple(_series(track, instants, ends(track)) for track, instants in tracks.items())
-
-
-def _of_picture(samples: Sequence[Sample], ends: Callable[[int | None], int]) -> tuple[Series, ...] | None:
-    """Return the one series of a signal of the whole picture, one sample an instant; None for any other."""
     if not samples:
         return ()
     times, values, tracks = zip(*samples, strict=True)
-    if len(set(times)) < len(times) or set(tracks) != {None}:
-        return None
-    until = (*times[1:], max(ends(None), times[-1] + 1))
-    bottom, top = min(values), max(values)
-    return (Series(track=None, times=times, highs=values, lows=values, ends=until, top=top, bottom=bottom),)
+    if tracks.count(None) == len(tracks):
+        return (_series(None, times, values, ends(None)),)
+    of_track: dict[int | None, list[Sample]] = {}
+    for sample in samples:
+        of_track.setdefault(sample[2], []).append(sample)
+    return tuple(_of_track(track, own, ends(track)) for track, own in of_track.items())
 
 
-def _series(track: int | None, instants: list[tuple[int, float, float]], end_ms: int) -> Series:
-    times, lows, highs = zip(*instants, strict=True)
+def _of_track(track: int | None, samples: Sequence[Sample], end_ms: int) -> Series:
+    times, values, _ = zip(*samples, strict=True)
+    return _series(track, times, values, end_ms)
+
+
+def _series(track: int | None, times: tuple[int, ...], values: tuple[float, ...], end_ms: int) -> Series:
+    highs = lows = values
+    if len(set(times)) < len(times):
+        times, highs, lows = _instants(times, values)
     return Series(
         track=track,
         times=times,
@@ -101,6 +108,16 @@ def _series(track: int | None, instants: list[tuple[int, float, float]], end_ms:
         top=max(highs),
         bottom=min(lows),
     )
+
+
+def _instants(
+    times: tuple[int, ...], values: tuple[float, ...]
+) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
+    """Put samples of one instant together: times, highest and lowest values."""
+    instants: dict[int, list[float]] = {}
+    for time_ms, value in zip(times, values, strict=True):
+        instants.setdefault(time_ms, []).append(value)
+    return tuple(instants), tuple(map(max, instants.values())), tuple(map(min, instants.values()))
 
 
 def narrowed(series: Series, ranges: Sequence[tuple[int, int]], *, carried: bool) -> Series | None:
@@ -141,20 +158,21 @@ def _piece(series: Series, start: int, end: int, *, carried: bool) -> _Piece:
 
 def holds(series: Series, comparator: Comparator, threshold: float, quantifier: Quantifier, clip_ms: int) -> bool:
     """Tell whether the comparison holds on this series for as long, or as often, as the quantifier asks."""
-    if not series.could_hold(comparator, threshold):
+    if not COULD_HOLD[comparator](series.bottom, series.top, threshold):
         return False
     if isinstance(quantifier, Anywhere) and comparator != "equals":
         return True
-    flags = _FLAGS[comparator](series.values(comparator), threshold)
     match quantifier:
         case Anywhere():
-            return any(flags)
+            return threshold in series.values(comparator)
         case Sustained(ms):
-            return any(series.ends[last] - series.times[first] >= ms for first, last in _unbroken(series, flags))
+            runs = series.unbroken(comparator, threshold)
+            return any(series.ends[last] - series.times[first] >= ms for first, last in runs)
         case OftenIn(hits, window):
-            return _often(flags, hits, window)
+            return _often(_FLAGS[comparator](series.values(comparator), threshold), hits, window)
         case ShareOfClip(share):
-            held = sum(series.ends[last] - series.times[first] for first, last in _unbroken(series, flags))
+            runs = series.unbroken(comparator, threshold)
+            held = sum(series.ends[last] - series.times[first] for first, last in runs)
             return held >= share * max(clip_ms, 1)
 
 
@@ -167,8 +185,7 @@ def spans(series: Series, comparator: Comparator, threshold: float, quantifier: 
     worst = min if comparator in _DOWNWARD else max
     least = quantifier.ms if isinstance(quantifier, Sustained) else 0
     stretches = [
-        (series.times[first], series.ends[last], first, last)
-        for first, last in _unbroken(series, _FLAGS[comparator](values, threshold))
+        (series.times[first], series.ends[last], first, last) for first, last in series.unbroken(comparator, threshold)
     ]
     lasting = [stretch for stretch in stretches if stretch[1] - stretch[0] >= least]
     kept = lasting
@@ -181,35 +198,29 @@ def spans(series: Series, comparator: Comparator, threshold: float, quantifier: 
     return found, len(lasting) - len(found)
 
 
-def _unbroken(series: Series, flags: list[bool]) -> list[tuple[int, int]]:
-    """Return the runs of true flags, each ended where the series is interrupted."""
-    runs, ends = _runs(flags), series.ends
-    if not series.interrupted:
-        return runs
+def _broken(series: Series, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """End runs where the series is interrupted."""
     pieces: list[tuple[int, int]] = []
     for first, last in runs:
-        breaks = [index for index in range(first, last) if ends[index] < series.times[index + 1]]
+        breaks = [index for index in range(first, last) if series.ends[index] < series.times[index + 1]]
         pieces += zip([first, *(index + 1 for index in breaks)], [*breaks, last], strict=True)
     return pieces
 
 
-def _runs(flags: list[bool]) -> list[tuple[int, int]]:
+def _runs(flags: bytes) -> list[tuple[int, int]]:
     """Return first and last index of every run of true flags."""
     runs: list[tuple[int, int]] = []
-    start = 0
-    while True:
-        try:
-            first = flags.index(True, start)
-        except ValueError:
-            return runs
-        try:
-            start = flags.index(False, first)
-        except ValueError:
-            start = len(flags)
-        runs.append((first, start - 1))
+    first = flags.find(1)
+    while first >= 0:
+        end = flags.find(0, first)
+        if end < 0:
+            return [*runs, (first, len(flags) - 1)]
+        runs.append((first, end - 1))
+        first = flags.find(1, end)
+    return runs
 
 
-def _often(flags: list[bool], hits: int, window: int) -> bool:
+def _often(flags: bytes, hits: int, window: int) -> bool:
     count = sum(flags[:window])
     if count >= hits:
         return True

@@ -15,12 +15,13 @@ class Truth(IntEnum):
     @property
     def word(self) -> str:
         """The value as the trace writes it."""
-        return self.name.lower()
+        return _WORDS[self]
 
 
 FALSE: Final = Truth.FALSE
 UNDETERMINED: Final = Truth.UNDETERMINED
 TRUE: Final = Truth.TRUE
+_WORDS: Final = tuple(truth.name.lower() for truth in Truth)
 _OPPOSITE: Final = (TRUE, UNDETERMINED, FALSE)
 
 

@@ -193,11 +193,19 @@ def _subjects(spans: Iterable[Span]) -> list[Span | None]:
     Of several the longest speaks, of equals the earliest; the trace keeps them all.
     """
     longest: dict[str | int | None, Span] = {}
-    for span in sorted(spans, key=lambda s: (s.start_ms - s.end_ms, s.start_ms)):
-        longest.setdefault(span.track if span.person is None else span.person, span)
+    for span in spans:
+        subject = span.track if span.person is None else span.person
+        known = longest.get(subject)
+        if known is None or _longer(span, known):
+            longest[subject] = span
     named = [span for subject, span in longest.items() if subject is not None]
     named.sort(key=lambda s: (s.person or "", -1 if s.track is None else s.track))
     return [*named] or [longest.get(None)]
+
+
+def _longer(one: Span, other: Span) -> bool:
+    more = (one.end_ms - one.start_ms) - (other.end_ms - other.start_ms)
+    return more > 0 or (more == 0 and one.start_ms < other.start_ms)
 
 
 def _reason(said: Said, span: Span | None) -> Reason:

@@ -3,6 +3,7 @@
 Not known stays not known: a shot nobody looked at, or a face nobody looked for, leaves the question open.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
@@ -60,11 +61,17 @@ class ShotView(View):
         """Tell whether the voice speaks in this shot."""
         return self.whole.hears(person, segments) and any(self.overlaps(*segment) for segment in segments)
 
+    def tracks_of(self, signal: str) -> set[int | None]:
+        """Return the faces that the signal says anything of in this shot. Cuts no series: every gap is asked for so."""
+        ranges = self._ranges_of(signal)
+        return {series.track for series in self.whole.series(signal) if _speaks(series, ranges)}
+
     def _part(self, signal: str, series: Series) -> Series | None:
-        ranges = self.ranges
-        if self.per(signal) == "text" and ranges[0][0] > 0:
-            ranges = ((0, 1), *ranges)
-        return narrowed(series, ranges, carried=False)
+        return narrowed(series, self._ranges_of(signal), carried=False)
+
+    def _ranges_of(self, signal: str) -> tuple[Range, ...]:
+        everywhere = self.per(signal) == "text" and self.ranges[0][0] > 0
+        return ((0, 1), *self.ranges) if everywhere else self.ranges
 
 
 class PersonView(View):
@@ -114,6 +121,15 @@ def views_of(exhibits: Exhibits, within: Within) -> tuple[Exhibits, ...] | None:
     return exhibits.parts[within]
 
 
+def gap_in_parts(exhibits: Exhibits, within: Within, signal: str) -> bool:
+    """Tell whether the signal has a gap in some shot, or on some face or person."""
+    found = exhibits.gaps_in_parts.get((within, signal))
+    if found is None:
+        views = views_of(exhibits, within)
+        found = exhibits.gaps_in_parts[within, signal] = views is None or any(view.gaps(signal) for view in views)
+    return found
+
+
 def _views(exhibits: Exhibits, within: Within) -> tuple[Exhibits, ...] | None:
     match within:
         case "same_shot":
@@ -152,6 +168,11 @@ def _people(exhibits: Exhibits) -> tuple[View, ...]:
     views: list[View] = [PersonView(exhibits, [e for e in shown if e.track == track], None) for track in tracks]
     views += [PersonView(exhibits, [e for e in shown if e.person == person], person) for person in people]
     return (*views, UnseenView(exhibits)) if exhibits.silence(FACES) is not FALSE else tuple(views)
+
+
+def _speaks(series: Series, ranges: Sequence[Range]) -> bool:
+    """Tell whether an instant of the series lies in some stretch."""
+    return any(bisect_left(series.times, start) < bisect_left(series.times, end) for start, end in ranges)
 
 
 def _united(stretches: Iterable[Range]) -> tuple[Range, ...]:

@@ -1,10 +1,14 @@
 """The quick way to canonical bytes writes the very bytes of the slow one, or leaves it to the slow one."""
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moderation.canonical import canonical, canonical_record
+from detectors.base import State
+from moderation.canonical import canonical, canonical_record, written_rows
+from moderation.facts import FactRecord, Sample, SignalFact, SubmissionFacts
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.one_of(
@@ -31,6 +35,40 @@ def test_both_ways_write_the_same_bytes(tree):
 )
 def test_where_the_two_could_differ_they_do_not(value):
     assert canonical_record({"k": value}) == canonical({"k": value})
+
+
+rows = st.tuples(st.integers(0, 2**53 - 1), numbers, st.sampled_from([None, 0, 7]))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(rows, max_size=6))
+def test_rows_of_numbers_are_written_as_anything_else_or_not_at_all(found):
+    assert written_rows(found) in (None, canonical(found).decode())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(texts, st.tuples(texts, st.lists(rows, max_size=4))), st.dictionaries(texts, numbers | texts))
+def test_a_record_written_piece_by_piece_has_the_same_bytes(signals, lineage):
+    record = FactRecord(
+        org="o",
+        clip="c",
+        judged_at="",
+        duration_ms=1,
+        phase="public",
+        submission=SubmissionFacts(creator="c", title='"samples":null'),
+        signals={
+            name: SignalFact(state=State.MEASURED, note=note, samples=tuple(Sample(*row) for row in found))
+            for name, (note, found) in signals.items()
+        },
+        lineage=lineage,
+    )
+    assert record.to_bytes() == canonical(record.to_json())
+
+
+def test_a_note_cannot_take_the_place_of_samples():
+    fact = SignalFact(state=State.MEASURED, note='"samples":null', samples=(Sample(0, 0.5),))
+    assert json.loads(fact.written())["samples"] == [[0, 0.5, None]]
+    assert fact.written() == canonical(fact.to_json()).decode()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, "\ud800", {1, 2}])

@@ -25,6 +25,7 @@ from moderation.policy.exhibits import Exhibits
 from moderation.policy.model import (
     ABSENT,
     COMPARATORS,
+    WITHIN,
     Action,
     All,
     AnyOf,
@@ -44,7 +45,8 @@ from moderation.policy.model import (
     Sustained,
 )
 from moderation.policy.registry import VOCABULARY
-from moderation.policy.truth import both, either, opposite
+from moderation.policy.truth import UNDETERMINED, both, either, opposite
+from moderation.policy.views import views_of
 
 SIGNALS = ("explicit.score", "face.age", "face.detection", "face.match_distance", "words.hate")
 PEOPLE = ("per_a", "per_b")
@@ -290,6 +292,16 @@ def test_conditions_follow_kleene(facts, one, other):
     assert ask(AnyOf((one, other))) is either((ask(one), ask(other)))
     assert ask(Not(one)) is opposite(ask(one))
     assert ask(Not(All((one, other)))) is ask(AnyOf((Not(one), Not(other))))
+
+
+@examples(60)
+@given(records, st.lists(leaves, min_size=1, max_size=3).map(tuple), st.sampled_from(WITHIN))
+def test_within_is_true_where_some_part_of_the_clip_meets_all(facts, parts, within):
+    """However much is told from the whole clip without a look at its parts."""
+    views = views_of(Exhibits(facts, VOCABULARY), within)
+    apart = [both(compile_condition(part).ask(view) for part in parts) for view in views or ()]
+    asked = compile_condition(All(parts, within)).ask(Exhibits(facts, VOCABULARY))
+    assert asked is (either(apart) if views is not None else UNDETERMINED)
 
 
 @examples(40)
