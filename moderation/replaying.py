@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -80,10 +81,11 @@ def replay_decisions(
     with services.database.transaction(org) as tx:
         counted = tx.pg.execute(REPLAYING.replay_count, {"clip": clip_id}).fetchone()
         total = counted[0] if counted else 0
-        for part in carry_out(Again(org=org), _batches(tx, clip_id, batch), services.dsn, processes):
-            whole = whole.plus(part)
-            if progress is not None:
-                progress(whole.total, total)
+        with closing(carry_out(Again(org=org), _batches(tx, clip_id, batch), services.dsn, processes)) as parts:
+            for part in parts:
+                whole = whole.plus(part)
+                if progress is not None:
+                    progress(whole.total, total)
     return whole
 
 

@@ -4,7 +4,7 @@ Precedence is total: the strictest outcome wins; its reasons stand in the order 
 policy, rule; weaker reasons stay as `lesser`; notes and limits on audience and markets of every rule that fired add up.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeVar
@@ -66,13 +66,15 @@ class Ruleset:
 
 def decide(facts: FactRecord, ruleset: Ruleset) -> Decision:
     """Judge one clip. Reads nothing but its arguments; never allows what a required signal did not look at."""
-    exhibits = Exhibits(facts, ruleset.vocabulary)
+    required, exhibits = ruleset.required, Exhibits(facts, ruleset.vocabulary)
+    return weigh(judge_all(exhibits, ruleset, lambda judge: judge.judge(exhibits, required)), facts, ruleset)
+
+
+def judge_all(exhibits: Exhibits, ruleset: Ruleset, ask: Callable[[Judge], Verdict | None]) -> list[Verdict]:
+    """Return what policies say that lack a signal, and what the rules say that stand for the clip."""
     unmets = (unmet(policy, exhibits) for policy in ruleset.policies)
-    judged = (judge.judge(exhibits, ruleset.required) for judge in ruleset.standing.judges(facts.submission))
-    verdicts = [verdict for verdict in (*unmets, *judged) if verdict is not None]
-    if not ruleset.policies:
-        return _unjudged(facts, ruleset)
-    return _weigh(verdicts, facts, ruleset)
+    judged = map(ask, ruleset.standing.judges(exhibits.facts.submission))
+    return [verdict for verdict in (*unmets, *judged) if verdict is not None]
 
 
 def required_failures(facts: FactRecord, ruleset: Ruleset) -> list[str]:
@@ -89,9 +91,13 @@ def required_failures(facts: FactRecord, ruleset: Ruleset) -> list[str]:
     )
 
 
-def _weigh(verdicts: list[Verdict], facts: FactRecord, ruleset: Ruleset) -> Decision:
+def weigh(verdicts: Iterable[Verdict], facts: FactRecord, ruleset: Ruleset) -> Decision:
+    """Put what policies and rules say together to one decision."""
+    if not ruleset.policies:
+        return _unjudged(facts, ruleset)
     rank = ruleset.vocabulary.rank
-    verdicts.sort(
+    verdicts = sorted(
+        verdicts,
         key=lambda v: (-v.outcome.strictness, rank(v.queue), -v.priority, v.trace.policy, v.trace.rule, v.trace.order),
     )
     acting = [v for v in verdicts if v.trace.acts]

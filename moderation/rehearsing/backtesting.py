@@ -5,6 +5,7 @@ Judges stored fact records, never media, and writes nothing. For the command lin
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,10 @@ def backtest(
         extent = measure(tx, scope)
         paces = measure_paces(tx, scope.until, services.settings.rehearsing)
         expected = extent.clips if scope.sample is None else min(scope.sample, extent.clips)
-        for part in carry_out(work, batches(tx, scope, batch), services.dsn, processes):
-            tally.merge(part)
-            progress(tally.judged, expected)
+        with closing(carry_out(work, batches(tx, scope, batch), services.dsn, processes)) as parts:
+            for part in parts:
+                tally.merge(part)
+                progress(tally.judged, expected)
     names = DECIDED if old is None else old.version, ruleset.version
     return report_of(tally, names, scope, extent, paces)
 

@@ -13,6 +13,7 @@ from moderation.policy.engine import Ruleset, decide
 from moderation.policy.loader import load_bundle
 from moderation.policy.model import signals_of
 from moderation.rehearsing.outlines import Outline
+from moderation.rehearsing.pairs import Pair
 from moderation.rehearsing.records import read_record
 from moderation.rehearsing.scope import SQL, Key
 from moderation.rehearsing.tallies import Example, Gaps, Tally
@@ -31,14 +32,16 @@ class Comparison:
     def begin(self, database: Database) -> Callable[[Sequence[Key]], Tally]:
         """Compile the policies once; returns what counts a batch."""
         new = load_bundle(self.new)
-        old = None if self.old is None else load_bundle(self.old)
+        pair = None if self.old is None else Pair.of(load_bundle(self.old), new)
         read = signals_read(new)
 
         def count(keys: Sequence[Key]) -> Tally:
             tally = Tally(self.examples)
             for key, body, facts in records(database, self.org, keys, tally.gaps):
-                before = Outline.of_stored(from_json(body)) if old is None else Outline.of(decide(facts, old))
-                after = Outline.of(decide(facts, new))
+                if pair is None:
+                    before, after = Outline.of_stored(from_json(body)), Outline.of(decide(facts, new))
+                else:
+                    before, after, _ = pair.outlines(facts)
                 if key.counted:
                     tally.count(key.clip, before, after, self.queue)
                     tally.unmeasured.update(_unmeasured(facts, read))

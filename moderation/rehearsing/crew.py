@@ -8,7 +8,7 @@ import multiprocessing
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -45,7 +45,7 @@ class Work(Protocol[Taken_contra, Made_co]):
 
 def carry_out(
     work: Work[B, R], batches: Iterable[B], dsn: str, processes: int, *, patience: float = PATIENCE
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Do every batch and give the results in order. Raises what the work raises; Outage when a process dies or hangs.
 
     Little work, or one process, is done here. Close the iterator to end the processes early.

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from moderation.errors import Unprocessable
-from moderation.facts import FactRecord
 from moderation.policy.conditions import Compiled, compile_condition
 from moderation.policy.engine import Ruleset
 from moderation.policy.exhibits import Exhibits
@@ -146,13 +145,12 @@ def _exchanged(node: object, old: SignalLeaf, new: SignalLeaf) -> object:
     return replace(node, **changed) if changed else node
 
 
-def turning_point(dial: Dial, facts: FactRecord, ruleset: Ruleset, probes: dict[float, Compiled]) -> float | None:
+def turning_point(dial: Dial, exhibits: Exhibits, probes: dict[float, Compiled]) -> float | None:
     """Return the last of the record's own values at which the rule holds, by bisection; None when it holds at none.
 
     The condition is monotone in the threshold, so that value is the greatest where higher means fewer, else the least.
     `probes` keeps compiled conditions between records.
     """
-    exhibits = Exhibits(facts, ruleset.vocabulary)
     values = sorted({value for series in exhibits.series(dial.leaf.signal) for value in (*series.lows, *series.highs)})
     if not dial.falling:
         values.reverse()

@@ -6,12 +6,13 @@ One pass over the records finds on which number each of them turns; every thresh
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from moderation.db import Database
 from moderation.policy.conditions import Compiled
-from moderation.policy.engine import Ruleset, decide
+from moderation.policy.engine import Ruleset
 from moderation.policy.loader import load_bundle
 from moderation.rehearsing.backtesting import Progress, untold
 from moderation.rehearsing.comparing import records
@@ -20,6 +21,7 @@ from moderation.rehearsing.critical import BEYOND, Dial, find_dial, turning_poin
 from moderation.rehearsing.intervals import Share
 from moderation.rehearsing.labels import quality
 from moderation.rehearsing.outlines import Outline
+from moderation.rehearsing.pairs import Pair
 from moderation.rehearsing.reports import gaps_json
 from moderation.rehearsing.scope import BATCH, Extent, Key, Scope, batches, measure
 from moderation.rehearsing.tallies import Gaps
@@ -64,13 +66,15 @@ class Search:
         ruleset = load_bundle(self.bundle)
         dial = find_dial(ruleset, self.rule)
         never, always = (dial.ruleset(ruleset, end) for end in (BEYOND, -BEYOND)[:: 1 if dial.falling else -1])
+        pair = Pair.of(never, always)
         probes: dict[float, Compiled] = {}
 
         def go_through(keys: Sequence[Key]) -> Turns:
             turns = Turns()
             for key, _, facts in records(database, self.org, keys, turns.gaps):
-                without, with_ = _fate(Outline.of(decide(facts, never))), _fate(Outline.of(decide(facts, always)))
-                at = None if with_ == without else turning_point(dial, facts, ruleset, probes)
+                one, other, exhibits = pair.outlines(facts)
+                without, with_ = _fate(one), _fate(other)
+                at = None if with_ == without else turning_point(dial, exhibits, probes)
                 turn = (at, with_, without) if at is not None else (None, without, without)
                 if key.counted:
                     turns.table[turn] += 1
@@ -171,9 +175,10 @@ def seek(
         paces = measure_paces(tx, scope.until, services.settings.rehearsing)
         expected = extent.clips if scope.sample is None else min(scope.sample, extent.clips)
         work = Search(org=org, bundle=ruleset.bundle, rule=rule)
-        for part in carry_out(work, batches(tx, scope, batch), services.dsn, processes):
-            turns.merge(part)
-            progress(turns.table.total(), expected)
+        with closing(carry_out(work, batches(tx, scope, batch), services.dsn, processes)) as parts:
+            for part in parts:
+                turns.merge(part)
+                progress(turns.table.total(), expected)
     return Reckoning(dial=dial, turns=turns, scope=scope, extent=extent, paces=paces).answer(hours)
 
 

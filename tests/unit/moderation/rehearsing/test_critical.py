@@ -82,7 +82,7 @@ def test_the_turning_point_is_where_every_threshold_tried_says(values, hate, com
 
     if held(BEYOND if dial.falling else -BEYOND):
         return  # It holds whatever the threshold; the search never asks where such a record turns.
-    at = turning_point(dial, facts, ruleset, {})
+    at = turning_point(dial, exhibits, {})
     for value in grid:
         for threshold in (dial.admitting(value), dial.refusing(value)):
             assert held(threshold) == (at is not None and COMPARE[leaf.comparator](at, threshold))
