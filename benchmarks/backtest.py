@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import random
+import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -213,13 +214,22 @@ def timed(meter: Meter, clips: int, act: Callable[[], dict[str, object]]) -> dic
     used, began = meter.read(), time.monotonic()
     found = act()
     seconds, cost = time.monotonic() - began, meter.read() - used
+    cpu = cost.service + cost.decoders
     return {
         "seconds": round(seconds, 2),
         "a_second": round(clips / seconds),
-        "cpu_judging": round(cost.service + cost.decoders, 2),
+        "cpu_judging": round(cpu, 2),
         "cpu_database": round(cost.database, 2),
+        "cpu_ms_a_clip": round(1000 * (cpu + cost.database) / clips, 3),
+        "peak_mib": peaks(),
         **found,
     }
+
+
+def peaks() -> dict[str, int]:
+    """Return the most memory (MiB) that this process ever had, and any of those that judged for it."""
+    usages = {"here": resource.RUSAGE_SELF, "largest_judge": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(who).ru_maxrss // 1024 for name, who in usages.items()}
 
 
 def measure(services: Services, clips: int, processes: int, meter: Meter) -> dict[str, object]:

@@ -16,6 +16,7 @@ from moderation.policy.engine import Ruleset, decide
 from moderation.policy.loader import load_bundle
 from moderation.rehearsing.crew import carry_out
 from moderation.rehearsing.records import read_record
+from moderation.rehearsing.scope import read_to_the_end
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -90,6 +91,7 @@ def replay_decisions(
 
 
 def _batches(tx: Transaction, clip_id: str | None, size: int) -> Iterator[list[str]]:
+    read_to_the_end(tx)
     with tx.pg.cursor(name="replayed") as cursor:
         cursor.itersize = 4 * size
         cursor.execute(REPLAYING.replayable, {"clip": clip_id})

@@ -153,12 +153,12 @@ def _elsewhere(verdict: Verdict, then: Action) -> Verdict:
 
 def unmet(policy: Policy, exhibits: Exhibits) -> Verdict | None:
     """Return the verdict of a policy that lacks a required signal; None when it has them all."""
+    if exhibits.silence(*policy.requires) is FALSE:
+        return None
     gaps = [(signal, exhibits.gaps(signal)) for signal in policy.requires]
     leaves = tuple(
         Leaf(says=f"requires {signal}", truth=UNDETERMINED.word, causes=causes) for signal, causes in gaps if causes
     )
-    if not leaves:
-        return None
     trace = RuleTrace(
         policy=policy.area,
         rule=REQUIRES,

@@ -1,9 +1,15 @@
 """Work spread over processes: whatever becomes of one of them, the run ends, says so, and leaves none behind."""
 
+import json
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import textwrap
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -40,9 +46,28 @@ CHORES = """
                     os.kill(os.getpid(), signal.SIGKILL)
                 if self.kind == "hangs":
                     time.sleep(600)
+            if self.kind == "slow":
+                time.sleep(0.2)
+            if batch == 5:
                 if self.kind == "fails":
                     raise Stubborn("a", "b")
             return batch * 2
+"""
+
+
+#: Tells who its processes are, and has them work.
+BEGAN = """
+    import json, multiprocessing, sys
+    from itertools import count
+    from chores import Chore
+    from moderation.interrupts import Interrupts
+    from moderation.rehearsing.crew import carry_out
+
+    if __name__ == "__main__":
+        Interrupts().take()
+        for answer in carry_out(Chore(sys.argv[1]), count(), "postgresql://nobody", 2):
+            if answer == 8:
+                print(json.dumps([child.pid for child in multiprocessing.active_children()]), flush=True)
 """
 
 
@@ -97,3 +122,38 @@ def test_who_stops_listening_leaves_no_process_behind(chores):
         assert next(parts) == 0
         assert len(multiprocessing.active_children()) == 2
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("signal_", "kind"), [(signal.SIGINT, "hangs"), (signal.SIGTERM, "hangs"), (signal.SIGKILL, "slow")]
+)
+def test_no_process_outlives_the_one_that_began(chores, tmp_path, signal_: signal.Signals, kind: str):
+    """Ctrl-C and SIGTERM end processes at whatever they are; of one that is killed, the others find the line closed."""
+    script = tmp_path / "began.py"
+    script.write_text(textwrap.dedent(BEGAN), encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, str(script), kind],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as began:
+        assert began.stdout is not None
+        children = json.loads(began.stdout.readline())
+        assert len(children) == 2
+        # A terminal sends Ctrl-C to all of them.
+        os.killpg(began.pid, signal_) if signal_ is signal.SIGINT else began.send_signal(signal_)
+        began.wait(60)
+    until = time.monotonic() + 30
+    while any(map(runs, children)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(runs, children))
+
+
+def runs(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
