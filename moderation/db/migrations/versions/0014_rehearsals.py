@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0013"
-down_revision: str | None = "0012"
+revision = "0014"
+down_revision: str | None = "0013"
 
 BY_TIME = "create index decisions_by_time on moderation.decisions (org_id, created_at)"
 OF_PEOPLE = """
