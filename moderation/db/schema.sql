@@ -257,7 +257,6 @@ create function moderation.clips_with_rule(rules jsonb) returns setof text
     and body::jsonb -> 'trace' @> rules $$;
 create trigger decisions_append_only before update or delete on moderation.decisions
   for each row execute function moderation.refuse_change();
-create index decisions_by_time on moderation.decisions (org_id, created_at);
 create index decisions_of_people on moderation.decisions (org_id, clip_id, seq) include (outcome)
   where actor_kind = 'person';
 
