@@ -235,6 +235,10 @@ def _operands(node: Mapping, word: str, value: Node) -> Iterator[Change]:
         flipped = put(node, word, not value.value)
         tells = f"`{word}: {flow(value)}` from `{word}: {flow(_scalar(value, not value.value))}`"
         yield change_at(value, flipped, "operand", tells, "add one of either")
+    if entry(node, "fact") is not None and word in ("equals", "one_of") and not isinstance(_plain(value), bool):
+        any_value = put(take(node, word), "known", value=True)
+        tells = f"`{word}: {flow(value)}` from any value"
+        yield change_at(value, any_value, "operand", tells, "add one with another value, which must not fire")
     if isinstance(value, Sequence) and len(value.items) > 1:
         for index, item in enumerate(value.items):
             rest = replace(value, items=value.items[:index] + value.items[index + 1 :])
@@ -242,6 +246,10 @@ def _operands(node: Mapping, word: str, value: Node) -> Iterator[Change]:
             yield change_at(
                 item, put(node, word, rest), "operand", tells, f"add one with {flow(item)}, which must fire"
             )
+
+
+def _plain(value: Node) -> object:
+    return value.value if isinstance(value, Scalar) else None
 
 
 def _quantifiers(node: Mapping, word: str, value: Node) -> Iterator[Change]:

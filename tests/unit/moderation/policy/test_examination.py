@@ -399,3 +399,15 @@ def test_a_rule_too_large_to_try_is_not_held(folder, monkeypatch):
     monkeypatch.setattr(mutation, "MAX_MUTANTS", 5)
     write(folder, cases=ENOUGH)
     assert gate(folder) == ["no-must-not-fire", "weak-cases"]
+
+
+@pytest.mark.parametrize("asked", ["equals: FR", "one_of: [FR]"])
+def test_a_value_is_told_from_any_other_by_a_case_of_another(folder, asked):
+    rule = f"  - rule: any_frame\n    when: {{fact: submission.market, {asked}}}\n"
+    here = "  - {case: here, given: {submission: {market: FR}}, must_fire: [any_frame], expect: {outcome: review, reasons: [hate], queue: explicit}}\n"
+    nowhere = "  - {case: nowhere, given: {submission: {creator: ana}}, must_not_fire: [any_frame]}\n"
+    elsewhere = "  - {case: elsewhere, given: {submission: {market: DE}}, must_not_fire: [any_frame]}\n"
+    write(folder, rules=rule + "    then: {outcome: review, reasons: [hate]}\n", cases=here + nowhere)
+    assert [told.split(" from ")[1] for told in tells(examine_folder(folder))] == ["any value"]
+    write(folder, cases=here + elsewhere)
+    assert tells(examine_folder(folder)) == set()
