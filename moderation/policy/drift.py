@@ -1,4 +1,4 @@
-"""Lines that moved since another version of the folder: far ones want a backtest. Reads two rulesets and one file."""
+"""What moved far since another version of the folder, or asks for less: it wants a backtest. Reads two rulesets."""
 
 import json
 from collections.abc import Iterator
@@ -12,11 +12,14 @@ from moderation.policy.rivals import of_rule
 
 #: A line may move by this share of its signal's range before somebody has to see what that does.
 FREE_SHARE: Final = 0.05
+_CODE: Final = "moved-without-backtest"
+_UNSEEN: Final = "and nobody saw what that does"
+_INSTEAD: Final = "run a backtest and hand its file over with --backtest"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 def find_drift(folder: Folder, ruleset: Ruleset, against: Path, backtest: Path | None) -> list[Finding]:
-    """Return rules whose lines moved far from those in `against`; none when `backtest` names this version.
+    """Return rules that moved far from those in `against`, ask for less, or are gone; none that `backtest` looked at.
 
     A rule is known again by its name, a question by its signal and its place among the rule's questions on it.
     """
@@ -32,8 +35,25 @@ def find_drift(folder: Folder, ruleset: Ruleset, against: Path, backtest: Path |
     for judge in ruleset.judges:
         was = old.get((judge.policy, judge.rule.name))
         path = folder.name(f"{judge.policy}/{POLICY}")
-        found += [] if was is None else list(_moved(was, judge.rule, path, ruleset))
-    return found
+        found += [] if was is None else [*_weakened(was, judge.rule, path), *_moved(was, judge.rule, path, ruleset)]
+    now = {(judge.policy, judge.rule.name) for judge in ruleset.judges}
+    gone = [key for key, rule in old.items() if key not in now and rule.mode == "enforce"]
+    return [*found, *(_gone(folder, area, name) for area, name in gone)]
+
+
+def _weakened(was: Rule, rule: Rule, path: str) -> Iterator[Finding]:
+    """Yield what a rule does less than before: it acts no more, or asks for less."""
+    if was.mode == "enforce" and rule.mode == "shadow":
+        yield of_rule(rule, path, _CODE, f"`{rule.name}` acted and is in shadow now, {_UNSEEN}", _INSTEAD)
+    elif rule.then.outcome.strictness < was.then.outcome.strictness:
+        less = f"`{rule.name}` asked for `{was.then.outcome}` and asks for `{rule.then.outcome}` now"
+        yield of_rule(rule, path, _CODE, f"{less}, {_UNSEEN}", _INSTEAD)
+
+
+def _gone(folder: Folder, area: str, name: str) -> Finding:
+    path = folder.name(f"{area}/{POLICY}")
+    message = f"`{area}.{name}` acted in the other folder and is gone, {_UNSEEN}"
+    return Finding(path=path, line=1, column=1, code=_CODE, message=message, suggestion=_INSTEAD)
 
 
 def _moved(was: Rule, rule: Rule, path: str, ruleset: Ruleset) -> Iterator[Finding]:
@@ -43,12 +63,8 @@ def _moved(was: Rule, rule: Rule, path: str, ruleset: Ruleset) -> Iterator[Findi
         if entry is None or old is None:
             continue
         if abs(old.threshold - leaf.threshold) > FREE_SHARE * (entry.high - entry.low):
-            message = (
-                f"the line of `{rule.name}` on {leaf.signal} moved from {old.threshold:g} to {leaf.threshold:g},"
-                " and nobody saw what that does"
-            )
-            instead = "run a backtest and hand its file over with --backtest"
-            yield of_rule(rule, path, "moved-without-backtest", message, instead)
+            moved = f"moved from {old.threshold:g} to {leaf.threshold:g}"
+            yield of_rule(rule, path, _CODE, f"the line of `{rule.name}` on {leaf.signal} {moved}, {_UNSEEN}", _INSTEAD)
 
 
 def _lines(condition: Condition) -> Iterator[tuple[tuple[str, int], SignalLeaf]]:

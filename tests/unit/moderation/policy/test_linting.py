@@ -155,6 +155,27 @@ def test_a_line_that_moved_far_wants_a_backtest(folder, before, tmp_path):
     assert [found.code for found in lint(folder, against=before, backtest=backtest)] == ["moved-without-backtest"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "outcome: review",
+            "outcome: restrict, audience: [adults_only]",
+            "asked for `review` and asks for `restrict` now",
+        ),
+        ("  - rule: any_frame\n", "  - rule: any_frame\n    mode: shadow\n    since: 2026-06-01\n", "is in shadow now"),
+        ("rule: any_frame", "rule: other_name", "`area.any_frame` acted in the other folder and is gone"),
+    ],
+)
+def test_a_rule_that_does_less_wants_a_backtest_too(folder, before, old, new, says):
+    edit(folder / "area" / "policy.yaml", old, new)
+    found = [each for each in lint(folder, against=before) if each.code == "moved-without-backtest"]
+    assert [says in each.message for each in found] == [True]
+    edit(folder / "area" / "policy.yaml", new, old)
+    edit(folder / "area" / "policy.yaml", "outcome: review", "outcome: block")
+    assert lint(folder, against=before) == []
+
+
 def test_a_base_that_cannot_be_read_is_said(folder, tmp_path):
     (finding,) = lint(folder, against=tmp_path / "nothing")
     assert finding.code == "no-base"
