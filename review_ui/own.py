@@ -1,19 +1,24 @@
 """A reviewer's own page: how clips begin, keys, language and contrast, queues they do not want. Nobody else sees it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
+from moderation import exposure, review
 from moderation import preferences as kept
-from moderation import review
 from moderation.api.auth import reviewer_of, services_of
 from moderation.errors import Unprocessable
+from moderation.exposure import Standing
 from moderation.keys import Principal
 from moderation.preferences import EVERYWHERE, Look, Preferences
+from moderation.quality.care import read_own as read_own_days
+from moderation.quality.feedback import Feedback, read_feedback
 from moderation.review.reviewers import read_profile
+from review_ui import charts
 from review_ui.desk import desks_of, read_desk
 from review_ui.keymap import BY_ACTION, KEYS, Clash, clashes, shown
 from review_ui.login import YEAR, set_cookie
@@ -38,6 +43,8 @@ async def entered(request: Request) -> FormData:
     return await request.form(max_files=0, max_fields=200)
 
 
+#: How far back one's own exposure is shown.
+CARE: Final = timedelta(days=14)
 Entered = Annotated[FormData, Depends(entered)]
 
 
@@ -126,6 +133,34 @@ def choose_queues(request: Request, form: Entered) -> Response:
     return RedirectResponse("/me?said=kept#queues", status_code=303)
 
 
+def read_care(
+    request: Request, principal: Principal, tongue: Words
+) -> tuple[charts.Chart, tuple[Feedback, ...], Standing]:
+    """The reviewer's own unveiled minutes by day, their answers to golden cases, and how they stand."""
+    services = services_of(request)
+    now, caps = services.clock.now(), exposure.caps_of(services.settings)
+    with services.database.transaction(principal.org) as tx:
+        days = read_own_days(tx, principal.principal, now - CARE, now)
+        feedback = read_feedback(tx, principal.principal, now)
+        standing = exposure.standing(tx, now, principal.principal, caps)
+    bars = [
+        charts.Bar(
+            label=day.day.isoformat(),
+            value=day.ms / 60_000,
+            said=tongue.gettext("%(n)s min", n=minutes(day.ms)),
+            line=caps.day.total_seconds() / 60,
+        )
+        for day in days
+    ]
+    head = (tongue.gettext("Day"), tongue.gettext("Unveiled"))
+    return charts.bars(tongue.gettext("Unveiled minutes a day"), head, bars), feedback, standing
+
+
+def minutes(ms: int) -> str:
+    """Milliseconds as minutes, to a tenth where it is little."""
+    return f"{ms / 60_000:.1f}" if 0 < ms < 600_000 else str(ms // 60_000)
+
+
 def areas(request: Request, principal: Principal) -> list[str]:
     """What a look can be chosen for: everything, and each queue of this reviewer."""
     services = services_of(request)
@@ -182,6 +217,7 @@ def show(
     chosen = {key.action: mine.keys.get(key.action, key.key) for key in KEYS}
     written = {action: BLANK if key == " " else key for action, key in (typed or chosen).items()}
     names = {name: queue_name(tongue, name) if name else tongue.gettext("Everywhere") for name in every}
+    days, feedback, standing = read_care(request, principal, tongue)
     return page(
         request,
         "me/page.html",
@@ -199,5 +235,9 @@ def show(
         problems=problems or {},
         keys_on=mine.keys_on if keys_on is None else keys_on,
         left_out=desk.opted_out,
+        days=days,
+        feedback=feedback,
+        standing=standing,
+        minutes=minutes,
         toast=Toast(text=tongue.gettext("Saved.")) if said == "kept" else None,
     )

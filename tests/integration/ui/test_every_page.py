@@ -13,6 +13,7 @@ PAGES = {
     "case": "/review/{case}",
     "me": "/me",
     "me-of-a-queue": "/me?area=likeness",
+    "break": "/break",
     "likeness": "/likeness",
     "verify": "/verify",
     "not-found": "/review/case_0",
