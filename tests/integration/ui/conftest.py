@@ -20,6 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from clips import ClipPlan, draw_clip
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from psycopg.types.json import Jsonb
+from pydantic import SecretStr
 
 from moderation import holding
 from moderation.assembly import open_services
@@ -87,12 +88,13 @@ def pages(run_app):
 
 
 @pytest.fixture
-def empty_pages(run_app, postgres):
+def empty_pages(run_app, postgres, tmp_path):
     """The service with the pages and nothing in it."""
     name = f"ui_empty_{os.getpid()}"
     with psycopg.connect(postgres.dsn().replace("/moderation?", "/postgres?"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE moderation")
-        yield run_app(create_app, database_url=postgres.dsn().replace("/moderation?", f"/{name}?"))
+        url = postgres.dsn().replace("/moderation?", f"/{name}?")
+        yield run_app(create_app, database_url=SecretStr(url), state=tmp_path / "empty")
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -174,7 +176,7 @@ class Watch:
 
 
 @pytest.fixture
-def open_browser(chromium) -> Iterator[Callable[..., Page]]:
+def open_browser(chromium, run_app) -> Iterator[Callable[..., Page]]:
     """Open a logged-in reviewer's tab on a service; each is a browser of its own. `page.watch` is its `Watch`."""
     opened: list[tuple[BrowserContext, Watch]] = []
 
