@@ -80,7 +80,7 @@ def _frames(path: Path, size: tuple[int, int], limits: VideoLimits) -> Iterator[
                 small = bgr(timed.frame, *_before_turning(size, turn))
             drawn = draw(np.ascontiguousarray(turn.turn(small)))
             yield _planes(drawn, count, timed.time_ms)
-            count, due = count + 1, (timed.time_ms * _FPS // 1000 + 1) * 1000 // _FPS
+            count, due = count + 1, -(-(timed.time_ms + 1) * _FPS // 1000) * 1000 // _FPS
     if turn is None:
         raise VideoRefused("no_frames", "the file has no frame that can be shown")
 

@@ -28,7 +28,7 @@ _PLACES: Final = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (0.5, 0.0), (0
 _GROUND: Final = 0.5
 _INK: Final = 150.0
 #: It is looked at once or twice and thrown away: made quickly rather than small.
-_ENCODING: Final = Encoding(preset="superfast", crf=21, threads=2)
+_ENCODING: Final = Encoding(preset="ultrafast", crf=23, threads=2)
 _QUALITY: Final = 80
 
 
