@@ -209,20 +209,30 @@ def settle(tx: Transaction, now: datetime, principal: str, reveal_id: str | None
 
     One that ran out before counts to its limit, for nobody knows when its page was closed.
     """
-    counted = tx.pg.execute(SQL.settle, {"principal": principal, "reveal": reveal_id, "now": now}).fetchall()
-    for case_id, ms in counted:
-        audit.record(tx, now, principal, "reveal.ended", case_id, ms=ms)
-    return sum(ms for _, ms in counted) if counted else None
+    counted = take(tx, now, principal, reveal_id)
+    if counted is None:
+        return None
+    case_id, ms = counted
+    audit.record(tx, now, principal, "reveal.ended", case_id, ms=ms)
+    return ms
+
+
+def take(tx: Transaction, now: datetime, principal: str, reveal_id: str | None = None) -> tuple[str, int] | None:
+    """Do what `settle` does and leave the audit entry to the caller; the case and its milliseconds."""
+    row = tx.pg.execute(SQL.settle, {"principal": principal, "reveal": reveal_id, "now": now}).fetchone()
+    return (row[0], row[1]) if row else None
 
 
 def settle_overdue(services: "Services") -> int:
-    """Write down the reveals whose end nobody told, of all organisations; how many."""
+    """Write down the reveals whose end nobody told, of all organisations, each by itself; how many."""
     now = services.clock.now()
     with services.database.system_transaction() as tx:
-        counted = tx.pg.execute(SQL.settle_overdue, {"now": now}).fetchall()
-        for org, principal, case_id, ms in counted:
-            audit.record(replace(tx, org=org), now, principal, "reveal.ended", case_id, ms=ms, untold=True)
-    return len(counted)
+        overdue = tx.pg.execute(SQL.overdue, {"now": now}).fetchall()
+    counted = 0
+    for org, principal, reveal_id in overdue:
+        with services.database.transaction(org) as tx:
+            counted += settle(tx, now, principal, reveal_id) is not None
+    return counted
 
 
 def lock_person(tx: Transaction, principal: str) -> None:

@@ -65,11 +65,11 @@ def begin(tx: Transaction, now: datetime, caps: Caps, case_id: str, wish: Wish, 
 
     Raises Conflict for a lease that is not theirs, exposure's Capped, Cooling and OnBreak, and as `demand_unveiled`.
     """
-    case = review.read_case(tx, case_id, lock=True)
+    case = review.read_case(tx, case_id)
     demand_unveiled(tx, case, who)
     demand_lease(case, who, wish.lease_token, now)
     exposure.lock_person(tx, who.principal)
-    exposure.settle(tx, now, who.principal)
+    before = exposure.take(tx, now, who.principal)
     found = exposure.standing(tx, now, who.principal, caps, case_id)
     found.demand_look(now)
     reveal = Reveal(
@@ -85,8 +85,19 @@ def begin(tx: Transaction, now: datetime, caps: Caps, case_id: str, wish: Wish, 
         shown_until=now + min(SLICE, found.left),
     )
     tx.pg.execute(SQL.insert_reveal, _row(tx, reveal))
-    audit.record(tx, now, who.principal, "reveal.begun", case_id, rendition=wish.rendition, sound=wish.sound)
+    _record(tx, reveal, before)
     return reveal
+
+
+def _record(tx: Transaction, reveal: Reveal, before: tuple[str, int] | None) -> None:
+    """Note that a look began and which one it ended, always in the order of their chains: two persons never wait."""
+    acts: list[tuple[str, str, dict[str, object]]] = [
+        ("reveal.begun", reveal.case_id, {"rendition": reveal.rendition, "sound": reveal.sound})
+    ]
+    if before is not None:
+        acts.insert(0, ("reveal.ended", before[0], {"ms": before[1]}))
+    for action, case_id, details in sorted(acts, key=lambda act: audit.shard_of(act[1])):
+        audit.record(tx, reveal.started_at, reveal.principal, action, case_id, **details)
 
 
 def _row(tx: Transaction, reveal: Reveal) -> dict[str, object]:

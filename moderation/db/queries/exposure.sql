@@ -34,13 +34,9 @@ select org_id, principal, case_id, clip_id, rendition,
   severity, started_at, greatest(started_at, least(shown_until, %(now)s))
 from done returning case_id, ms;
 
--- name: settle_overdue
+-- name: overdue
 -- Of all organisations: reveals whose end nobody told.
-with done as (delete from moderation.reveals where shown_until < %(now)s returning *)
-insert into moderation.exposures (org_id, principal, case_id, clip_id, rendition, ms, severity, started_at, ended_at)
-select org_id, principal, case_id, clip_id, rendition,
-  ceil(extract(epoch from shown_until - started_at) * 1000), severity, started_at, shown_until
-from done returning org_id, principal, case_id, ms;
+select org_id, principal, reveal_id from moderation.reveals where shown_until < %(now)s order by shown_until limit 100;
 
 -- name: break_of
 select started_at from moderation.breaks where principal = %(principal)s and ended_at is null;
