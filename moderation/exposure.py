@@ -60,7 +60,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Exposure:
     """One counted stretch in which something unveiled was, or may have been, on a person's screen."""
 
     case_id: str
@@ -84,7 +84,7 @@ class Standing:
     run_cap_ms: int
     #: Until when a severe case is still felt, None when none is.
     cooling_until: datetime | None = None
-    #: When a pause that begins now, or began with the last look, will have been long enough; None without a run.
+    #: When a pause that begins now, or began with the last reveal, will have been long enough; None without a run.
     rested_at: datetime | None = None
     #: When the break began that the person is on.
     break_since: datetime | None = None
@@ -104,7 +104,7 @@ class Standing:
         """Whether a severe case may be dealt."""
         return not self.capped and (self.cooling_until is None or self.cooling_until <= now)
 
-    def demand_look(self, now: datetime) -> None:
+    def demand_reveal(self, now: datetime) -> None:
         """Refuse to unveil anything. Raises OnBreak, Capped, Cooling."""
         if self.break_since is not None:
             raise OnBreak
@@ -143,23 +143,23 @@ def caps_of(settings: "Settings") -> Caps:
     )
 
 
-def reckon(looks: Iterable[Look], now: datetime, caps: Caps, case_id: str | None = None) -> Standing:
-    """What a person's looks come to at `now`. Pure; every look counts whole that ended within the last `DAY`.
+def reckon(exposures: Iterable[Exposure], now: datetime, caps: Caps, case_id: str | None = None) -> Standing:
+    """What a person's exposures come to at `now`. Pure; every one counts whole that ended within the last `DAY`.
 
-    A stretch of `caps.pause` without a look begins a new run. Looks at `case_id`, the case in hand, do not cool: one
-    may look again at what one is about to decide.
+    A stretch of `caps.pause` without one begins a new run. Those of `case_id`, the case in hand, do not cool: one may
+    look again at what one is about to decide.
     """
-    recent = sorted((look for look in looks if look.ended_at > now - DAY), key=lambda look: look.started_at)
+    recent = sorted((each for each in exposures if each.ended_at > now - DAY), key=lambda each: each.started_at)
     run, last_end, felt = timedelta(0), None, None
-    for look in recent:
-        run = look.length + (run if last_end is None or look.started_at - last_end < caps.pause else timedelta(0))
-        last_end = _later(last_end, look.ended_at)
-        if caps.severe(look.severity) and look.case_id != case_id:
-            felt = _later(felt, look.ended_at)
+    for each in recent:
+        run = each.length + (run if last_end is None or each.started_at - last_end < caps.pause else timedelta(0))
+        last_end = _later(last_end, each.ended_at)
+        if caps.severe(each.severity) and each.case_id != case_id:
+            felt = _later(felt, each.ended_at)
     rested_at = None if last_end is None else last_end + caps.pause
     rested = rested_at is None or rested_at <= now
     return Standing(
-        day_ms=_ms(sum((look.length for look in recent), timedelta(0))),
+        day_ms=_ms(sum((each.length for each in recent), timedelta(0))),
         run_ms=0 if rested else _ms(run),
         day_cap_ms=_ms(caps.day),
         run_cap_ms=_ms(caps.run),
@@ -180,7 +180,7 @@ def _ms(length: timedelta) -> int:
 def standing(tx: Transaction, now: datetime, principal: str, caps: Caps, case_id: str | None = None) -> Standing:
     """How a person stands now, with the reveal that is running counted until this moment; `case_id` as in `reckon`."""
     where = {"principal": principal, "now": now, "since": now - DAY}
-    found = reckon(rows(tx, SQL.looks, Look, where), now, caps, case_id)
+    found = reckon(rows(tx, SQL.exposures, Exposure, where), now, caps, case_id)
     on_break = tx.pg.execute(SQL.break_of, where).fetchone()
     return replace(found, break_since=on_break[0] if on_break else None)
 

@@ -13,7 +13,7 @@ Kind = Literal[
     "evt",
     "grant",
     "rev",
-    "look",
+    "reveal",
     "key",
     "hook",
     "dlv",

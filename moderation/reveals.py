@@ -1,4 +1,4 @@
-"""A counted look at what the veil hides: begun under a lease, prolonged by beats, ended or run out, always counted.
+"""What the veil hides, shown for a counted while: begun under a lease, prolonged by beats, ended or run out.
 
 Decides whether something unveiled may be served at this moment; makes no rendition and serves none.
 """
@@ -71,9 +71,9 @@ def begin(tx: Transaction, now: datetime, caps: Caps, case_id: str, wish: Wish, 
     exposure.lock_person(tx, who.principal)
     before = exposure.take(tx, now, who.principal)
     found = exposure.standing(tx, now, who.principal, caps, case_id)
-    found.demand_look(now)
+    found.demand_reveal(now)
     reveal = Reveal(
-        reveal_id=new_id("look"),
+        reveal_id=new_id("reveal"),
         principal=who.principal,
         case_id=case_id,
         clip_id=case.clip_id,
@@ -90,7 +90,7 @@ def begin(tx: Transaction, now: datetime, caps: Caps, case_id: str, wish: Wish, 
 
 
 def _record(tx: Transaction, reveal: Reveal, before: tuple[str, int] | None) -> None:
-    """Note that a look began and which one it ended, always in the order of their chains: two persons never wait."""
+    """Note that a reveal began and which one it ended, always in the order of their chains: two persons never wait."""
     acts: list[tuple[str, str, dict[str, object]]] = [
         ("reveal.begun", reveal.case_id, {"rendition": reveal.rendition, "sound": reveal.sound})
     ]
@@ -126,7 +126,7 @@ def beat(tx: Transaction, now: datetime, caps: Caps, reveal_id: str, who: review
     case = review.read_case(tx, reveal.case_id)
     demand_lease(case, who, case.lease_token or "", now)
     found = exposure.standing(tx, now, who.principal, caps, reveal.case_id)
-    found.demand_look(now)
+    found.demand_reveal(now)
     until = now + min(SLICE, found.left)
     tx.pg.execute(SQL.prolong_reveal, {"reveal": reveal_id, "now": now, "until": until})
     return _running(tx, now, reveal_id, who, session)

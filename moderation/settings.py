@@ -242,9 +242,9 @@ class Reviewing(BaseModel):
     #: Minutes of unveiled material a day, and without a pause; proposals, no clinical limits.
     exposure_day_minutes: float = Field(default=60.0, ge=0)
     exposure_run_minutes: float = Field(default=10.0, ge=0)
-    #: How long after a look at a severe case no other is dealt and nothing is unveiled.
+    #: How long after a severe case was unveiled no other is dealt and nothing is unveiled.
     cooling_minutes: float = Field(default=10.0, ge=0)
-    #: So long without a look counts as a pause.
+    #: So long without a reveal counts as a pause.
     pause_minutes: float = Field(default=5.0, ge=0)
 
 

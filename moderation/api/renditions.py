@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from moderation import exposure, renditions, reveals, review
 from moderation.api.auth import Decider, Services_, reviewer_of
 from moderation.api.media import parse_range, send_blob
-from moderation.api.schemas import Lease, Looking
+from moderation.api.schemas import Lease, Revealing
 from moderation.errors import NotFound, Unauthorised
 from moderation.exposure import BEAT, Standing
 from moderation.keys import Principal
@@ -104,19 +104,19 @@ def _make(services: Services, principal: Principal, case_id: str, lease_token: s
 
 
 @router.post("/cases/{case_id}/reveals", status_code=201)
-def begin(case_id: str, looking: Looking, request: Request, services: Services_, principal: Decider) -> Response:
-    """Begin a counted look under your lease. It runs out at `until` unless a beat prolongs it, and counts until then.
+def begin(case_id: str, wished: Revealing, request: Request, services: Services_, principal: Decider) -> Response:
+    """Begin a counted reveal under your lease. It runs out at `until` unless a beat prolongs it, and counts until then.
 
     409 `exposure_capped`, `cooling`, `on_break`, or `conflict` without the lease; 403 for what stays veiled.
     """
     wish = Wish(
-        rendition=looking.rendition,
-        lease_token=looking.lease_token,
+        rendition=wished.rendition,
+        lease_token=wished.lease_token,
         session=session_of(request),
-        sound=looking.sound,
+        sound=wished.sound,
     )
-    kinds = (looking.rendition, *(["sound"] if looking.sound and looking.rendition != "sound" else []))
-    made = _make(services, principal, case_id, looking.lease_token, kinds)
+    kinds = (wished.rendition, *(["sound"] if wished.sound and wished.rendition != "sound" else []))
+    made = _make(services, principal, case_id, wished.lease_token, kinds)
     caps, who = exposure.caps_of(services.settings), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
         now = services.clock.now()
@@ -143,7 +143,7 @@ def _document(reveal: Reveal, made: set[str], standing: Standing) -> dict[str, o
 
 @router.post("/cases/{case_id}/reveals/{reveal_id}/beat")
 def beat(case_id: str, reveal_id: str, request: Request, services: Services_, principal: Decider) -> Response:
-    """Say that the look goes on. 403 `not_revealed` when it ran out, 409 when the lease is lost or a cap is reached."""
+    """Say that a reveal goes on. 403 `not_revealed` when it ran out, 409 when the lease is lost or a cap is reached."""
     caps, session = exposure.caps_of(services.settings), session_of(request)
     with services.database.transaction(principal.org) as tx:
         now = services.clock.now()
@@ -160,7 +160,7 @@ def _demand_case(named: str, case_id: str) -> None:
 
 @router.post("/cases/{case_id}/reveals/{reveal_id}/end")
 def end(case_id: str, reveal_id: str, services: Services_, principal: Decider) -> Response:
-    """End a look; `ms` is what was counted, null when it was counted before."""
+    """End a reveal; `ms` is what was counted, null when it was counted before."""
     caps = exposure.caps_of(services.settings)
     with services.database.transaction(principal.org) as tx:
         now = services.clock.now()
@@ -177,7 +177,7 @@ def read_exposure(services: Services_, principal: Decider) -> Response:
 
 @router.post("/break")
 def begin_break(services: Services_, principal: Decider) -> Response:
-    """Begin a break, or go on with the one that is on; a running look ends."""
+    """Begin a break, or go on with the one that is on; a running reveal ends."""
     with services.database.transaction(principal.org) as tx:
         began = exposure.begin_break(tx, services.clock.now(), principal.principal)
     return JSONResponse({"break_since": began.isoformat()})

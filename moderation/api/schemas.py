@@ -185,7 +185,7 @@ class Lease(Strict):
     lease_token: Annotated[Line, Field(max_length=128)]
 
 
-class Looking(Strict):
+class Revealing(Strict):
     """What to unveil, under which lease."""
 
     lease_token: Annotated[Line, Field(max_length=128)]

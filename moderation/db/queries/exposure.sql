@@ -1,7 +1,7 @@
 -- name: lock_person
 select pg_advisory_xact_lock(hashtextextended(%(org)s || ':' || %(principal)s, 20));
 
--- name: looks
+-- name: exposures
 -- What is settled, and what is running: until now, or until it ran out.
 select case_id, severity, started_at, ended_at from moderation.exposures
 where principal = %(principal)s and ended_at > %(since)s

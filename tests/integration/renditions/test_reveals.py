@@ -1,4 +1,4 @@
-"""Counted looks on a real database: what is counted, and every refusal, each beside what is let through."""
+"""Reveals on a real database: what is counted, and every refusal, each beside what is let through."""
 
 import json
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ class Desk:
         with self.transaction() as tx:
             return reveals.end(tx, self.now, reveal.reveal_id, who)
 
-    def look(self, case: str, seconds: float) -> int | None:
+    def reveal(self, case: str, seconds: float) -> int | None:
         reveal = self.begin(case)
         self.passes(seconds=seconds)
         return self.end(reveal)
@@ -221,7 +221,7 @@ def test_without_the_lease_nothing_is_unveiled(desk):
 
 def test_no_reveal_passes_a_cap_and_a_pause_makes_room(desk):
     case = desk.case("one")
-    assert [desk.look(case, 12), desk.look(case, 12)] == [12_000, 12_000]
+    assert [desk.reveal(case, 12), desk.reveal(case, 12)] == [12_000, 12_000]
     last = desk.begin(case)
     assert last.shown_until == desk.now + timedelta(seconds=6), "what is left of the run"
     desk.passes(seconds=5)
@@ -236,7 +236,7 @@ def test_no_reveal_passes_a_cap_and_a_pause_makes_room(desk):
     assert not desk.standing().severe_allowed(desk.now)
     desk.passes(minutes=5)
     assert desk.standing().severe_allowed(desk.now)
-    assert [desk.look(case, 15), desk.look(case, 20)] == [15_000, 15_000]
+    assert [desk.reveal(case, 15), desk.reveal(case, 20)] == [15_000, 15_000]
     desk.passes(minutes=5)
     with pytest.raises(exposure.Capped):
         desk.begin(case)
@@ -247,8 +247,8 @@ def test_no_reveal_passes_a_cap_and_a_pause_makes_room(desk):
 
 def test_after_a_severe_case_the_next_one_waits_but_not_the_one_in_hand(desk):
     severe, next_ = desk.case("severe", severity=80), desk.case("next", severity=80)
-    desk.look(severe, 1)
-    assert desk.look(severe, 1), "the case in hand may be looked at again"
+    desk.reveal(severe, 1)
+    assert desk.reveal(severe, 1), "the case in hand may be looked at again"
     assert not desk.standing().severe_allowed(desk.now)
     with pytest.raises(exposure.Cooling):
         desk.begin(next_)
@@ -316,7 +316,7 @@ def test_two_pages_of_one_person_share_one_cap(desk, dsn):
 
 
 def test_the_ledger_is_append_only(desk):
-    desk.look(desk.case("one"), 1)
+    desk.reveal(desk.case("one"), 1)
     for statement in ("update moderation.exposures set ms = 0", "delete from moderation.exposures"):
         with pytest.raises(psycopg.Error, match="append-only"), desk.database.system_transaction() as tx:
             tx.pg.execute(statement)
