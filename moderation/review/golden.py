@@ -97,7 +97,7 @@ def mix_in(tx: Transaction, now: datetime) -> bool:
 
 
 def _mix_one(tx: Transaction, now: datetime, beside: str, queue: str) -> bool:
-    found = tx.pg.execute(SQL.next_golden, {"queue": queue, "beside": beside}).fetchone()
+    found = tx.pg.execute(SQL.next_golden, {"queue": queue, "beside": beside, "now": now}).fetchone()
     if found is None:
         return False
     golden, clip_id, asked = found

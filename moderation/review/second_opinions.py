@@ -18,7 +18,7 @@ def ask_again(tx: Transaction, now: datetime) -> bool:
 
     Never of specialists' queues: what nobody should see is not seen once more to compare people.
     """
-    found = tx.pg.execute(SQL.to_ask_again, {"since": now - LATELY, "limit": 1}).fetchall()
+    found = tx.pg.execute(SQL.to_ask_again, {"since": now - LATELY, "now": now, "limit": 1}).fetchall()
     for of, clip_id, queue, opened_by in found:
         clip = read_clip(tx, clip_id, lock=True)
         decision = replace(read_decision(tx, opened_by), queue=queue)

@@ -14,7 +14,13 @@ where c.created_at > %(since)s and c.effect = 'clip' and c.state <> 'closed' and
 order by c.created_at limit %(limit)s;
 
 -- name: next_golden
--- The answer asked for least of late whose clip is before nobody now, with the decision that once asked for it.
+-- The answer asked for least of late whose clip is before nobody now, with the decision that once asked for it; only where
+-- somebody is left to be asked, who neither wrote it nor answered this clip.
+with staff as (
+  select principal, queues, opted_out from moderation.reviewers
+  union all
+  select principal, null, '{}' from moderation.api_keys
+  where scopes && '{review,specialist}' and revoked_at is null and (expires_at is null or expires_at > %(now)s))
 select g.golden_id, g.clip_id, asked.opened_by
 from moderation.golden_answers g
 join moderation.clips k on k.clip_id = g.clip_id and k.erased_at is null
@@ -23,6 +29,9 @@ cross join lateral (select c.opened_by from moderation.cases c
   order by c.created_at desc limit 1) asked
 where g.queue = %(queue)s and g.retired_at is null
   and not exists (select 1 from moderation.cases c where c.clip_id = g.clip_id and c.state = 'open')
+  and exists (select 1 from staff s where s.principal <> g.added_by
+    and (s.queues is null or g.queue = any(s.queues)) and g.queue <> all(s.opted_out)
+    and not exists (select 1 from moderation.opinions o where o.clip_id = g.clip_id and o.reviewer = s.principal))
 order by (select max(m.case_id) from moderation.golden_cases m where m.golden_id = g.golden_id) nulls first,
   md5(g.golden_id || %(beside)s) limit 1;
 
@@ -59,7 +68,13 @@ where %(retired)s or g.retired_at is null
 group by g.golden_id order by g.golden_id desc;
 
 -- name: to_ask_again
--- Decided cases of late whose decision stands, drawn by the hash of the opinion's id: nobody knows it beforehand.
+-- Decided cases of late whose decision stands, drawn by the hash of the opinion's id, which nobody knows beforehand; only
+-- where somebody else is left to be asked.
+with staff as (
+  select principal, queues, opted_out from moderation.reviewers
+  union all
+  select principal, null, '{}' from moderation.api_keys
+  where scopes && '{review,specialist}' and revoked_at is null and (expires_at is null or expires_at > %(now)s))
 select c.case_id, c.clip_id, c.queue, c.opened_by
 from moderation.opinions o
 join moderation.cases c on c.case_id = o.case_id and c.answered_by = o.opinion_id
@@ -69,6 +84,8 @@ where o.answered_at > %(since)s and o.role = 'deciding' and c.effect = 'clip' an
   and ('x' || substr(md5(o.opinion_id), 1, 8))::bit(32)::bigint < q.second_opinion_rate::float8 * 4294967296
   and not exists (select 1 from moderation.second_opinions s where s.of_case = c.case_id)
   and not exists (select 1 from moderation.cases other where other.clip_id = c.clip_id and other.state = 'open')
+  and exists (select 1 from staff s where (s.queues is null or c.queue = any(s.queues)) and c.queue <> all(s.opted_out)
+    and not exists (select 1 from moderation.opinions p where p.clip_id = c.clip_id and p.reviewer = s.principal))
 order by o.answered_at limit %(limit)s;
 
 -- name: insert_second_opinion

@@ -12,7 +12,7 @@ from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.hashlists.prints import ClipPrint, keep_print
 from moderation.review import batches, capacity, trends
 
-OFTEN = trying(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = trying(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def imprint(desk, case: str, seed: int, noise: int = 0) -> str:

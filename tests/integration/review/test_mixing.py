@@ -20,12 +20,23 @@ from moderation.quality.answers import read_quality
 from moderation.recording import insert_decision, keep_version
 from moderation.review import golden, mixing
 
-ALWAYS = trying(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+ALWAYS = trying(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rates(desk, *, golden_rate: float = 0.0, second: float = 0.0) -> None:
     with desk.transaction() as tx:
         tx.pg.execute("update moderation.queues set golden_rate = %s, second_opinion_rate = %s", (golden_rate, second))
+
+
+@pytest.fixture(autouse=True)
+def staff(desk) -> None:
+    """Who logged in once."""
+    insert = (
+        "insert into moderation.reviewers (org_id, principal, code_name, created_at) values ('default', %s, %s, %s)"
+    )
+    with desk.transaction() as tx:
+        for who in ("ana", "ben", "lead", "cem", "dan", "eva"):
+            tx.pg.execute(insert, (who, who.title(), desk.now))
 
 
 def keep(desk, case: str, outcome: str = "block", by: str = "lead", **said) -> str:
@@ -200,6 +211,22 @@ def test_a_second_opinion_is_asked_blind_of_somebody_else_once(desk, settle):
     assert (found.kappa.units, found.alpha.units) == (1, 1)
     assert found.kappa.value is not None
     assert found.kappa.value <= 0
+
+
+def test_nobody_is_asked_where_nobody_is_left(desk, settle):
+    rates(desk, second=1.0, golden_rate=1.0)
+    with desk.transaction() as tx:
+        tx.pg.execute("update moderation.reviewers set queues = '{likeness}'")
+        tx.pg.execute("update moderation.reviewers set queues = null, opted_out = '{explicit}' where principal = 'ben'")
+        tx.pg.execute("update moderation.reviewers set queues = null where principal = 'ana'")
+    keep(desk, settle("ana", "block"))
+    desk.wait(hours=2)
+    desk.open()
+    assert mix(desk) == 0
+    with desk.transaction() as tx:
+        tx.pg.execute("update moderation.reviewers set opted_out = '{}'")
+    # The golden answer comes first; its clip is then before somebody already.
+    assert mix(desk) == 1
 
 
 def test_agreement_is_read_from_blind_answers(desk, settle):
