@@ -184,8 +184,9 @@ def unmask(tx: Transaction, now: datetime, pseudonym: str, reader: Principal, wh
 def _read(tx: Transaction, filters: Filters, after: Cursor | None, limit: int, milliseconds: int) -> list[Entry]:
     asked = filters.asked
     values: dict[str, object] = {name: getattr(filters, name) for name in asked}
-    if filters.actor:
-        values["actor"] = code_names.principal_of(tx, filters.actor) or filters.actor
+    for name in ("actor", "subject"):
+        if name in asked:
+            values[name] = code_names.principal_of(tx, asked[name]) or asked[name]
     if after is not None:
         values |= {"at": after.at, "shard": after.shard, "seq": after.seq}
     conditions = [getattr(SQL, name if name in {"since", "until"} else f"by_{name}") for name in asked]

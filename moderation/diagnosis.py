@@ -22,8 +22,9 @@ from moderation import __version__, labelling
 from moderation.clock import SystemClock
 from moderation.db import Database, queries
 from moderation.db.migrate import migrate, migrations_current
-from moderation.errors import ModerationError
+from moderation.errors import ModerationError, Outage
 from moderation.layering import open_layers
+from moderation.login.provider import Provider
 from moderation.policy.loader import load_ruleset
 from moderation.postgres import server_for
 from moderation.sandbox import Sandbox
@@ -35,6 +36,7 @@ from watermark.signers import FileKey, SignerUnusable, demand_profile, ends_at, 
 #: From so few days on a certificate's end is worth a warning.
 CERTIFICATE_DAYS = 30
 FONTS_FIX = "install a font that has these letters and name its file in MODERATION_MARKING__FONTS"
+LOGIN_FIX = "MODERATION_LOGIN__OIDC__*, docs/howto/log-in.md"
 OURS = ("moderation", "detectors", "watermark", "review_ui")
 
 
@@ -62,6 +64,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         ("remote detectors", remotes),
         ("signing", signers),
         ("mark layers", mark_layers),
+        ("log-in", log_in),
         ("policies", policies),
         ("database", database),
         ("decoder", decoder),
@@ -194,6 +197,43 @@ def signers(settings: Settings) -> Iterator[Finding]:
         says=f"{kind_of_signer(settings.marking)}, the certificate ends in {days} days",
         fix="renew the certificate, then restart" if foreign else "restart; sign with a key of your own in production",
     )
+
+
+def log_in(settings: Settings) -> Iterator[Finding]:
+    """The provider must answer as the one that was configured, and people must come back over TLS."""
+    oidc = settings.login.oidc
+    if oidc is None:
+        yield Finding(
+            name="log-in",
+            fine=True,
+            warning=not settings.development,
+            says="by the development link" if settings.development else "no provider is set: nobody can log in",
+            fix=LOGIN_FIX,
+        )
+        return
+    if not settings.development and not settings.url.startswith("https://"):
+        says = (
+            f"people are sent back to {settings.url or 'nowhere'}: the provider refuses, or cookies travel in the clear"
+        )
+        yield Finding(name="log-in address", fine=False, says=says, fix="MODERATION_URL=https://…")
+    try:
+        provider = Provider(oidc, SystemClock(), plain_loopback=settings.development)
+        keys = len(provider.keys().keys)
+    except Outage as error:
+        yield Finding(name="log-in provider", fine=False, says=error.message, fix=LOGIN_FIX)
+        return
+    roles = ", ".join(f"{name} ({' '.join(sorted(role.scopes))})" for name, role in oidc.roles.items())
+    claimed = provider.metadata().get("claims_supported")
+    unnamed = isinstance(claimed, list) and oidc.claim.partition(".")[0] not in claimed
+    yield Finding(
+        name="log-in provider",
+        fine=True,
+        warning=unnamed,
+        says=f"{oidc.issuer} answers with {keys} keys"
+        + (f", yet does not say that it tells {oidc.claim}" if unnamed else ""),
+        fix="let the provider tell the claim, or name another in MODERATION_LOGIN__OIDC__CLAIM",
+    )
+    yield Finding(name="log-in roles", fine=True, says=f"by {oidc.claim}: {roles}")
 
 
 def policies(settings: Settings) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ from watermark.sampling import METHOD
 
 if TYPE_CHECKING:
     from moderation.audit_checks import Check
+    from moderation.quality.board import Kept as KeptBoard
 
 #: Stands for all detectors where they cannot even be loaded.
 LOADING = "load"
@@ -217,6 +218,11 @@ class Services:
     @cached_property
     def chain_checks(self) -> "dict[str, tuple[float, Check | None]]":
         """What this process remembers of the newest check of each organisation's audit chains, and since when."""
+        return {}
+
+    @cached_property
+    def boards(self) -> "dict[tuple[str, int], KeptBoard]":
+        """The figures that were read last, by organisation and days looked back."""
         return {}
 
     @cached_property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
 from moderation import audit, code_names
-from moderation.db import Transaction, queries
+from moderation.db import Transaction, queries, rows
 from moderation.errors import NotFound, Unauthorised
 from moderation.ids import new_id
 from moderation.keys import SCOPES, Principal, revoke_keys_of
@@ -38,6 +38,17 @@ class Session:
     #: What colleagues call them.
     code_name: str
     began_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who may log in: their code name, when last seen, how many sessions stand, since when barred."""
+
+    principal: str
+    barred_at: datetime | None
+    code_name: str | None
+    seen_at: datetime | None
+    sessions: int
 
 
 def login_token(services: "Services") -> str:
@@ -150,6 +161,13 @@ def admit(services: "Services", org: str, principal: str, *, by: str) -> None:
         if tx.pg.execute(SQL.admit, {"org": org, "principal": principal}).fetchone() is None:
             raise NotFound(f"nobody is barred as {principal}")
         audit.record(tx, now, by, "principal.admitted", principal)
+
+
+def list_people(services: "Services", org: str) -> list[Person]:
+    """Everybody of an organisation who logged in or holds a key as a person."""
+    idle = timedelta(seconds=services.settings.login.idle_seconds)
+    with services.database.transaction(org) as tx:
+        return rows(tx, SQL.people, Person, {"now": services.clock.now(), "idle": idle})
 
 
 def _demand_welcome(tx: Transaction, principal: Principal) -> None:

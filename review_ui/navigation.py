@@ -24,7 +24,7 @@ PLACES: Final = (
     Place(label=marked("Policies"), path="/policies", scopes=("review", "specialist", "policy")),
     Place(label=marked("Likeness"), path="/likeness", scopes=("likeness",)),
     Place(label=marked("Audit"), path="/audit", scopes=("audit",)),
-    Place(label=marked("Metrics"), path="/metrics-board", scopes=("review", "specialist", "admin")),
+    Place(label=marked("Metrics"), path="/metrics-board", scopes=("review", "specialist", "audit", "policy", "admin")),
     Place(label=marked("Verify"), path="/verify", scopes=("review", "specialist", "audit", "policy", "likeness")),
 )
 

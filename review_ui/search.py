@@ -23,6 +23,8 @@ from review_ui.translating import marked
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SCOPES: Final = ("review", "specialist", "audit")
 FIELDS: Final = ("number", "words", "status", "queue", "reason", "rule", "policy", "person", "since", "until")
+#: Fields that are folded away until one of them says something.
+RARE: Final = ("reason", "rule", "policy", "person", "since", "until")
 #: What a number begins with, and the filter that it is.
 NUMBERS: Final = {"clip": "clip", "case": "case", "cr": "creator"}
 STATUSES: Final = {
@@ -140,6 +142,7 @@ def _page(
         deciders={name: words_of(request).gettext(label) for name, label in DECIDERS.items()},
         queues=queues,
         reasons=_reasons(principal),
+        rare=any(name in fields for name in RARE),
     )
 
 

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "people": ("people", "app", "The likeness registry."),
     "lists": ("lists", "app", "Hash lists: import, export, add, disable."),
     "keys": ("keys", "app", "API keys: create, list, revoke."),
+    "principals": ("principals", "app", "People who log in: list them, bar one, admit one again."),
     "attacks": ("attacks", "attacks", "What the invisible mark survives: attack marked clips and read them."),
     "doctor": ("diagnosis", "doctor", "What this installation is, what is wrong with it, and the fix."),
     "authority": ("authority", "app", "Who signs manifests and whom we believe; a development authority for tools."),

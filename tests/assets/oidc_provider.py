@@ -23,6 +23,7 @@ class OidcProvider:
         self.person = {"sub": "u-1001", "email": "noor@example.org", "groups": ["moderators"]}
         self.hostile = ""
         self.in_userinfo_only = False
+        self.claims = ["sub", "groups", "realm_access"]
         self.key = ECKey.generate_key("P-256", {"kid": "first", "use": "sig", "alg": "ES256"})
         self.published = [self.key]
         self.codes: dict[str, dict[str, str]] = {}
@@ -80,6 +81,7 @@ class OidcProvider:
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
+            "claims_supported": self.claims,
             "authorization_response_iss_parameter_supported": True,
         }
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from oidc_provider import CLIENT, SECRET, OidcProvider
 
-from moderation import sessions
+from moderation import diagnosis, sessions
 from moderation.assembly import open_services
 from moderation.clock import FixedClock, SystemClock
 from moderation.errors import NotFound, Outage, Unauthorised
@@ -19,6 +19,7 @@ from moderation.login.attempts import ATTEMPT_SECONDS
 from moderation.login.identity import ALGORITHMS
 from moderation.login.refusals import LoginRefused
 from moderation.postgres import EmbeddedPostgres
+from moderation.review.reviewers import read_profile
 from moderation.services import Services
 from moderation.settings import Login, OidcSettings, Settings
 
@@ -356,3 +357,58 @@ def test_a_session_needs_an_organisation_and_a_person(services, provider):
     create_key(services, "default", principal=name, scopes=["review"], by="test")
     with pytest.raises(LoginRefused, match="service"):
         begin(services)
+
+
+def told(settings: Settings) -> dict[str, tuple[bool, bool, str]]:
+    """What `doctor` says of log-in."""
+    return {found.name: (found.fine, found.warning, found.says) for found in diagnosis.log_in(settings)}
+
+
+def test_doctor_says_what_is_wrong_with_the_settings(settings, provider):
+    assert told(settings)["log-in"][:2] == (True, False)
+    production = {"env": "production", "url": "https://review.example"}
+    assert told(settings.model_copy(update=production))["log-in"][1], "nobody can log in"
+    good = told(with_provider(settings, provider))
+    assert good["log-in provider"][:2] == (True, False)
+    assert "leads (audit review)" in good["log-in roles"][2]
+    provider.claims = ["sub", "email"]
+    fine, warning, says = told(with_provider(settings, provider))["log-in provider"]
+    assert (fine, warning, "does not say that it tells groups" in says) == (True, True, True)
+    for change, says in (
+        ({"hostile": "discovery"}, "calls itself"),
+        ({"hostile": "plain keys"}, "jwks_uri must be an https"),
+        ({"hostile": "", "published": []}, "cannot be read"),
+    ):
+        for name, value in change.items():
+            setattr(provider, name, value)
+        fine, _, said = told(with_provider(settings, provider))["log-in provider"]
+        assert (fine, says in said) == (False, True), said
+    bare = with_provider(settings, provider).model_copy(update={"env": "production"})
+    assert told(bare)["log-in address"][0] is False
+
+
+def test_people_are_listed_by_code_name(services, provider):
+    provider.person["sub"] = "u-listed"
+    cookie = begin(services)
+    session = sessions.read_session(services, cookie)
+    (person,) = [
+        each for each in sessions.list_people(services, "default") if each.principal == session.principal.principal
+    ]
+    assert (person.code_name, person.sessions, person.barred_at) == (session.code_name, 1, None)
+    sessions.end(services, cookie)
+    sessions.bar(services, "default", person.principal, by="operator")
+    (person,) = [each for each in sessions.list_people(services, "default") if each.principal == person.principal]
+    assert (person.sessions, person.barred_at is not None) == (0, True)
+
+
+def test_a_first_log_in_makes_a_reviewer_with_the_queues_of_the_roles(services, provider):
+    provider.person["sub"] = "u-new"
+    who = sessions.read_session(services, begin(services))
+    with services.database.transaction() as tx:
+        profile = read_profile(tx, who.principal.principal)
+    assert (profile.code_name, profile.queues) == (who.code_name, ["likeness", "appeals"])
+    provider.person["groups"] = ["leads"]
+    again = sessions.read_session(services, begin(services))
+    with services.database.transaction() as tx:
+        profile = read_profile(tx, who.principal.principal)
+    assert (again.code_name, profile.queues) == (who.code_name, None)

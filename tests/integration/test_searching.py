@@ -243,16 +243,18 @@ def test_the_log_is_read_by_actor_event_subject_policy_and_period(tx, log):
     assert set(actions(tx)) == {"clip.received", "case.decided", "decision.taken", "clip.withdrawn"}
     assert actions(tx)[0] == "clip.withdrawn", "newest first"
     assert actions(tx, actor=name) == ["case.decided"]
+    audit.record(tx, START - timedelta(days=1), "system", "session.ended", "person-x")
+    assert actions(tx, subject=name) == ["session.ended"], "people are subjects by their code names too"
     assert actions(tx, actor="key-service") == ["clip.withdrawn"]
     assert actions(tx, action="clip.received") == ["clip.received"]
     assert actions(tx, subject=case) == ["case.decided"]
     assert len(actions(tx, subject=clip)) == 3
     assert actions(tx, policy="v9") == ["decision.taken"]
     assert actions(tx, since=START + timedelta(seconds=9)) == ["clip.withdrawn"]
-    assert actions(tx, until=START + timedelta(seconds=5)) == ["clip.received"]
+    assert actions(tx, until=START + timedelta(seconds=5)) == ["clip.received", "session.ended"]
     page, after = auditing.read_entries(tx, auditing.Filters(), limit=3)
     rest, end = auditing.read_entries(tx, auditing.Filters(), after, limit=3)
-    assert len({entry.place for entry in page + rest}) == 4
+    assert len({entry.place for entry in page + rest}) == 5
     assert end is None
 
 
