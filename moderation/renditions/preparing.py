@@ -17,7 +17,9 @@ log = structlog.get_logger()
 SQL = queries("renditions")
 
 #: How long the duty rests when there is nothing to do, or after a failure.
-REST_SECONDS: Final = 1.0
+REST_SECONDS: Final = 2.0
+#: How far ahead of its reviewers each queue is veiled.
+DEPTH: Final = 25
 #: How many clips that could not be veiled are left alone; their cases say so, and a person may still decide.
 MOST_LEFT: Final = 1000
 
@@ -50,7 +52,9 @@ class Preparer:
         with services.database.system_transaction() as turn:
             if turn.pg.execute(SQL.veiling_turn).fetchone() != (True,):
                 return False
-            found = turn.pg.execute(SQL.unveiled_cases, {"leave": self._left, "hashes": review.HASH_QUEUE}).fetchone()
+            found = turn.pg.execute(
+                SQL.unveiled_cases, {"leave": self._left, "hashes": review.HASH_QUEUE, "depth": DEPTH}
+            ).fetchone()
             if found is None:
                 return False
             org, case_id, clip_id = found

@@ -14,9 +14,14 @@ values (%(org)s, %(case)s, %(clip)s, %(principal)s, %(kind)s, %(sha256)s, %(blob
 on conflict (case_id, principal, kind) do nothing;
 
 -- name: unveiled_cases
--- Open cases, most urgent first, whose clip can be veiled and is not yet; every organisation's.
-select c.org_id, c.case_id, c.clip_id from moderation.cases c
-where c.state = 'open' and c.queue <> %(hashes)s and not (c.clip_id = any(%(leave)s))
+-- Of each queue's most urgent cases the one due first whose clip can be veiled and is not; every organisation's. What
+-- lies further back is veiled when it comes forward, so that a long queue costs no more than a short one.
+select c.org_id, c.case_id, c.clip_id
+from moderation.queues q cross join lateral (
+  select k.org_id, k.case_id, k.clip_id, k.deadline from moderation.cases k
+  where k.org_id = q.org_id and k.queue = q.name and k.state = 'open'
+  order by k.deadline, k.severity desc, k.created_at limit %(depth)s) c
+where q.name <> %(hashes)s and not (c.clip_id = any(%(leave)s))
   and exists (select 1 from moderation.renditions m where m.clip_id = c.clip_id and m.kind = 'marked')
   and (select count(*) from moderation.renditions r
     where r.clip_id = c.clip_id and r.kind in ('veiled', 'strip')) < 2

@@ -183,6 +183,38 @@ def test_stills_are_as_many_jpegs_as_were_asked_for():
             answers.stills(bad, 2)
 
 
+def test_a_survey_is_pictures_and_possible_numbers():
+    still = base64.b64encode(b"\xff\xd8\xff picture \xff\xd9").decode()
+    page = base64.b64encode(b"<html><script>").decode()
+    said = {
+        "strip": still,
+        "stills": [still],
+        "times_ms": list(range(20)),
+        "flashes": 2,
+        "flashing_from_ms": 40,
+        "loudness_db": [-60, 0],
+    }
+    assert answers.survey(said, 1, LIMITS).flashes == 2
+    assert answers.survey(said | {"flashing_from_ms": None, "loudness_db": []}, 1, LIMITS).loudness_db == []
+    for change in (
+        {"strip": page},
+        {"stills": []},
+        {"stills": [page]},
+        {"times_ms": [0]},
+        {"times_ms": [-1] * 20},
+        {"times_ms": [LIMITS.max_duration_ms + 1] * 20},
+        {"flashes": -1},
+        {"flashes": LIMITS.max_frames + 1},
+        {"flashes": 1.5},
+        {"flashing_from_ms": -1},
+        {"loudness_db": [1]},
+        {"loudness_db": [-61]},
+        {"loudness_db": [0] * 2_000},
+    ):
+        with pytest.raises(Broken):
+            answers.survey(said | change, 1, LIMITS)
+
+
 ACCOUNT = Account(
     frames=300,
     shots=(ShotStart(start_ms=0, shot=0), ShotStart(start_ms=700, shot=1)),
