@@ -81,6 +81,10 @@ def _look(services: "Services", bundle: str) -> None:
     """Look at a bundle's lint and cases where nobody has: here nobody waits for a request."""
     from moderation.rulebook import lifecycle  # noqa: PLC0415
 
+    with services.database.transaction(ORG) as tx:
+        if lifecycle.read_bundle(tx, bundle).state not in lifecycle.MAY_ENFORCE:
+            # It is refused anyway, and at once.
+            return
     try:
         lifecycle.demand_ready(services, ORG, bundle)
     except lifecycle.NotChecked:

@@ -40,7 +40,7 @@ _NEXT = {
     "full": "it judges; roll back, or let another go full",
     "retired": "roll back to it by its id if it judged every clip once, else hand it in anew",
 }
-_MAY_ENFORCE = ("shadow", "enforcing")
+MAY_ENFORCE = ("shadow", "enforcing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ def enforce(services: "Services", org: str, bundle_id: str, percent: int, act: A
         raise Unprocessable("a share is 1 to 100 per cent")
     demand_database(services)
     with services.database.transaction(org) as tx:
-        demand_state(read_bundle(tx, bundle_id), *_MAY_ENFORCE)
+        demand_state(read_bundle(tx, bundle_id), *MAY_ENFORCE)
     demand_ready(services, org, bundle_id)
 
     def move(pointer: Pointer, _: Bundle) -> Pointer:
@@ -172,7 +172,7 @@ def enforce(services: "Services", org: str, bundle_id: str, percent: int, act: A
         return replace(pointer, candidate=bundle_id, percent=percent, shadow=beside)
 
     state = "full" if percent == ALL else "enforcing"
-    return _move(services, org, bundle_id, _MAY_ENFORCE, state, act, move, percent=percent)
+    return _move(services, org, bundle_id, MAY_ENFORCE, state, act, move, percent=percent)
 
 
 def roll_back(services: "Services", org: str, act: Act, bundle_id: str | None = None) -> Bundle:
