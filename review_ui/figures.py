@@ -144,13 +144,13 @@ class Figures:
         )
 
     def failures(self, found: Machine) -> Chart:
-        """How many runs of each stage failed."""
-        rows = [range_of(line.name, line.failed) for line in found.stages]
+        """How many runs failed, of the stages in which any did."""
+        rows = [range_of(line.name, line.failed) for line in found.stages if line.failed.hits]
         return self._shares(marked("Failed runs by stage"), marked("Stage"), _known(rows))
 
     def detectors(self, found: Machine) -> Chart:
-        """How often each signal could not be measured."""
-        rows = [range_of(self._signal(line.name), line.failed) for line in found.signals]
+        """How often a signal could not be measured, of those to which that happened."""
+        rows = [range_of(self._signal(line.name), line.failed) for line in found.signals if line.failed.hits]
         return self._shares(marked("Signals that could not be measured"), marked("Signal"), _known(rows))
 
     def drift(self, found: Machine) -> Chart:
@@ -195,9 +195,9 @@ class Figures:
         return catalogue(self._tongue.language).get(f"signal.{name}", name)
 
 
-def share_said(share: Share) -> str:
-    """A share with its bounds, for a line of text."""
-    return range_of("", share).said
+def bounds_said(share: Share) -> str:
+    """The bounds of a share and of how many it is, for a line below it."""
+    return f"{percent(share.low)} \u2013 {percent(share.high)}, n = {share.of}" if share.of else ""
 
 
 def _named(found: Sequence[Line]) -> list[Range]:

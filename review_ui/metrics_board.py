@@ -8,7 +8,8 @@ from starlette.responses import Response
 from moderation.api.auth import services_of
 from moderation.quality.board import own_days, read_board
 from moderation.quality.operations import Operations
-from review_ui.figures import Figures, share_said
+from review_ui.charts import percent
+from review_ui.figures import Figures, bounds_said
 from review_ui.rendering import page, queue_name, words_of
 from review_ui.routes import PageRoute, reading
 
@@ -34,7 +35,8 @@ def board(request: Request, days: Annotated[int, Query()] = 28) -> Response:
         board=kept.board,
         stale=kept.stale,
         figures=Figures(tongue, lambda name: queue_name(tongue, name)),
-        share_said=share_said,
+        percent=percent,
+        bounds_said=bounds_said,
         own=own_days(services, principal.org, principal.principal, days),
         lead=principal.may(*LEADS),
         specialist=principal.may("specialist"),

@@ -35,7 +35,7 @@ def addresses(pages) -> dict[str, str]:
 
 @pytest.mark.parametrize("locale", ["en", "ar"])
 def test_records_fit_and_are_accessible(
-    open_browser, pages, draw_case, assert_accessible, assert_layout, shoot, sizes, locale
+    open_browser, pages, draw_case, assert_accessible, assert_layout, shoot, sizes, locale, tmp_path
 ):
     for number in range(3):
         draw_case(pages, prompt=LONG if number else "قطة على الجدار", creator=f"creator {number}")
@@ -52,8 +52,12 @@ def test_records_fit_and_are_accessible(
         except AssertionError as error:
             wrong[f"{name} {size[0]} {scheme}"] = str(error)[:2000]
 
-    for name, path in addresses(pages).items():
+    for name, path in {**addresses(pages), "verify-answer": "/verify"}.items():
         page.goto(path)
+        if name == "verify-answer":
+            page.locator("#file").set_input_files(tmp_path / "drawn.mp4")
+            page.locator("form[enctype] button").click()
+            page.locator("li [data-state]").first.wait_for()
         for size in sizes:
             look(assert_layout, name, size)
         for size, scheme in ((sizes[-1], "light"), (sizes[0], "light"), (sizes[0], "dark")):
