@@ -92,7 +92,7 @@ def read_trend(trend_id: str, services: Services_, principal: Decider) -> Respon
 
 
 @router.post("/trends/{trend_id}/decision")
-def settle(trend_id: str, services: Services_, principal: Decider) -> Response:
+def settle_trend(trend_id: str, services: Services_, principal: Decider) -> Response:
     """Let the rest take over what all drawn cases came out as. 409 unless they did, for good."""
     now, terms, reviewer = services.clock.now(), review.terms_of(services.settings), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
@@ -108,7 +108,7 @@ def settle(trend_id: str, services: Services_, principal: Decider) -> Response:
 
 
 @router.post("/trends/{trend_id}/end", status_code=204)
-def end(trend_id: str, services: Services_, principal: Decider) -> Response:
+def end_trend(trend_id: str, services: Services_, principal: Decider) -> Response:
     """Give a trend up; its cases are decided one by one, as they could be all along."""
     with services.database.transaction(principal.org) as tx:
         trends.end_trend(tx, services.clock.now(), trend_id, reviewer_of(principal))
@@ -116,7 +116,7 @@ def end(trend_id: str, services: Services_, principal: Decider) -> Response:
 
 
 @router.post("/trends/{trend_id}/undo")
-def undo(trend_id: str, services: Services_, principal: Decider) -> Response:
+def undo_trend(trend_id: str, services: Services_, principal: Decider) -> Response:
     """Take back every answer that the rest took over; all of them, or 409 and none."""
     now, terms = services.clock.now(), review.terms_of(services.settings)
     with services.database.transaction(principal.org) as tx:
