@@ -76,7 +76,7 @@ def _unveiled(
 
 
 @router.post("/cases/{case_id}/renditions/{kind}", status_code=204)
-def prepare(case_id: str, kind: str, lease: Lease, services: Services_, principal: Decider) -> Response:
+def prepare_rendition(case_id: str, kind: str, lease: Lease, services: Services_, principal: Decider) -> Response:
     """Make an unveiled rendition ahead of its reveal, for who holds the case. Shows and counts nothing."""
     if kind not in renditions.UNVEILED:
         raise NotFound(f"the rendition {kind} needs no preparing")
@@ -104,7 +104,9 @@ def _make(services: Services, principal: Principal, case_id: str, lease_token: s
 
 
 @router.post("/cases/{case_id}/reveals", status_code=201)
-def begin(case_id: str, wished: Revealing, request: Request, services: Services_, principal: Decider) -> Response:
+def begin_reveal(
+    case_id: str, wished: Revealing, request: Request, services: Services_, principal: Decider
+) -> Response:
     """Begin a counted reveal under your lease. It runs out at `until` unless a beat prolongs it, and counts until then.
 
     409 `exposure_capped`, `cooling`, `on_break`, or `conflict` without the lease; 403 for what stays veiled.
@@ -142,7 +144,7 @@ def _document(reveal: Reveal, made: set[str], standing: Standing) -> dict[str, o
 
 
 @router.post("/cases/{case_id}/reveals/{reveal_id}/beat")
-def beat(case_id: str, reveal_id: str, request: Request, services: Services_, principal: Decider) -> Response:
+def beat_reveal(case_id: str, reveal_id: str, request: Request, services: Services_, principal: Decider) -> Response:
     """Say that a reveal goes on. 403 `not_revealed` when it ran out, 409 when the lease is lost or a cap is reached."""
     caps, session = exposure.caps_of(services.settings), session_of(request)
     with services.database.transaction(principal.org) as tx:
@@ -159,7 +161,7 @@ def _demand_case(named: str, case_id: str) -> None:
 
 
 @router.post("/cases/{case_id}/reveals/{reveal_id}/end")
-def end(case_id: str, reveal_id: str, services: Services_, principal: Decider) -> Response:
+def end_reveal(case_id: str, reveal_id: str, services: Services_, principal: Decider) -> Response:
     """End a reveal; `ms` is what was counted, null when it was counted before."""
     caps = exposure.caps_of(services.settings)
     with services.database.transaction(principal.org) as tx:
