@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from moderation.api.auth import services_of
@@ -148,6 +149,7 @@ def _frame(request: Request, principal: "Principal | None", given: Desk | None) 
     return {
         "say": lambda key, **params: say(key, params, tongue.language),
         "say_reason": lambda reason: say_reason(reason, tongue.language),
+        "isolated": Markup("<bdi>{}</bdi>").format,
         "queue_name": partial(queue_name, tongue),
         "due": partial(due, tongue),
         "ago": partial(ago, tongue),

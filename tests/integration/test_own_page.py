@@ -108,6 +108,11 @@ def test_queues_somebody_does_not_want_are_kept_and_not_dealt(browser, pages, dr
     assert stored(pages)[1] == []
 
 
+def test_names_stand_apart_from_the_sentence_and_cannot_break_out(browser, pages):
+    called = re.search(r'popovertarget="account"><bdi>([^<]+)</bdi>', browser.get("/me").text)[1]
+    assert f"Colleagues know you as <bdi>{called}</bdi>." in browser.get("/me").text
+
+
 def test_each_form_needs_its_token(browser, pages):
     for part in ("look", "keys", "reading", "queues"):
         assert browser.post(f"/me/{part}", data={"area": "", "veil": "usual", "speed": "1.0"}).status_code == 403, part

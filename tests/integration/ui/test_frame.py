@@ -44,8 +44,18 @@ def test_the_dialog_shows_the_keys_of_the_page_and_gives_the_focus_back(page, as
     shoot(page, "keys")
     page.keyboard.press("p")
     assert page.url.endswith("/queues"), "keys rest while a dialog is open"
+    page.set_viewport_size({"width": 400, "height": 860})
+    assert_layout(page)
+    page.set_viewport_size({"width": 1280, "height": 720})
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    page.goto("/queues/likeness")
+    page.get_by_role("link", name="Open case").click()
+    page.wait_for_url("**/review/**")
+    page.keyboard.press("?")
+    expect(dialog).to_contain_text("Play or pause")
+    assert_layout(page)
+    shoot(page, "keys-of-a-case")
 
 
 def test_keys_of_ones_own_work_and_the_usual_ones_do_not(page):
