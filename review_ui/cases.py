@@ -1,14 +1,18 @@
 """Everything the case page shows, read in one go. Says nothing of how it looks."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from moderation import renditions, review
+from moderation import exposure, renditions, review
 from moderation.api.auth import reviewer_of
 from moderation.background import Background, read_background
+from moderation.code_names import code_names
 from moderation.db.clips import read_clip
 from moderation.decisions import Outcome
+from moderation.errors import Forbidden, NotFound
+from moderation.review.escalation import takes_two
 from moderation.timelines import Line
 from moderation.verdicts import document, gather
 from review_ui.guidance import Guidance, read_guidance
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 MINOR_SAFETY: Final = "minor_safety"
-OUTCOMES: Final = ("allow", "block", "restrict")
+OUTCOMES: Final = ("allow", "block", "restrict", "escalate")
 #: Frames a second of a clip whose rate nobody could tell.
 USUAL_FPS: Final = 24.0
 #: What a specialist goes through before deciding; ticks of their own, never sent.
@@ -66,8 +70,26 @@ class Media:
     """Where the renditions of a case are; stills by the key of their moment."""
 
     veiled: str = ""
+    #: Stills over the whole clip in one picture, row after row.
     strip: str = ""
+    columns: int = 1
+    rows: int = 1
     stills: Mapping[int, str] = field(default_factory=dict)
+    #: Whether the server unveils anything of it to whoever holds the case.
+    unveiled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was done with the case, or said of it, by whom as colleagues know them."""
+
+    who: str
+    action: str
+    at: datetime
+    question: str = ""
+    outcome: str = ""
+    reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +108,7 @@ class CaseView:
     transcript: list[Said]
     moments: list[Moment]
     media: Media
-    #: The most flashes in one second, when there are enough to warn of.
+    #: The most flashes in one second where that is too many, else 0.
     flashes: int
     rules: list["RuleTrace"]
     guidance: list[Guidance]
@@ -96,17 +118,25 @@ class CaseView:
     #: `mine`, `free`, `held` by a colleague, or `closed`.
     state: str
     holder: str
+    history: list[Told]
+    #: What colleagues think, where this reviewer may see it.
+    opinions: list[Told]
     #: Why there is nothing to look at; empty when there is.
     unseen: str
     frame_s: float
     portrait: bool
-    rest_due: bool = False
-    two_person: bool = False
+    #: Whether approving and limiting take two people here.
+    two_person: bool
+    #: Queues whose people may be asked.
+    groups: list[str]
+    rest_due: bool
+    #: What the case that would be dealt next will show first.
+    upcoming: Media
 
     @property
     def outcomes(self) -> tuple[str, ...]:
         """What may be decided. A hash match is lifted by the list it stands on, not here."""
-        return ("block",) if self.case.queue == review.HASH_QUEUE else OUTCOMES
+        return OUTCOMES[1:2] if self.case.queue == review.HASH_QUEUE else OUTCOMES
 
     @property
     def specialist(self) -> bool:
@@ -116,7 +146,7 @@ class CaseView:
     @property
     def may_reveal(self) -> bool:
         """Whether the server would show more than the veil: to its holder, and never what is only for specialists."""
-        return self.state == "mine" and not self.specialist and not self.unseen
+        return self.state == "mine" and self.media.unveiled
 
     @property
     def checklist(self) -> tuple[str, ...]:
@@ -131,46 +161,141 @@ class CaseView:
 
 def read_view(services: "Services", principal: "Principal", case_id: str, language: str) -> CaseView:
     """Read a case. Raises NotFound, Forbidden for a queue that is not this reviewer's."""
+    reviewer = reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
-        return view_of(services, tx, principal, case_id, language)
+        case = review.read_case(tx, case_id)
+        queue = review.demand_access(tx, case.queue, reviewer)
+        read = _Reading(services=services, tx=tx, principal=principal, reviewer=reviewer, case=case)
+        view = _view(read, queue, language)
+        following = read.upcoming()
+    media = sheet_of(services, principal, case_id) if not view.unseen else {}
+    return replace(
+        view,
+        media=_media(media),
+        sound=sound(view.clip, _loudness(media), media.get("turns", ())),
+        flashes=_flashes(media),
+        upcoming=_media(sheet_of(services, principal, following)) if following else Media(),
+    )
 
 
-def view_of(services: "Services", tx: "Transaction", principal: "Principal", case_id: str, language: str) -> CaseView:
-    """The same within a transaction."""
-    reviewer, now = reviewer_of(principal), services.clock.now()
-    case = review.read_case(tx, case_id)
-    review.demand_access(tx, case.queue, reviewer)
-    opened, stored = review.opening_decision(tx, case), read_clip(tx, case.clip_id)
-    verdict = gather(tx, case.clip_id)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """Who reads which case, in which transaction."""
+
+    services: "Services"
+    tx: "Transaction"
+    principal: "Principal"
+    reviewer: review.Reviewer
+    case: review.Case
+
+    @property
+    def now(self) -> datetime:
+        return self.services.clock.now()
+
+    def state(self) -> str:
+        if self.case.state != "open":
+            return "closed"
+        if not self.case.held(self.now):
+            return "free"
+        return "mine" if self.case.lease_holder == self.principal.principal else "held"
+
+    def unseen(self) -> str:
+        if self.case.queue == review.HASH_QUEUE:
+            return "known_illegal"
+        if self.state() == "held":
+            return "held"
+        return "" if renditions.find(self.tx, self.case.clip_id, "marked") is not None else "unmarked"
+
+    def told(self) -> tuple[list[Told], list[Told]]:
+        """What was done with the case, and what others think of it, with code names."""
+        acts = review.history(self.tx, self.case, self.reviewer)
+        views = review.opinions_to_show(self.tx, self.case, self.reviewer)
+        names = code_names(self.tx, {*(act.actor for act in acts), *(view.reviewer for view in views)})
+        done = [
+            Told(who=names.get(a.actor, ""), action=a.action, at=a.at, question=str(a.body.get("question", "")))
+            for a in acts
+        ]
+        thought = [
+            Told(
+                who=names.get(view.reviewer, ""),
+                action="answered",
+                at=view.answered_at,
+                outcome=view.outcome,
+                reason=view.reason or "",
+                note=view.note,
+            )
+            for view in views
+        ]
+        return done, thought
+
+    def holder(self) -> str:
+        holder = self.case.lease_holder
+        return code_names(self.tx, [holder]).get(holder, "") if holder else ""
+
+    def groups(self) -> list[str]:
+        """Whom the case may be handed to: colleagues of a queue one sees, and always those of minor safety."""
+        lines = review.list_queues(self.tx, self.now, self.reviewer, empty=True)
+        return list(dict.fromkeys([MINOR_SAFETY, *(line.name for line in lines if line.name != review.HASH_QUEUE)]))
+
+    def rest_due(self) -> bool:
+        caps = exposure.caps_of(self.services.settings)
+        stands = exposure.standing(self.tx, self.now, self.principal.principal, caps)
+        return stands.run_ms >= stands.run_cap_ms
+
+    def upcoming(self) -> str:
+        """The case that would be dealt next, to be made ready; none where nothing may be shown of it."""
+        if self.state() != "mine" or self.case.queue in {MINOR_SAFETY, review.HASH_QUEUE}:
+            return ""
+        terms = review.terms_of(self.services.settings)
+        return review.peek(self.tx, terms, self.now, self.case.queue, self.reviewer) or ""
+
+
+def _view(read: _Reading, queue: review.Queue, language: str) -> CaseView:
+    """Everything but what there is to see and hear."""
+    opened, stored = review.opening_decision(read.tx, read.case), read_clip(read.tx, read.case.clip_id)
+    verdict = gather(read.tx, read.case.clip_id)
     clip, lines, acted = document(verdict), lines_of(opened.trace), acted_on(opened.trace)
-    state = _state(services, principal, case)
-    unseen = _unseen(case, state, marked=renditions.find(tx, case.clip_id, "marked") is not None)
-    sheet: dict[str, Any] = {} if unseen else {"veiled": f"/v1/cases/{case_id}/renditions/veiled"}
     shown, rules, people = moments(clip, acted), acting_rules(opened), _people(clip, stored)
+    done, thought = read.told()
     return CaseView(
-        case=case,
+        case=read.case,
         opened=opened,
         clip=clip,
-        words=review.words_of(tx, case.clip_id),
+        words={"prompt": stored.prompt, "title": stored.title, "locale": stored.locale},
         findings=findings(shown, lines),
         lanes=lanes(clip, lines),
         silent=silent(clip, lines),
         looks=looks(clip),
-        sound=sound(clip, _loudness(sheet)),
+        sound=None,
         transcript=transcript(verdict.analysis.texts if verdict.analysis else ()),
         moments=shown,
-        media=_media(sheet),
-        flashes=int((sheet.get("flashes") or {}).get("most_in_a_second", 0)),
+        media=Media(),
+        flashes=0,
         rules=rules,
-        guidance=_guidance(services, rules, language),
-        background=read_background(tx, now, stored, people),
+        guidance=_guidance(read.services, rules, language),
+        background=read_background(read.tx, read.now, stored, people),
         people=people,
-        state=state,
-        holder=case.lease_holder or "",
-        unseen=unseen,
+        state=read.state(),
+        holder=read.holder(),
+        history=done,
+        opinions=thought,
+        unseen=read.unseen(),
         frame_s=_frame_s(stored),
         portrait=_portrait(stored),
+        two_person=takes_two(review.terms_of(read.services.settings), queue),
+        groups=read.groups(),
+        rest_due=read.rest_due(),
+        upcoming=Media(),
     )
+
+
+def sheet_of(services: "Services", principal: "Principal", case_id: str) -> dict[str, Any]:
+    """What there is to see and hear of a case; nothing where this reviewer may see nothing."""
+    try:
+        found = renditions.sheet(services, principal.org, case_id, reviewer_of(principal))
+    except (Forbidden, NotFound):
+        return {}
+    return cast("dict[str, Any]", found)
 
 
 def acting_rules(opened: "Decision") -> list["RuleTrace"]:
@@ -195,22 +320,6 @@ def _finding(label: str, found: list[Moment], line: Line | None) -> Finding:
     return Finding(label=label, spans=spans, figure=figure(worst, line), line=figure(line.value, line), side=side)
 
 
-def _state(services: "Services", principal: "Principal", case: review.Case) -> str:
-    if case.state != "open":
-        return "closed"
-    if not case.held(services.clock.now()):
-        return "free"
-    return "mine" if case.lease_holder == principal.principal else "held"
-
-
-def _unseen(case: review.Case, state: str, *, marked: bool) -> str:
-    if case.queue == review.HASH_QUEUE:
-        return "known_illegal"
-    if state == "held":
-        return "held"
-    return "" if marked else "unmarked"
-
-
 def _people(clip: Mapping[str, object], stored: "Clip") -> frozenset[str]:
     seen = [*cast("list[dict[str, Any]]", clip["faces"]), *cast("list[dict[str, Any]]", clip["voices"])]
     return frozenset({each["person"] for each in seen if each.get("person")} | set(stored.cameos))
@@ -223,8 +332,20 @@ def _loudness(sheet: Mapping[str, Any]) -> list[float]:
 
 
 def _media(sheet: Mapping[str, Any]) -> Media:
-    stills = {still["n"]: still["url"] for still in sheet.get("stills") or ()}
-    return Media(veiled=sheet.get("veiled") or "", strip=(sheet.get("strip") or {}).get("url", ""), stills=stills)
+    strip = sheet.get("strip") or {}
+    return Media(
+        veiled=(sheet.get("veiled") or {}).get("url", ""),
+        strip=strip.get("url", ""),
+        columns=strip.get("columns", 1),
+        rows=strip.get("rows", 1),
+        stills={still["n"]: still["url"] for still in sheet.get("stills") or ()},
+        unveiled=bool(sheet.get("unveiled")),
+    )
+
+
+def _flashes(sheet: Mapping[str, Any]) -> int:
+    found = sheet.get("flashes") or {}
+    return int(found["most_in_a_second"]) if found.get("warn") else 0
 
 
 def _guidance(services: "Services", rules: Iterable["RuleTrace"], language: str) -> list[Guidance]:

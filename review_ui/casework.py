@@ -43,19 +43,20 @@ class Given(BaseModel):
     reason: str = Field(default="", max_length=100)
     note: str = Field(default="", max_length=4000)
     key: str = Field(default="", max_length=100)
-    also: list[str] = Field(default=[], max_length=200)
+    #: Whom an escalation asks: another queue, or nobody in particular.
+    group: str = Field(default="", max_length=40)
     form_token: str = Field(default="", max_length=200)
 
 
 @router.get("/review/{case_id}")
-def case_page(request: Request, case_id: str, after: str = "") -> Response:
+def case_page(request: Request, case_id: str, after: str = "", said: str = "") -> Response:
     """Why the clip is here, what is in it, and what to do; `after` is the case answered before, which may be undone."""
     principal = reading(request)
     try:
         view = read_view(services_of(request), principal, case_id, language(request))
     except Forbidden:
         return page(request, "case/withheld.html", principal, status=403)
-    return show(request, principal, view, toast=undo_toast(request, after) if after else None)
+    return show(request, principal, view, toast=told(request, said, after))
 
 
 @router.post("/review/{case_id}/claim")
@@ -102,30 +103,63 @@ def skip(request: Request, case_id: str, lease_token: security.Field, form_token
     return see_other(request, f"/queues/{queue}")
 
 
+@router.post("/review/{case_id}/undo")
+def undo(request: Request, case_id: str, form_token: security.Field = "") -> Response:
+    """Take the last answer back while that is possible; the case is this reviewer's again."""
+    principal = acting(request, form_token)
+    services = services_of(request)
+    with services.database.transaction(principal.org) as tx:
+        review.undo(tx, review.terms_of(services.settings), services.clock.now(), case_id, reviewer_of(principal))
+    return see_other(request, f"/review/{case_id}?said=undone")
+
+
 def record(request: Request, principal: "Principal", case_id: str, given: Given) -> str:
     """Write the answer down; returns the case's queue. Raises Conflict, Unprocessable, Forbidden."""
-    services, tongue = services_of(request), words_of(request)
-    fault = fault_of(given.outcome, given.reason)
+    services = services_of(request)
+    fault = fault_of(given.outcome, given.reason, given.note)
     if fault:
-        raise Unprocessable(tongue.gettext(fault))
-    answer = review.Answer(
-        outcome=Outcome.REVIEW if given.outcome == ESCALATE else Outcome(given.outcome),
-        reason=given.reason or ("no_violation" if given.outcome == Outcome.ALLOW else ""),
+        raise Unprocessable(words_of(request).gettext(fault))
+    terms, now, reviewer = review.terms_of(services.settings), services.clock.now(), reviewer_of(principal)
+    with services.database.transaction(principal.org) as tx:
+        queue = review.read_case(tx, case_id).queue
+        if given.outcome == ESCALATE:
+            review.escalate(tx, services.enqueuer, terms, now, case_id, asked_of(given), reviewer)
+        else:
+            review.decide(tx, services.enqueuer, terms, now, case_id, answer_of(given), reviewer)
+    return queue
+
+
+def answer_of(given: Given) -> review.Answer:
+    """The form as an answer."""
+    outcome = Outcome(given.outcome)
+    return review.Answer(
+        outcome=outcome,
+        reason=given.reason or ("no_violation" if outcome is Outcome.ALLOW else ""),
         note=given.note.strip(),
         lease_token=given.lease_token,
         version=given.version,
+        key=given.key or None,
     )
-    with services.database.transaction(principal.org) as tx:
-        terms = review.terms_of(services.settings)
-        review.decide(tx, services.enqueuer, terms, services.clock.now(), case_id, answer, reviewer_of(principal))
-        return review.read_case(tx, case_id).queue
 
 
-def fault_of(outcome: str, reason: str) -> str:
+def asked_of(given: Given) -> review.Escalation:
+    """The form as a question to colleagues; what one thinks oneself stays open."""
+    return review.Escalation(
+        question=given.note.strip(),
+        lease_token=given.lease_token,
+        version=given.version,
+        queue=given.group or None,
+        key=given.key or None,
+    )
+
+
+def fault_of(outcome: str, reason: str, note: str) -> str:
     """What is amiss with an answer as an English message, empty when nothing is."""
+    if outcome == ESCALATE:
+        return "" if note.strip() else marked("Say in the note what your colleague should look at, then escalate.")
     if outcome not in set(Outcome) - {Outcome.REVIEW}:
         return marked("This is no answer: approve, block, limit or escalate.")
-    if outcome == ESCALATE or (outcome == Outcome.ALLOW and not reason):
+    if outcome == Outcome.ALLOW and not reason:
         return ""
     if not reason:
         return marked("Choose the reason first: press W, then its digit.")
@@ -152,7 +186,18 @@ def go_on(request: Request, principal: "Principal", queue: str, answered: str) -
 
 def undo_toast(request: Request, case_id: str) -> Toast:
     """That the answer was recorded, and for as long as it can be undone the button for it."""
-    return Toast(text=words_of(request).gettext("Recorded: case %(case)s.", case=case_id[-8:]))
+    tongue, seconds = words_of(request), int(services_of(request).settings.review.undo_s)
+    said = tongue.gettext("Recorded: case %(case)s.", case=case_id[-8:])
+    if not seconds:
+        return Toast(text=said)
+    return Toast(text=said, path=f"/review/{case_id}/undo", label=tongue.gettext("Undo"), seconds=seconds)
+
+
+def told(request: Request, said: str, after: str) -> Toast | None:
+    """What the last action has to say, by the address."""
+    if said == "undone":
+        return Toast(text=words_of(request).gettext("Taken back. The case is yours again."))
+    return undo_toast(request, after) if after else None
 
 
 def refuse(
@@ -190,7 +235,7 @@ def show(
         problem=problem,
         reason=given.reason if given else "",
         note=given.note if given else "",
-        also=given.also if given else [],
+        group=given.group if given else "",
         answer_key=given.key if given else secrets.token_urlsafe(9),
     )
 
@@ -217,7 +262,7 @@ def refusals(request: Request) -> list[tuple[str, str]]:
         ("cooling", _("That was a hard case: nothing is unveiled for some minutes. Deciding without it goes on.")),
         ("on_break", _("You are on a break, so nothing is unveiled.")),
         ("conflict", _("Your hold on this case ran out, so nothing is unveiled.")),
-        ("limit", _("That was as long as one look may last. Hold again to look again.")),
+        ("not_revealed", _("That was as long as one look may last. Hold again to look again.")),
         ("forbidden", _("This clip is never unveiled.")),
         ("undecodable", _("Your browser cannot play this. Stills and scores stay, and you can decide.")),
         ("making", _("It is being made; this takes some seconds.")),

@@ -173,11 +173,15 @@ def looks(clip: Mapping[str, object]) -> Looks | None:
     )
 
 
-def sound(clip: Mapping[str, object], loudness: Sequence[float]) -> SoundLane | None:
-    """The lane of the sound: `loudness` is 0-1 in equal steps over the clip; None where nothing is known of sound."""
-    voices = cast("list[dict[str, Any]]", clip.get("voices") or [])
+def sound(
+    clip: Mapping[str, object], loudness: Sequence[float], spoken: Iterable[Sequence[Any]] = ()
+) -> SoundLane | None:
+    """The lane of the sound; None where nothing is known of it.
+
+    `loudness` is 0-1 in equal steps over the clip, `spoken` where somebody speaks: [start ms, end ms, ...].
+    """
     scale = WIDTH / _duration(clip)
-    turns = tuple(_stretch(start, end, scale) for voice in voices for start, end in voice["segments"])
+    turns = tuple(_stretch(int(turn[0]), int(turn[1]), scale) for turn in spoken)
     if not loudness and not turns:
         return None
     step = WIDTH / max(1, len(loudness))

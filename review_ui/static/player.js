@@ -71,6 +71,8 @@ class ClipPlayer extends HTMLElement {
     on(document, "visibilitychange", () => document.hidden && this.#away());
     if (!this.sight) return;
     on(this.sight, "shown", ({ detail }) => this.#show(detail));
+    on(screen, "pointerenter", () => this.#ready());
+    on(this.sight, "making", () => this.#tell("making"));
     on(this.sight, "hidden", () => this.#veil());
     on(this.sight, "refused", ({ detail }) => this.#refused(detail));
     on(this.sight, "standing", ({ detail }) => this.dispatchEvent(new CustomEvent("exposure", { detail, bubbles: true })));
@@ -110,8 +112,16 @@ class ClipPlayer extends HTMLElement {
     this.video.currentTime = Math.max(0, Math.min(this.duration - this.frame / 2, seconds));
   }
 
+  // Whoever begins to look around may look unveiled next: it is made meanwhile.
+  #ready() {
+    if (this.asked) return;
+    this.asked = true;
+    this.sight?.prepare("revealed");
+  }
+
   #jump(moment) {
     if (!moment) return;
+    this.#ready();
     this.video.pause();
     if (this.loop) this.loop = moment;
     this.seek(moment.at);

@@ -23,6 +23,11 @@ export class Sight extends EventTarget {
     this.#turn = this.#turn.then(() => this.#settle());
   }
 
+  // Have a picture made before it is asked for; shows and counts nothing.
+  prepare(picture) {
+    this.#post(`renditions/${picture}`, {});
+  }
+
   // The page goes away: nothing can be awaited any more.
   leave() {
     this.#wanted = { picture: "", sound: false };
@@ -40,15 +45,15 @@ export class Sight extends EventTarget {
     if (key === this.#key) return;
     this.#key = key;
     if (!key) return this.#end();
+    // What was never asked for before is made first.
+    const slow = setTimeout(() => this.#tell("making"), 500);
     const answer = await this.#post("reveals", { rendition: wanted.picture || "sound", sound: wanted.sound });
+    clearTimeout(slow);
     if (!answer?.ok) return this.#refuse(await answer?.json().catch(() => null));
     this.#open = await answer.json();
     this.#tell("standing", this.#open.standing);
     if (this.#wanted !== wanted) return;
-    this.#timers = [
-      setInterval(() => this.#beat(), this.#open.beat_ms),
-      setTimeout(() => this.#refuse({ code: "limit" }), this.#open.limit_ms),
-    ];
+    this.#timers = [setInterval(() => this.#beat(), this.#open.beat_ms)];
     this.#tell("shown", { ...wanted, url: this.#open.url, soundUrl: this.#open.sound_url });
   }
 
@@ -59,10 +64,11 @@ export class Sight extends EventTarget {
   }
 
   #refuse(problem) {
+    const code = /\w+$/.exec(problem?.type ?? "")?.[0];
     this.#wanted = { picture: "", sound: false };
     this.#hide();
     this.#end();
-    this.#tell("refused", problem);
+    this.#tell("refused", { code });
   }
 
   #hide() {

@@ -141,7 +141,7 @@ def test_stretches_that_follow_closely_are_one_moment_with_the_worst_peak():
 
 
 def test_sound_is_loudness_and_turns():
-    lane = sound({**clip(), "voices": [{"segments": [[2000, 3000], [0, 1000]]}]}, [0.0, 0.5, 1.0, 2.0])
+    lane = sound(clip(), [0.0, 0.5, 1.0, 2.0], [[2000, 3000, 1], [0, 1000, None]])
     assert [bar.height for bar in lane.loudness] == [0, HEIGHT / 2, HEIGHT, HEIGHT]
     assert lane.turns == ((0, WIDTH / 4), (WIDTH / 2, WIDTH / 4))
     assert lane.path.count("M") == 4
