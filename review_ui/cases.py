@@ -12,6 +12,7 @@ from moderation.code_names import code_names
 from moderation.db.clips import read_clip
 from moderation.decisions import Outcome
 from moderation.errors import Forbidden, NotFound
+from moderation.review import batches
 from moderation.review.escalation import takes_two
 from moderation.timelines import Line
 from moderation.verdicts import document, gather
@@ -129,6 +130,8 @@ class CaseView:
     two_person: bool
     #: Queues whose people may be asked.
     groups: list[str]
+    #: Open cases of the same clip, nearly, that may be decided alike.
+    similar: tuple[batches.Similar, ...]
     rest_due: bool
     #: What the case that would be dealt next will show first.
     upcoming: Media
@@ -237,6 +240,10 @@ class _Reading:
         lines = review.list_queues(self.tx, self.now, self.reviewer, empty=True)
         return list(dict.fromkeys([MINOR_SAFETY, *(line.name for line in lines if line.name != review.HASH_QUEUE)]))
 
+    def similar(self) -> tuple[batches.Similar, ...]:
+        terms = review.terms_of(self.services.settings)
+        return batches.similar(self.tx, terms, self.now, self.case, self.reviewer) if self.state() == "mine" else ()
+
     def rest_due(self) -> bool:
         caps = exposure.caps_of(self.services.settings)
         stands = exposure.standing(self.tx, self.now, self.principal.principal, caps)
@@ -247,7 +254,8 @@ class _Reading:
         if self.state() != "mine" or self.case.queue in {MINOR_SAFETY, review.HASH_QUEUE}:
             return ""
         terms = review.terms_of(self.services.settings)
-        return review.peek(self.tx, terms, self.now, self.case.queue, self.reviewer) or ""
+        found = review.peek(self.tx, terms, self.now, self.case.queue, self.reviewer, beside=self.case.case_id)
+        return found or ""
 
 
 def _view(read: _Reading, queue: review.Queue, language: str) -> CaseView:
@@ -284,6 +292,7 @@ def _view(read: _Reading, queue: review.Queue, language: str) -> CaseView:
         portrait=_portrait(stored),
         two_person=takes_two(review.terms_of(read.services.settings), queue),
         groups=read.groups(),
+        similar=read.similar(),
         rest_due=read.rest_due(),
         upcoming=Media(),
     )

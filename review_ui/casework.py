@@ -13,6 +13,7 @@ from moderation.decisions import Outcome
 from moderation.errors import Conflict, Forbidden, Unprocessable
 from moderation.messages import say
 from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
+from moderation.review import batches
 from review_ui import security
 from review_ui.cases import CaseView, read_view
 from review_ui.rendering import Toast, language, page, see_other, wants_fragment, words_of
@@ -45,6 +46,8 @@ class Given(BaseModel):
     key: str = Field(default="", max_length=100)
     #: Whom an escalation asks: another queue, or nobody in particular.
     group: str = Field(default="", max_length=40)
+    #: Cases of the same clip, nearly, that are to be decided alike.
+    also: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=200)
     form_token: str = Field(default="", max_length=200)
 
 
@@ -109,7 +112,8 @@ def undo(request: Request, case_id: str, form_token: security.Field = "") -> Res
     principal = acting(request, form_token)
     services = services_of(request)
     with services.database.transaction(principal.org) as tx:
-        review.undo(tx, review.terms_of(services.settings), services.clock.now(), case_id, reviewer_of(principal))
+        terms = review.terms_of(services.settings)
+        batches.undo_all(tx, terms, services.clock.now(), case_id, reviewer_of(principal))
     return see_other(request, f"/review/{case_id}?said=undone")
 
 
@@ -125,7 +129,8 @@ def record(request: Request, principal: "Principal", case_id: str, given: Given)
         if given.outcome == ESCALATE:
             review.escalate(tx, services.enqueuer, terms, now, case_id, asked_of(given), reviewer)
         else:
-            review.decide(tx, services.enqueuer, terms, now, case_id, answer_of(given), reviewer)
+            answer = answer_of(given)
+            batches.decide_all(tx, services.enqueuer, terms, now, case_id, answer, reviewer, also=given.also)
     return queue
 
 
@@ -236,6 +241,7 @@ def show(
         reason=given.reason if given else "",
         note=given.note if given else "",
         group=given.group if given else "",
+        also=given.also if given else [],
         answer_key=given.key if given else secrets.token_urlsafe(9),
     )
 

@@ -47,9 +47,15 @@ def claim(
     return None
 
 
-def peek(tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer) -> str | None:
-    """The id of the case that would be dealt next, without taking it; for making ready what it will show."""
-    found = tx.pg.execute(_next_case(tx, queue), _wish(tx, terms, now, queue, reviewer, None)).fetchone()
+def peek(
+    tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer, *, beside: str = ""
+) -> str | None:
+    """The id of the case that would be dealt next, without taking it; for making ready what it will show.
+
+    `beside` is the case that the reviewer has in hand and will have answered by then.
+    """
+    where = _wish(tx, terms, now, queue, reviewer, None)
+    found = tx.pg.execute(_next_case(tx, queue), {**where, "beside": beside}).fetchone()
     return str(found[0]) if found else None
 
 
@@ -73,4 +79,5 @@ def _wish(
         "holder": reviewer.principal,
         "again": terms.own_clips_again,
         "severe_from": NO_LIMIT,
+        "beside": "",
     }

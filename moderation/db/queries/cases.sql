@@ -25,7 +25,7 @@ where clip_id = %(clip)s and state = 'open' and effect = 'clip';
 select case_id from moderation.cases c
 where state = 'open' and queue = %(queue)s and (%(clip)s::text is null or clip_id = %(clip)s)
   and (lease_expires_at is null or lease_expires_at <= %(now)s or lease_holder = %(holder)s)
-  and severity < %(severe_from)s
+  and severity < %(severe_from)s and case_id <> %(beside)s
   and (%(clip)s::text is not null or not exists (select 1 from moderation.case_actions a
     where a.case_id = c.case_id and a.actor = %(holder)s and a.action = 'skipped'))
   and not exists (select 1 from moderation.opinions o where o.clip_id = c.clip_id and o.reviewer = %(holder)s
