@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from moderation import exposure, renditions, review
+from moderation import renditions, review
 from moderation.background import Background, read_background
 from moderation.code_names import code_names
 from moderation.errors import Forbidden, NotFound
@@ -59,7 +59,6 @@ class CaseFile:
     groups: list[str]
     #: Open cases of the same clip, nearly, that may be decided alike.
     similar: tuple[batches.Similar, ...]
-    rest_due: bool
     #: The case that would be dealt next; empty where none would, or nothing may be made ready of it.
     upcoming: str
 
@@ -90,7 +89,6 @@ def read_casefile(services: "Services", org: str, case_id: str, who: review.Revi
             two_person=takes_two(terms, queue),
             groups=_groups(tx, now, who) if mine else [],
             similar=batches.similar(tx, terms, now, case, who) if mine else (),
-            rest_due=_rest_due(services, tx, who),
             upcoming=_upcoming(tx, terms, now, case, who) if mine else "",
         )
 
@@ -155,11 +153,6 @@ def _groups(tx: "Transaction", now: datetime, who: review.Reviewer) -> list[str]
     """Whom the case may be handed to: colleagues of a queue one sees, and always those of minor safety."""
     lines = review.list_queues(tx, now, who, empty=True)
     return list(dict.fromkeys([MINOR_SAFETY, *(line.name for line in lines if line.name != review.HASH_QUEUE)]))
-
-
-def _rest_due(services: "Services", tx: "Transaction", who: review.Reviewer) -> bool:
-    stands = exposure.standing(tx, services.clock.now(), who.principal, exposure.caps_of(services.settings))
-    return stands.run_ms >= stands.run_cap_ms
 
 
 def _upcoming(tx: "Transaction", terms: review.Terms, now: datetime, case: review.Case, who: review.Reviewer) -> str:

@@ -16,9 +16,10 @@ from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
 from moderation.review import batches
 from review_ui import security
 from review_ui.cases import CaseView, read_view
-from review_ui.rendering import Toast, language, page, see_other, wants_fragment, words_of
+from review_ui.desk import read_desk
+from review_ui.rendering import Toast, language, page, see_other, wants_fragment
 from review_ui.routes import PageRoute, acting, reading
-from review_ui.translating import marked
+from review_ui.translating import Words, marked, words
 
 if TYPE_CHECKING:
     from moderation.keys import Principal
@@ -56,10 +57,10 @@ def case_page(request: Request, case_id: str, after: str = "", said: str = "") -
     """Why the clip is here, what is in it, and what to do; `after` is the case answered before, which may be undone."""
     principal = reading(request)
     try:
-        view = read_view(services_of(request), principal, case_id, language(request))
+        view = read_view(services_of(request), principal, case_id, spoken(request, principal).language)
     except Forbidden:
         return page(request, "case/withheld.html", principal, status=403)
-    return show(request, principal, view, toast=told(request, said, after))
+    return show(request, principal, view, toast=told(request, principal, said, after))
 
 
 @router.post("/review/{case_id}/claim")
@@ -84,7 +85,7 @@ def decide(request: Request, case_id: str, given: Annotated[Given, Form()]) -> R
     try:
         queue = record(request, principal, case_id, given)
     except (Conflict, Unprocessable) as error:
-        view = read_view(services, principal, case_id, language(request))
+        view = read_view(services, principal, case_id, spoken(request, principal).language)
         return refuse(request, principal, view, given, error)
     return go_on(request, principal, queue, case_id)
 
@@ -122,7 +123,7 @@ def record(request: Request, principal: "Principal", case_id: str, given: Given)
     services = services_of(request)
     fault = fault_of(given.outcome, given.reason, given.note)
     if fault:
-        raise Unprocessable(words_of(request).gettext(fault))
+        raise Unprocessable(spoken(request, principal).gettext(fault))
     terms, now, reviewer = review.terms_of(services.settings), services.clock.now(), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
         queue = review.read_case(tx, case_id).queue
@@ -180,29 +181,29 @@ def go_on(request: Request, principal: "Principal", queue: str, answered: str) -
         terms = review.terms_of(services.settings)
         case = review.claim(tx, terms, services.clock.now(), queue, reviewer_of(principal))
     if case is None:
-        return see_other(request, "/queues?said=recorded")
+        return see_other(request, f"/queues?said=recorded&after={answered}")
     if not wants_fragment(request):
         return see_other(request, f"/review/{case.case_id}?after={answered}")
-    view = read_view(services, principal, case.case_id, language(request))
-    answer = show(request, principal, view, toast=undo_toast(request, answered))
+    view = read_view(services, principal, case.case_id, spoken(request, principal).language)
+    answer = show(request, principal, view, toast=undo_toast(request, principal, answered))
     answer.headers["HX-Push-Url"] = f"/review/{case.case_id}"
     return answer
 
 
-def undo_toast(request: Request, case_id: str) -> Toast:
+def undo_toast(request: Request, principal: "Principal", case_id: str) -> Toast:
     """That the answer was recorded, and for as long as it can be undone the button for it."""
-    tongue, seconds = words_of(request), int(services_of(request).settings.review.undo_s)
+    tongue, seconds = spoken(request, principal), int(services_of(request).settings.review.undo_s)
     said = tongue.gettext("Recorded: case %(case)s.", case=case_id[-8:])
     if not seconds:
         return Toast(text=said)
     return Toast(text=said, path=f"/review/{case_id}/undo", label=tongue.gettext("Undo"), seconds=seconds)
 
 
-def told(request: Request, said: str, after: str) -> Toast | None:
+def told(request: Request, principal: "Principal", said: str, after: str) -> Toast | None:
     """What the last action has to say, by the address."""
     if said == "undone":
-        return Toast(text=words_of(request).gettext("Taken back. The case is yours again."))
-    return undo_toast(request, after) if after else None
+        return Toast(text=spoken(request, principal).gettext("Taken back. The case is yours again."))
+    return undo_toast(request, principal, after) if after else None
 
 
 def refuse(
@@ -224,6 +225,7 @@ def show(
     problem: str = "",
 ) -> Response:
     """The case page, or the part of it that htmx asked for."""
+    tongue = spoken(request, principal)
     return page(
         request,
         PAGE,
@@ -232,10 +234,10 @@ def show(
         fragment=fragment,
         toast=toast,
         view=view,
-        reasons=reasons_for(request, view),
-        silent_names=[say(f"signal.{name}", {}, language(request)) for name in view.silent],
+        reasons=reasons_for(tongue, view),
+        silent_names=[say(f"signal.{name}", {}, tongue.language) for name in view.silent],
         policy_pages="/policies/{name}" in request.app.state.page_paths,
-        refusals=refusals(request),
+        refusals=refusals(tongue),
         lost=status == Conflict.status,
         problem=problem,
         reason=given.reason if given else "",
@@ -246,9 +248,13 @@ def show(
     )
 
 
-def reasons_for(request: Request, view: CaseView) -> list[tuple[str, list[tuple[int, str]]]]:
+def spoken(request: Request, principal: "Principal") -> Words:
+    """The words in the reader's language, chosen here or kept with their preferences."""
+    return words(language(request, read_desk(request, principal).preferences.language))
+
+
+def reasons_for(tongue: Words, view: CaseView) -> list[tuple[str, list[tuple[int, str]]]]:
     """The reasons under their headings, numbered through: what the rule suggests, what allows, everything else."""
-    tongue = words_of(request)
     suggested = [found.code for found in (*view.opened.reasons, *view.opened.lesser) if found.code in REASONS]
     first = list(dict.fromkeys(suggested))
     groups = (
@@ -260,9 +266,9 @@ def reasons_for(request: Request, view: CaseView) -> list[tuple[str, list[tuple[
     return [(heading, [(next(numbers), code) for code in codes]) for heading, codes in groups if codes]
 
 
-def refusals(request: Request) -> list[tuple[str, str]]:
+def refusals(tongue: Words) -> list[tuple[str, str]]:
     """What the player says when the server shows nothing, by the code of the problem."""
-    _ = words_of(request).gettext
+    _ = tongue.gettext
     return [
         ("exposure_capped", _("You have seen as much unveiled as a day allows. The veil, scores and words stay.")),
         ("cooling", _("That was a hard case: nothing is unveiled for some minutes. Deciding without it goes on.")),

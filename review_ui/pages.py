@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from moderation import review
 from moderation.api.auth import reviewer_of, services_of
 from moderation.keys import Principal
+from review_ui.casework import undo_toast
 from review_ui.rendering import Toast, page, words_of
 from review_ui.routes import PageRoute, acting, reading
 from review_ui.security import Field
@@ -25,8 +26,8 @@ def root() -> Response:
 
 
 @router.get("/queues")
-def queues(request: Request, said: str = "") -> Response:
-    """Every queue this reviewer may work on; `said` is what the last action has to say."""
+def queues(request: Request, said: str = "", after: str = "") -> Response:
+    """Every queue this reviewer may work on; `said` tells of the last action, `after` which case it answered."""
     principal = reading(request)
     services = services_of(request)
     now, reviewer = services.clock.now(), reviewer_of(principal)
@@ -44,7 +45,7 @@ def queues(request: Request, said: str = "") -> Response:
         last_left=max((line.last_decided for line in lines if line.last_decided), default=None),
         held=held,
         answered=answered,
-        toast=told(words_of(request), said),
+        toast=undo_toast(request, principal, after) if after else told(words_of(request), said),
     )
 
 

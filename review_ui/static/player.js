@@ -23,7 +23,10 @@ class ClipPlayer extends HTMLElement {
     const { duration, frame, case: id, token } = this.dataset;
     this.duration = Number(duration) / 1000;
     this.frame = Number(frame);
-    [this.colour, this.cartoon, this.held, this.locked, this.loud] = [false, false, false, false, false];
+    [this.cartoon, this.held, this.locked] = [false, false, false];
+    [this.colour, this.loud] = [this.hasAttribute("colour"), "loud" in this.dataset];
+    // Whoever wants a cartoon first sees one at the first look, and the picture from the second on.
+    this.drawn = "cartoon" in this.dataset;
     this.loop = null;
     this.sight = token ? new Sight(id, token) : null;
     this.aside = new AbortController();
@@ -31,7 +34,9 @@ class ClipPlayer extends HTMLElement {
     this.video.controls = false;
     const [first] = this.moments;
     if (first) this.seek(first.at);
+    this.video.defaultPlaybackRate = this.video.playbackRate = Number(this.dataset.speed);
     this.#paint();
+    if ("playing" in this.dataset) this.video.play().catch(() => {});
   }
 
   disconnectedCallback() {
@@ -147,7 +152,8 @@ class ClipPlayer extends HTMLElement {
 
   // What is wanted unveiled, from what is held, locked and switched on.
   #want() {
-    const picture = this.held || this.locked ? "revealed" : this.cartoon ? "cartoon" : "";
+    const open = this.held || this.locked;
+    const picture = open && !this.drawn ? "revealed" : open || this.cartoon ? "cartoon" : "";
     this.sight?.want(picture, this.loud && !this.video.paused);
   }
 
@@ -155,6 +161,7 @@ class ClipPlayer extends HTMLElement {
     if (this.held === on) return;
     this.held = on;
     this.#want();
+    if (!on) this.drawn = false;
   }
 
   conceal() {

@@ -163,7 +163,10 @@ def test_deciding_withholds_or_sends_on_and_leads_to_the_next(pages, browser, cl
     path, fields = claimed(browser)
     answer = {**fields, "outcome": "block", "reason": "violence", "note": " blood "}
     done = browser.post(f"{path}/decide", data=answer)
-    assert (done.status_code, done.headers["location"]) == (303, "/queues?said=recorded")
+    assert (done.status_code, done.headers["location"]) == (
+        303,
+        f"/queues?said=recorded&after={path.rpartition('/')[2]}",
+    )
     assert 'role="status"' in browser.get("/queues?said=recorded").text
     verdict = pages.client.get(f"/v1/clips/{clip}").json()
     assert (verdict["status"], verdict["decision"]["decided_by"]) == ("withheld", "dev")
