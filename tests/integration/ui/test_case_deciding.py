@@ -82,7 +82,7 @@ def test_typing_is_no_key_and_a_digit_takes_the_reason(page, pages, draw_case):
 
 
 def test_the_next_case_comes_at_once_and_the_last_is_undone(page, pages, draw_case):
-    clips = [draw_case(pages, prompt=f"clip {n}") for n in range(2)]
+    clips = [draw_case(pages, prompt=f"balloon {n}") for n in range(2)]
     first = start(page)
     page.evaluate("window.still = true")
     page.keyboard.press("a")
@@ -90,7 +90,7 @@ def test_the_next_case_comes_at_once_and_the_last_is_undone(page, pages, draw_ca
     second = page.evaluate("location.pathname")
     assert page.evaluate("window.still"), "the page was loaded anew"
     expect(page).to_have_title(re.compile(second[-8:]))
-    expect(page.get_by_text("clip 1")).to_be_visible()
+    expect(page.get_by_text("balloon 1")).to_be_visible()
     until(page, "video.readyState >= 2 && Math.abs(video.currentTime - 0.999) < 0.1")
     toast = page.locator("#toasts")
     expect(toast).to_contain_text("Recorded")
@@ -104,7 +104,7 @@ def test_the_next_case_comes_at_once_and_the_last_is_undone(page, pages, draw_ca
 
 def test_the_clip_of_the_next_case_is_there_before_it_is_asked_for(page, pages, draw_case):
     for n in range(2):
-        draw_case(pages, prompt=f"clip {n}")
+        draw_case(pages, prompt=f"balloon {n}")
     fetched: list[str] = []
     page.on("response", lambda answer: fetched.append(answer.url) if "/renditions/veiled" in answer.url else None)
     first = start(page)
@@ -205,13 +205,13 @@ def test_an_answer_outlives_a_lost_network_and_is_recorded_once(page, pages, dra
 
 def test_without_scripts_one_reads_and_decides(open_browser, pages, draw_case):
     for n in range(2):
-        draw_case(pages, prompt=f"clip {n}")
+        draw_case(pages, prompt=f"balloon {n}")
     page = open_browser(pages, java_script_enabled=False)
     page.watch.forgiven += ["422"]
     page.goto("/queues")
     page.locator(START).click()
     expect(page.get_by_role("heading", name="Why it is here")).to_be_visible()
-    expect(page.get_by_text("clip 0")).to_be_visible()
+    expect(page.get_by_text("balloon 0")).to_be_visible()
     expect(page.locator("video")).to_have_attribute("controls", "")
     expect(page.locator(".transport")).to_be_hidden()
     page.get_by_label("Note for the team").fill("a thought")
@@ -220,15 +220,15 @@ def test_without_scripts_one_reads_and_decides(open_browser, pages, draw_case):
     expect(page.get_by_label("Note for the team")).to_have_value("a thought")
     page.get_by_label("Reason").select_option("hate")
     page.get_by_role("button", name="Block").click()
-    expect(page.get_by_text("clip 1")).to_be_visible()
+    expect(page.get_by_text("balloon 1")).to_be_visible()
     page.locator("#toasts").get_by_role("button").click()
-    expect(page.get_by_text("clip 0")).to_be_visible()
+    expect(page.get_by_text("balloon 0")).to_be_visible()
     assert asked(pages, "select count(*) from moderation.undone_opinions") == 1
 
 
 def test_from_the_list_to_an_empty_queue_by_keys_alone(page, pages, draw_case):
     for n in range(3):
-        draw_case(pages, prompt=f"clip {n}")
+        draw_case(pages, prompt=f"balloon {n}")
     page.goto("/queues")
     for _ in range(8):
         page.keyboard.press("j")
@@ -236,7 +236,7 @@ def test_from_the_list_to_an_empty_queue_by_keys_alone(page, pages, draw_case):
             break
     page.keyboard.press("Enter")
     for n in range(3):
-        expect(page.get_by_text(f"clip {n}")).to_be_visible()
+        expect(page.get_by_text(f"balloon {n}")).to_be_visible()
         until(page, "video && video.readyState >= 1")
         page.keyboard.press("1")
         page.keyboard.press("a")
@@ -268,11 +268,11 @@ def test_a_skipped_case_is_a_colleagues(page, pages, draw_case):
     assert asked(pages, "select lease_holder from moderation.cases where queue = 'failures'") is None
 
 
-def test_what_is_only_for_specialists_is_withheld_from_others(open_browser, pages, monkeypatch):
+def test_what_is_only_for_specialists_is_withheld_from_others(open_browser, pages):
     path = asked(pages, "select case_id from moderation.cases where queue = 'minor_safety'")
     specialist = open_browser(pages)
     specialist.goto(f"/review/{path}")
-    expect(specialist.get_by_text("Specialists only")).to_be_visible()
+    expect(specialist.get_by_text("Specialists only", exact=True)).to_be_visible()
     specialist.get_by_role("button", name="Take this case").click()
     expect(specialist.get_by_role("heading", name="Before you decide")).to_be_visible()
     for name in ("Hold to look", "Sound", "Cartoon", "Keep open"):
