@@ -1,5 +1,4 @@
-// The work on a case: the hold and its renewal, answers that outlive a lost network, reasons by digit, the next case
-// made ready, breaks. The forms work without any of it.
+// The work on a case: the hold, answers that outlive a lost network, reasons by digit. The forms work without it.
 import { prepare } from "./player.js";
 
 const RENEW_EVERY_MS = 60_000;
@@ -15,15 +14,12 @@ let shown = null;
 let waiting = null;
 let rested = false;
 
-// What the page has to say quietly, one thing at a time: a decision not yet recorded before all else.
 function notice(name) {
   const place = find("#notice");
   if (!place || place.dataset.now === name) return;
   place.dataset.now = name;
   place.textContent = name ? place.dataset[name] : "";
 }
-
-// The hold.
 
 function readLease() {
   const lease = find("#lease");
@@ -69,8 +65,7 @@ function restDue() {
   return !rested && (find("#notice")?.dataset.due === "yes" || Date.now() - began > WORK_MS);
 }
 
-// Answers. One that could not be sent is kept in its form and sent again as it is: the server knows its key.
-
+// Sent again as it is: the server knows its key.
 function keep(form, button) {
   if (waiting) clearTimeout(waiting);
   notice("waiting");
@@ -94,7 +89,6 @@ function unsent(event) {
   keep(form, form.querySelector("[data-sent]"));
 }
 
-// Reasons: in the list a digit takes the reason that carries it, and leaves the list.
 function choose(event) {
   const list = event.target;
   const option = /^\d$/.test(event.key) && list.querySelector(`[data-number="${event.key}"]`);

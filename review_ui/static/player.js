@@ -1,19 +1,109 @@
 // The clip of a case: veiled until somebody holds it open; one clock over picture, sound, film strip and lanes.
-// Every control is in the page the server made; here they begin to work.
-import { Sight } from "./sight.js";
 
 const SPEEDS = [1, 1.5, 2, 0.5, 0.25];
-// Two pictures further apart than this are pulled together.
 const DRIFT = 0.08;
 const prepared = new Map();
 
-// Fetch a clip that will probably be asked for next; the player of its case takes the element over.
+// Fetched before it is asked for; the player of its case takes the element over.
 export function prepare(url) {
   if (prepared.has(url)) return;
   const video = document.createElement("video");
   Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url });
   prepared.clear();
   prepared.set(url, video);
+}
+
+// What is unveiled: asked of the server, which counts it, and taken away as soon as it is let go.
+class Sight extends EventTarget {
+  #case;
+  #token;
+  #wanted = { picture: "", sound: false };
+  #key = "";
+  #open = null;
+  #turn = Promise.resolve();
+  #timers = [];
+
+  constructor(id, token) {
+    super();
+    [this.#case, this.#token] = [id, token];
+  }
+
+  // Taking away is at once; showing waits for the server's yes.
+  want(picture, sound) {
+    this.#wanted = { picture, sound };
+    if (this.#keyOf(this.#wanted) !== this.#key) this.#hide();
+    this.#turn = this.#turn.then(() => this.#settle());
+  }
+
+  prepare(picture) {
+    this.#post(`renditions/${picture}`, {});
+  }
+
+  leave() {
+    this.#wanted = { picture: "", sound: false };
+    this.#hide();
+    this.#end();
+  }
+
+  #keyOf({ picture, sound }) {
+    return picture || sound ? `${picture || "sound"} ${sound}` : "";
+  }
+
+  async #settle() {
+    const wanted = this.#wanted;
+    const key = this.#keyOf(wanted);
+    if (key === this.#key) return;
+    this.#key = key;
+    if (!key) return this.#end();
+    const slow = setTimeout(() => this.#tell("making"), 500);
+    const answer = await this.#post("reveals", { rendition: wanted.picture || "sound", sound: wanted.sound });
+    clearTimeout(slow);
+    if (!answer?.ok) return this.#refuse(await answer?.json().catch(() => null));
+    this.#open = await answer.json();
+    this.#tell("standing", this.#open.standing);
+    if (this.#wanted !== wanted) return;
+    this.#timers = [setInterval(() => this.#beat(), this.#open.beat_ms)];
+    this.#tell("shown", { ...wanted, url: this.#open.url, soundUrl: this.#open.sound_url });
+  }
+
+  async #beat() {
+    const open = this.#open;
+    const answer = open && (await this.#post(`reveals/${open.id}/beat`, {}));
+    if (open === this.#open && !answer?.ok) this.#refuse(await answer?.json().catch(() => null));
+  }
+
+  #refuse(problem) {
+    const code = /\w+$/.exec(problem?.type ?? "")?.[0];
+    this.#wanted = { picture: "", sound: false };
+    this.#hide();
+    this.#end();
+    this.#tell("refused", { code });
+  }
+
+  #hide() {
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    this.#tell("hidden");
+  }
+
+  async #end() {
+    const open = this.#open;
+    [this.#open, this.#key] = [null, ""];
+    const answer = open && (await this.#post(`reveals/${open.id}/end`, {}, true));
+    if (answer?.ok) this.#tell("standing", (await answer.json()).standing);
+  }
+
+  #post(path, body, keepalive = false) {
+    return fetch(`/v1/cases/${this.#case}/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...body, lease_token: this.#token }),
+      keepalive,
+    }).catch(() => null);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
 }
 
 class ClipPlayer extends HTMLElement {
@@ -150,7 +240,6 @@ class ClipPlayer extends HTMLElement {
     this.#button("speed").firstElementChild.textContent = `${this.video.playbackRate}×`;
   }
 
-  // What is wanted unveiled, from what is held, locked and switched on.
   #want() {
     const open = this.held || this.locked;
     const picture = open && !this.drawn ? "revealed" : open || this.cartoon ? "cartoon" : "";
@@ -190,7 +279,7 @@ class ClipPlayer extends HTMLElement {
     if (button) button.firstElementChild.textContent = on ? button.dataset.on : button.dataset.off;
   }
 
-  // Beside the veiled clip lies the other picture, at the same instant; it is shown once it has a frame of it.
+  // The other picture is shown once it has a frame of the same instant.
   #show({ picture, url, soundUrl }) {
     this.#tell("");
     if (picture) {
@@ -224,7 +313,6 @@ class ClipPlayer extends HTMLElement {
     this.#tell(problem?.code ?? "away");
   }
 
-  // One of the sentences that the page holds ready.
   #tell(code) {
     const told = this.#part("told");
     if (!told) return;
