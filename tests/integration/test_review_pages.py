@@ -291,12 +291,12 @@ def test_of_known_illegal_material_nothing_is_shown_and_nothing_lifted(pages, br
 def test_pages_speak_the_readers_language_and_direction(browser, clip):
     path, fields = claimed(browser)
     french = browser.get(path, headers={"Accept-Language": "de, fr-CA;q=0.8, en;q=0.5"}).text
-    assert '<html lang="fr" dir="ltr">' in french
+    assert '<html lang="fr" dir="ltr"' in french
     assert "Pourquoi ce cas est ici" in french
     back = {"form_token": fields["form_token"], "language": "ar", "back": path}
     assert browser.post("/language", data=back).headers["location"] == path
     arabic = browser.get(path, headers={"Accept-Language": "fr"}).text
-    assert '<html lang="ar" dir="rtl">' in arabic
+    assert '<html lang="ar" dir="rtl"' in arabic
     assert "لماذا هي هنا" in arabic
     assert browser.post("/language", data={**back, "language": "xx"}).status_code == 404
     assert browser.post("/language", data={**back, "back": "//evil"}).headers["location"] == "/queues"

@@ -223,6 +223,8 @@ def test_without_scripts_one_reads_and_decides(open_browser, pages, draw_case):
     expect(page.get_by_text("balloon 1")).to_be_visible()
     page.locator("#toasts").get_by_role("button").click()
     expect(page.get_by_text("balloon 0")).to_be_visible()
+    # What the browser still fetches must not meet a service that is gone.
+    page.wait_for_load_state("networkidle")
     assert asked(pages, "select count(*) from moderation.undone_opinions") == 1
 
 
