@@ -152,7 +152,9 @@ def beat_reveal(case_id: str, reveal_id: str, request: Request, services: Servic
         reveal = reveals.beat(tx, now, caps, reveal_id, reviewer_of(principal), session)
         _demand_case(reveal.case_id, case_id)
         standing = exposure.standing(tx, now, principal.principal, caps, case_id)
-    return JSONResponse({"until": reveal.shown_until.isoformat(), "standing": standing.to_json()})
+    left_ms = round((reveal.shown_until - now).total_seconds() * 1000)
+    told = {"until": reveal.shown_until.isoformat(), "limit_ms": left_ms, "standing": standing.to_json()}
+    return JSONResponse(told)
 
 
 def _demand_case(named: str, case_id: str) -> None:
