@@ -162,6 +162,7 @@ def _page(request: Request, *, status: int = 200, **shown: Any) -> Response:
         "verify.html",
         logged_in(request),
         status=status,
+        here="/verify",
         states=STATES,
         staff=_staff(request) is not None,
         largest=limits.max_bytes // (1024 * 1024),

@@ -131,6 +131,7 @@ def _page(
         "search.html",
         principal,
         status=422 if wrong or too_broad else 200,
+        here="/search",
         fields=fields,
         query=address("", fields).removeprefix("?"),
         found=found or [],

@@ -295,6 +295,7 @@ def test_verify_gives_a_sentence_four_rows_and_no_bare_tick(pages, drawn):
         assert all(len(word) > 2 and len(sentence) > 10 for _, word, sentence in rows)
         assert "could not be established" in text
         assert "proves nothing" in text
+        assert ('href="/verify" aria-current="page"' in text) == (client is staff)
         assert ("No published clip of yours looks like it." in text) == (client is staff)
         assert ("<summary>Figures" in text) == (client is staff)
 
