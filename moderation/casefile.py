@@ -59,7 +59,7 @@ class CaseFile:
     groups: list[str]
     #: Open cases of the same clip, nearly, that may be decided alike.
     similar: tuple[batches.Similar, ...]
-    #: The case that would be dealt next; empty where none would, or nothing may be made ready of it.
+    #: The case that would be dealt next; empty where none would, or there is nothing of it to make ready.
     upcoming: str
 
 
@@ -158,4 +158,6 @@ def _groups(tx: "Transaction", now: datetime, who: review.Reviewer) -> list[str]
 def _upcoming(tx: "Transaction", terms: review.Terms, now: datetime, case: review.Case, who: review.Reviewer) -> str:
     if case.queue in {MINOR_SAFETY, review.HASH_QUEUE}:
         return ""
-    return review.peek(tx, terms, now, case.queue, who, beside=case.case_id) or ""
+    found = review.peek(tx, terms, now, case.queue, who, beside=case.case_id)
+    shown = found and renditions.find(tx, review.read_case(tx, found).clip_id, "marked")
+    return found if found and shown else ""

@@ -161,8 +161,14 @@ def read_view(services: "Services", principal: "Principal", case_id: str, langua
         guidance=_guidance(services, rules, language),
         frame_s=_frame_s(stored),
         portrait=_portrait(stored),
-        upcoming=_media(sheet_of(services, org, file.upcoming, who)) if file.upcoming else Media(),
+        upcoming=ahead(file.upcoming),
     )
+
+
+def ahead(case_id: str) -> Media:
+    """What the next case shows first: addresses only, as what is asked for there is made there."""
+    base = f"/v1/cases/{case_id}/renditions"
+    return Media(veiled=f"{base}/veiled", strip=f"{base}/strip") if case_id else Media()
 
 
 def acting_rules(opened: "Decision") -> list["RuleTrace"]:
