@@ -7,14 +7,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from moderation import preferences
+from moderation.code_names import code_name
 from moderation.preferences import Look, Preferences
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 
 def choose(pages, chosen: Preferences) -> None:
-    """Keep a reviewer's choices before their page is read for the first time."""
+    """Keep a reviewer's choices before they log in, as of an earlier day."""
     with pages.services.database.transaction("default") as tx:
+        code_name(tx, pages.services.clock.now(), "dev")
         preferences.keep(tx, "dev", chosen)
 
 
@@ -37,8 +39,8 @@ def until(page: Page, expression: str) -> None:
 
 def test_another_key_does_it_and_is_shown_and_the_usual_one_does_nothing(open_browser, pages, draw_case):
     draw_case(pages)
-    page = open_browser(pages)
     choose(pages, Preferences(keys={"allow": "y"}))
+    page = open_browser(pages)
     path = start(page)
     expect(page.locator(".act.allow kbd")).to_have_text("Y")
     page.keyboard.press("a")
@@ -50,8 +52,8 @@ def test_another_key_does_it_and_is_shown_and_the_usual_one_does_nothing(open_br
 
 def test_switched_off_no_key_acts_and_every_button_does(open_browser, pages, draw_case):
     draw_case(pages)
-    page = open_browser(pages)
     choose(pages, Preferences(keys_on=False))
+    page = open_browser(pages)
     path = start(page)
     expect(page.locator(".act kbd")).to_have_count(0)
     for key in "abexr":
@@ -65,8 +67,8 @@ def test_switched_off_no_key_acts_and_every_button_does(open_browser, pages, dra
 
 def test_a_clip_begins_as_its_reviewer_wants(open_browser, pages, draw_case):
     draw_case(pages)
-    page = open_browser(pages)
     choose(pages, Preferences(looks={"": Look(veil="strong", grey=False, speed=0.5)}))
+    page = open_browser(pages)
     start(page)
     until(page, "video.playbackRate === 0.5")
     assert "blur" in page.evaluate("getComputedStyle(document.querySelector('.screen video')).filter")
