@@ -24,6 +24,7 @@ from moderation.api import (
     quality,
     renditions,
     resolution,
+    reviewers,
     reviews,
     statements,
     trends,
@@ -87,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     problems.register(app)
     read = (clips, media, events, statements, verify, resolution)
-    for module in (*read, reviews, renditions, trends, quality, policies, audit, webhooks, health):
+    for module in (*read, reviews, reviewers, renditions, trends, quality, policies, audit, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

@@ -152,13 +152,12 @@ class Correction(Strict):
     version: int
 
 
-class ReviewerChange(Strict):
-    """What may be dealt to a reviewer; what is left out stays."""
+class ReviewerQueues(Strict):
+    """What may be dealt to a reviewer."""
 
     queues: Annotated[list[QueueName], Field(max_length=100)] | None = Field(
-        None, description="What their roles name; null for every queue their scopes cover."
+        description="What their roles name; null for every queue that their scopes cover."
     )
-    opted_out: Annotated[list[QueueName], Field(max_length=100)] | None = None
 
 
 class QueueChange(Strict):

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "policy": ("policy", "app", "Rules: lint, test, backtest, diff, and the way into force."),
     "models": ("models", "app", "The packs of weights: build, verify, list."),
     "calibrate": ("calibration", "calibrate", "What raw scores are worth on labelled pictures of your own."),
+    "review": ("review", "app", "The human queue: how it stands, who is dealt what."),
     "people": ("people", "app", "The likeness registry."),
     "lists": ("lists", "app", "Hash lists: import, export, add, disable."),
     "keys": ("keys", "app", "API keys: create, list, revoke."),

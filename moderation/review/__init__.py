@@ -24,11 +24,12 @@ from moderation.review.queues import (
     SPECIALIST_QUEUES,
     Queue,
     QueueLine,
+    change_queue,
     demand_access,
     list_queues,
     read_queue,
 )
-from moderation.review.reviewers import Reviewer
+from moderation.review.reviewers import Profile, Reviewer, choose, enlist, give_queues, list_reviewers
 from moderation.review.terms import Terms, terms_of
 from moderation.review.undoing import undo
 
@@ -43,22 +44,28 @@ __all__ = [
     "Escalation",
     "Opinion",
     "Overturn",
+    "Profile",
     "Queue",
     "QueueLine",
     "Recorded",
     "Reviewer",
     "Terms",
     "View",
+    "change_queue",
+    "choose",
     "claim",
     "decide",
     "demand_access",
+    "enlist",
     "escalate",
     "fitting",
     "give_back",
+    "give_queues",
     "history",
     "insert_case",
     "list_cases",
     "list_queues",
+    "list_reviewers",
     "my_cases",
     "my_escalations",
     "open_case",

@@ -12,7 +12,7 @@ from moderation.review.capacity import overloaded
 from moderation.review.cases import Case, note_act, read_case
 from moderation.review.opinions import answered_already
 from moderation.review.queues import demand_access, demand_dealt
-from moderation.review.reviewers import Reviewer, read_profile
+from moderation.review.reviewers import Reviewer, enlist
 from moderation.review.terms import Terms
 
 SQL = queries("cases")
@@ -71,7 +71,7 @@ def _next_case(tx: Transaction, queue: str) -> bytes:
 def _wish(
     tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer, clip_id: str | None
 ) -> dict[str, object]:
-    demand_dealt(demand_access(tx, queue, reviewer), read_profile(tx, reviewer.principal))
+    demand_dealt(demand_access(tx, queue, reviewer), enlist(tx, now, reviewer.principal))
     return {
         "queue": queue,
         "clip": clip_id,

@@ -1,11 +1,13 @@
 """The queues: which there are, who may work on them, and how each stands at a glance."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from moderation import audit
 from moderation.db import Transaction, queries, row, rows
-from moderation.errors import Forbidden, NotFound
+from moderation.errors import Conflict, Forbidden, NotFound, Unprocessable
 from moderation.policy.registry import QUEUES
 from moderation.review.reviewers import Profile, Reviewer
 
@@ -14,6 +16,20 @@ SQL = queries("queues")
 DEFAULT_QUEUE: Final = "general"
 #: Queues of the vocabulary whose cases only specialists may claim, see or decide.
 SPECIALIST_QUEUES: Final = frozenset(name for name, queue in QUEUES.items() if queue.specialists)
+#: What an operator may change of a queue.
+CHANGEABLE: Final = frozenset(
+    {
+        "two_person",
+        "hours_per_day",
+        "seconds_per_case",
+        "patience_s",
+        "second_opinion_rate",
+        "golden_rate",
+        "retired",
+    }
+)
+#: What the settings say where a queue does not.
+MAY_BE_EMPTY: Final = frozenset({"two_person", "hours_per_day", "seconds_per_case"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +88,7 @@ def find_queue(tx: Transaction, name: str) -> Queue:
 
 
 def list_queues(tx: Transaction, now: datetime, reviewer: Reviewer, *, empty: bool = False) -> list[QueueLine]:
-    """The queues that this reviewer's scopes cover; those in which nothing waits only when asked for. One statement."""
+    """The queues that are dealt to this reviewer; those in which nothing waits only when asked for. One statement."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     where = {"now": now, "reviewer": reviewer.principal, "midnight": midnight}
     found = rows(tx, SQL.queue_lines, QueueLine, where)
@@ -87,14 +103,37 @@ def demand_access(tx: Transaction, name: str, reviewer: Reviewer) -> Queue:
     return queue
 
 
-def demand_dealt(queue: Queue, profile: Profile | None) -> None:
+def demand_dealt(queue: Queue, profile: Profile) -> None:
     """Refuse who was given other queues, or chose not to see this one. Raises Forbidden."""
-    if profile is None:
-        return
     if profile.queues is not None and queue.name not in profile.queues:
         raise Forbidden(f"the queue {queue.name} is not among yours")
     if queue.name in profile.opted_out:
         raise Forbidden(f"you asked not to be dealt cases of {queue.name}; your preferences change that")
+
+
+def change_queue(tx: Transaction, now: datetime, name: str, wanted: Mapping[str, object], *, by: str) -> Queue:
+    """Change some of a queue's columns (`CHANGEABLE`); the others stay. Raises NotFound, Unprocessable."""
+    strange = set(wanted) - CHANGEABLE
+    if strange:
+        raise Unprocessable(f"a queue's {', '.join(sorted(strange))} cannot be changed")
+    missing = [name for name, value in wanted.items() if value is None and name not in MAY_BE_EMPTY]
+    if missing:
+        raise Unprocessable(f"a queue needs its {', '.join(missing)}")
+    found = row(tx, SQL.queue, Queue, {"name": name})
+    if found is None:
+        raise NotFound(f"there is no queue {name}")
+    changed = replace(found, **wanted)  # type: ignore[arg-type]  # the border checked their types
+    if changed.retired and not found.retired:
+        _demand_empty(tx, name)
+    tx.pg.execute(SQL.change_queue, asdict(changed))
+    audit.record(tx, now, by, "queue.changed", name, **wanted)
+    return changed
+
+
+def _demand_empty(tx: Transaction, name: str) -> None:
+    waiting = tx.pg.execute(SQL.waiting, {"name": name}).fetchone()
+    if waiting and waiting[0]:
+        raise Conflict(f"{waiting[0]} cases wait in {name}; a queue is retired when it is empty")
 
 
 def fold_changes(tx: Transaction) -> int:

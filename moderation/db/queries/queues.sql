@@ -31,7 +31,10 @@ from moderation.queues q
 left join waiting w on w.queue = q.name
 left join leased l on l.queue = q.name
 left join answered a on a.queue = q.name
-where not q.retired order by q.rank, q.name;
+left join moderation.reviewers r on r.principal = %(reviewer)s
+where not q.retired and (r.queues is null or q.name = any(r.queues))
+  and not q.name = any(coalesce(r.opted_out, '{}'))
+order by q.rank, q.name;
 
 -- name: overloaded
 select coalesce((select sum(change) from moderation.queue_changes c where c.queue = q.name), 0)
@@ -46,3 +49,12 @@ gone as (
   returning c.org_id, c.queue, c.change)
 insert into moderation.queue_changes (org_id, queue, change)
 select org_id, queue, sum(change) from gone group by org_id, queue;
+
+-- name: change_queue
+update moderation.queues set two_person = %(two_person)s, hours_per_day = %(hours_per_day)s,
+  seconds_per_case = %(seconds_per_case)s, patience_s = %(patience_s)s,
+  second_opinion_rate = %(second_opinion_rate)s, golden_rate = %(golden_rate)s, retired = %(retired)s
+where name = %(name)s;
+
+-- name: waiting
+select coalesce(sum(change), 0)::bigint from moderation.queue_changes where queue = %(name)s;
