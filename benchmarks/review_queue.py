@@ -47,7 +47,7 @@ _CASES: Final = b"""
 insert into moderation.cases (org_id, case_id, clip_id, queue, opened_by, severity, deadline, created_at)
 select %(org)s, 'case_' || n, 'clip_' || n, (%(queues)s::text[])[1 + n %% %(kinds)s], 'dec_' || n,
   case when n <= %(count)s * 3 / 4 then 90 else n %% 80 end,
-  %(now)s::timestamptz + n * interval '1 second', %(now)s::timestamptz - (n * 7919 %% 86400) * interval '1 second'
+  %(now)s::timestamptz + n * interval '1 second', %(now)s::timestamptz - (n::bigint * 7919 %% 86400) * interval '1 second'
 from generate_series(1, %(count)s) n"""
 
 
@@ -127,7 +127,8 @@ def measure(services: "Services", meter: Meter) -> dict[str, object]:
 
     def past_severe(tx: Transaction, now: datetime) -> object:
         where = {"queue": "words", "clip": None, "now": now, "holder": "capped", "again": False}
-        return _demanded(tx.pg.execute(dealing.SQL.next_case, {**where, "severe_from": terms.severe_from}).fetchone())
+        row = {**where, "severe_from": terms.caps.severe_from}
+        return _demanded(tx.pg.execute(dealing.SQL.next_case + dealing.BY_DEADLINE, row).fetchone())
 
     def read(number: int) -> Act:
         return lambda tx, _: read_whole(tx, f"case_{number * 9973 % CASES + 1}")

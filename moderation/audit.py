@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -43,24 +44,22 @@ def link(previous: str, body: str) -> str:
 
 
 def record(tx: Transaction, now: datetime, actor: str, action: str, subject: str, **details: object) -> None:
-    """Append what happened, in the caller's transaction: no act without its entry, no entry without the act."""
-    where = {"org": tx.org, "shard": shard_of(subject)}
-    seq, previous = tx.pg.execute(SQL.head_locked, {**where, "genesis": GENESIS}).fetchone() or (0, GENESIS)
+    """Append what happened when the caller's transaction ends: no act without its entry, no entry without the act.
+
+    Each chain is held from then to the commit only, and chains in one order: writers of several never wait crosswise.
+    """
     body = canonical(
         {"at": now.isoformat(), "actor": actor, "action": action, "subject": subject, "details": details}
     ).decode()
+    where: dict[str, object] = {"org": tx.org, "shard": shard_of(subject)}
+    tx.at_end.append(((str(tx.org), shard_of(subject)), partial(_append, tx, where, body, now)))
+
+
+def _append(tx: Transaction, where: dict[str, object], body: str, now: datetime) -> None:
+    seq, previous = tx.pg.execute(SQL.head_locked, {**where, "genesis": GENESIS}).fetchone() or (0, GENESIS)
     entry = {**where, "seq": seq + 1, "previous": previous, "hash": link(previous, body), "body": body, "now": now}
     tx.pg.execute(SQL.insert_entry, entry)
     tx.pg.execute(SQL.move_head, entry)
-
-
-def hold(tx: Transaction, *subjects: str) -> None:
-    """Take the chains of several subjects, before a transaction writes to more than one of them.
-
-    Always in one order: two transactions that took two chains crosswise would wait for each other.
-    """
-    for shard in sorted({shard_of(subject) for subject in subjects}):
-        tx.pg.execute(SQL.head_locked, {"org": tx.org, "shard": shard, "genesis": GENESIS})
 
 
 def refer(tx: Transaction, now: datetime, value: str) -> str:

@@ -3,11 +3,12 @@
 Every transaction names its organisation; only sweepers that serve all of them use `system_transaction`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from operator import itemgetter
 from typing import TypeVar, cast
 
 import psycopg
@@ -29,6 +30,14 @@ class Transaction:
     pg: psycopg.Connection[TupleRow]
     sa: sqlalchemy.Connection
     org: str | None
+    #: Done before the commit, in the order of their keys: rows that everybody writes are so held as briefly as can be,
+    #: and no two transactions take them crosswise and wait for each other.
+    at_end: list[tuple[tuple[str, int], Callable[[], None]]] = field(default_factory=list)
+
+    def finish(self) -> None:
+        """Do what is done at the end."""
+        for _, act in sorted(self.at_end, key=itemgetter(0)):
+            act()
 
 
 class Database:
@@ -49,13 +58,17 @@ class Database:
         with self._engine.begin() as connection:
             pg = _driver(connection)
             pg.execute("SELECT set_config('role', %s, true), set_config('moderation.org', %s, true)", [ROLE, org])
-            yield Transaction(pg=pg, sa=connection, org=org)
+            tx = Transaction(pg=pg, sa=connection, org=org)
+            yield tx
+            tx.finish()
 
     @contextmanager
     def system_transaction(self) -> Iterator[Transaction]:
         """Open a transaction over all organisations, as the owner of the tables; for sweepers and workers only."""
         with self._engine.begin() as connection:
-            yield Transaction(pg=_driver(connection), sa=connection, org=None)
+            tx = Transaction(pg=_driver(connection), sa=connection, org=None)
+            yield tx
+            tx.finish()
 
     def close(self) -> None:
         """Close the pool's idle connections."""

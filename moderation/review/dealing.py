@@ -1,12 +1,13 @@
 """Dealing: which case a reviewer gets next, under a lease. Never their own again; nothing severe where that is enough.
 
 Deadline first, then severity, then age; in a queue beyond its people's hours the riskiest first, since not all will be
-seen in time. What a colleague holds is passed over, never waited for.
+seen in time. What a colleague holds is passed over, never waited for; who looked long enough is dealt nothing severe.
 """
 
 import secrets
 from datetime import datetime
 
+from moderation import exposure
 from moderation.db import Transaction, queries, row, rows
 from moderation.review.capacity import overloaded
 from moderation.review.cases import Case, note_act, read_case
@@ -72,12 +73,13 @@ def _wish(
     tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer, clip_id: str | None
 ) -> dict[str, object]:
     demand_dealt(demand_access(tx, queue, reviewer), enlist(tx, now, reviewer.principal))
+    severe = exposure.standing(tx, now, reviewer.principal, terms.caps).severe_allowed(now)
     return {
         "queue": queue,
         "clip": clip_id,
         "now": now,
         "holder": reviewer.principal,
         "again": terms.own_clips_again,
-        "severe_from": NO_LIMIT,
+        "severe_from": NO_LIMIT if severe else terms.caps.severe_from,
         "beside": "",
     }

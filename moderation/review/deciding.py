@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from moderation import audit, decisions, outbox
+from moderation import decisions, outbox
 from moderation.clips import Clip
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -137,7 +137,6 @@ def record(
     if case.queue == HASH_QUEUE and view.outcome is not Outcome.BLOCK:
         raise Unprocessable("a hash match is lifted by taking the hash off its list, never by a decision")
     stage = _stage_after(tx, terms, case, view, asks=group is not None)
-    audit.hold(tx, clip.clip_id, case.case_id)
     opened = opening_decision(tx, case)
     decision = decision_of(opened, view, reviewer) if stage is None and case.effect == "clip" else None
     decision_id = None

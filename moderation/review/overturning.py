@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from moderation import audit, outbox
+from moderation import outbox
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -64,7 +64,6 @@ def overturn(
     overturned = _demand_settled(clip, case, wish)
     _demand_other(tx, terms, case, reviewer)
     _demand_sense(tx, terms, case, overturned, wish)
-    audit.hold(tx, clip.clip_id, case_id)
     opened = opening_decision(tx, case)
     view = View(outcome=wish.outcome, reason=wish.reason, note=wish.note)
     decision = decision_of(opened, view, reviewer)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from moderation.exposure import Caps, caps_of
+
 if TYPE_CHECKING:
     from moderation.settings import Settings
 
@@ -19,8 +21,8 @@ class Terms:
     two_person_queues: frozenset[str]
     #: Whether a new case of a rule about a clip may be dealt to who answered an earlier one.
     own_clips_again: bool
-    #: From which severity on a case counts as severe.
-    severe_from: int
+    #: How much one person may look at, and from which severity on a case counts as severe.
+    caps: Caps
 
 
 def terms_of(settings: "Settings") -> Terms:
@@ -33,5 +35,5 @@ def terms_of(settings: "Settings") -> Terms:
         undo=timedelta(seconds=chosen.undo_s),
         two_person_queues=frozenset(two if two is not None else () if alone else ("minor_safety",)),
         own_clips_again=again if again is not None else alone,
-        severe_from=chosen.severe_from,
+        caps=caps_of(settings),
     )

@@ -4,7 +4,6 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
-from moderation import audit
 from moderation.clips import Clip
 from moderation.db import Transaction, queries, row
 from moderation.db.clips import read_clip
@@ -30,7 +29,6 @@ def undo(tx: Transaction, terms: Terms, now: datetime, case_id: str, reviewer: R
     clip = read_clip(tx, seen.clip_id, lock=True)
     case = read_case(tx, case_id, lock=True)
     opinion = _demand_undoable(tx, now, clip, case, reviewer)
-    audit.hold(tx, clip.clip_id, case_id)
     take_back(tx, now, opinion)
     if opinion.decision_id is not None:
         reopened = replace(opening_decision(tx, case), decided_by=reviewer.principal)

@@ -18,7 +18,9 @@ from moderation.db import Database
 from moderation.decisions import Outcome
 from moderation.engine import Enqueuer
 from moderation.errors import Conflict, Unprocessable
+from moderation.exposure import caps_of
 from moderation.review.terms import Terms
+from moderation.settings import Settings
 
 QUEUES = ("explicit", "likeness", "words")
 REASON = {"allow": "no_violation", "restrict": "explicit_content", "block": "explicit_content"}
@@ -37,7 +39,7 @@ class Crowd:
             undo=timedelta(seconds=undo_s),
             two_person_queues=frozenset({"words"}),
             own_clips_again=False,
-            severe_from=80,
+            caps=caps_of(Settings()),
         )
 
     def work(self, name: str) -> None:

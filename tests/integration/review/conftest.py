@@ -12,10 +12,12 @@ from moderation.db import Database, Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.engine import Enqueuer
+from moderation.exposure import caps_of
 from moderation.ids import new_id
 from moderation.recording import insert_decision
 from moderation.review.following import follow
 from moderation.review.terms import Terms
+from moderation.settings import Settings
 
 CLIPS = queries("clips")
 BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -24,7 +26,7 @@ TERMS = Terms(
     undo=timedelta(seconds=30),
     two_person_queues=frozenset({"minor_safety"}),
     own_clips_again=False,
-    severe_from=80,
+    caps=caps_of(Settings()),
 )
 
 
