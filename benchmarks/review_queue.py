@@ -47,7 +47,8 @@ _CASES: Final = b"""
 insert into moderation.cases (org_id, case_id, clip_id, queue, opened_by, severity, deadline, created_at)
 select %(org)s, 'case_' || n, 'clip_' || n, (%(queues)s::text[])[1 + n %% %(kinds)s], 'dec_' || n,
   case when n <= %(count)s * 3 / 4 then 90 else n %% 80 end,
-  %(now)s::timestamptz + n * interval '1 second', %(now)s::timestamptz - (n::bigint * 7919 %% 86400) * interval '1 second'
+  %(now)s::timestamptz + n * interval '1 second',
+  %(now)s::timestamptz - (n::bigint * 7919 %% 86400) * interval '1 second'
 from generate_series(1, %(count)s) n"""
 
 

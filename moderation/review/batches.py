@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation import audit, outbox
+from moderation import outbox
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import Unprocessable
@@ -118,16 +118,12 @@ def decide_all(
     return Batch(recorded=recorded, decided=tuple(decided), left=left)
 
 
-def lock_all(tx: Transaction, clips: Mapping[str, str], *subjects: str) -> None:
-    """Lock cases, given with their clips, and the audit's chains of them and of further subjects.
-
-    Always in one order, so that nobody waits for who waits for them.
-    """
+def lock_all(tx: Transaction, clips: Mapping[str, str]) -> None:
+    """Lock cases, given with their clips; always in one order, so that nobody waits for who waits for them."""
     for clip_id in sorted(set(clips.values())):
         read_clip(tx, clip_id, lock=True)
     for case_id in sorted(clips):
         read_case(tx, case_id, lock=True)
-    audit.hold(tx, *clips, *clips.values(), *subjects)
 
 
 def take_over(

@@ -202,7 +202,7 @@ def settle(
     view = View(outcome=Outcome(outcome), reason=reason, derived_from=speaks)
     queue = standing.trend.queue
     ordered = sorted(standing.rest, key=lambda member: member.clip_id)
-    lock_all(tx, {member.case_id: member.clip_id for member in ordered}, trend_id)
+    lock_all(tx, {member.case_id: member.clip_id for member in ordered})
     decided = tuple(
         member.case_id
         for member in ordered
@@ -233,7 +233,7 @@ def undo_trend(tx: Transaction, terms: Terms, now: datetime, trend_id: str, revi
     speaks = min(member.opinion_id for member in standing.drawn if member.opinion_id is not None)
     derived = {each for (each,) in tx.pg.execute(SQL.derived, {"opinion": speaks}).fetchall()}
     taken = sorted((m for m in standing.members if m.case_id in derived), key=lambda member: member.clip_id)
-    lock_all(tx, {member.case_id: member.clip_id for member in taken}, trend_id)
+    lock_all(tx, {member.case_id: member.clip_id for member in taken})
     for member in taken:
         release(tx, terms, now, member.case_id, reviewer)
     _close(tx, now, standing.trend, reviewer, "ended")
