@@ -128,7 +128,7 @@ def measure(services: "Services", meter: Meter) -> dict[str, object]:
 
     def past_severe(tx: Transaction, now: datetime) -> object:
         where = {"queue": "words", "clip": None, "now": now, "holder": "capped", "again": False}
-        row = {**where, "severe_from": terms.caps.severe_from}
+        row = {**where, "severe_from": terms.caps.severe_from, "beside": ""}
         return _demanded(tx.pg.execute(dealing.SQL.next_case + dealing.BY_DEADLINE, row).fetchone())
 
     def read(number: int) -> Act:
