@@ -494,6 +494,7 @@ create table moderation.case_actions (
   body jsonb not null default '{}',
   at timestamptz not null
 );
+create index case_actions_of_case on moderation.case_actions (case_id, action_id) include (actor, action);
 create trigger case_actions_append_only before update or delete on moderation.case_actions
   for each row execute function moderation.refuse_change();
 
