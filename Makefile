@@ -50,6 +50,7 @@ bench: install ## what a clip costs by stage, what its mark survives, starts and
 
 bench-scale: install ## long queues and many fingerprints; never in CI
 	$(PYTHON) benchmarks/scale.py
+	$(PYTHON) benchmarks/review_queue.py
 	$(PYTHON) benchmarks/backtest.py
 
 lock: install-dev ## resolve the pinned requirements anew
