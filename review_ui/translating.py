@@ -4,19 +4,15 @@ The message is the English sentence; what has no translation is said in English.
 """
 
 from functools import cache
+from gettext import GNUTranslations, NullTranslations
 from importlib import resources
 from importlib.resources.abc import Traversable
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
+import polib
 
 from moderation.messages import LANGUAGES
-
-if TYPE_CHECKING:
-    from babel.messages.catalog import Catalog
 
 #: What every language calls itself.
 OWN_NAMES: Final = {"en": "English", "fr": "Français", "ar": "العربية"}
@@ -73,30 +69,27 @@ def words(language: str) -> Words:
     return Words(language, _translations(language))
 
 
-def catalogues(language: str) -> "dict[str, Catalog]":
+def catalogues(language: str) -> dict[str, polib.POFile]:
     """The catalogues of a language by file name; none for English."""
     folder = resources.files("review_ui").joinpath("locale", language)
     files = sorted(folder.iterdir(), key=lambda file: file.name) if folder.is_dir() else []
-    return {file.name: _read(file, language) for file in files if file.name.endswith(".po")}
+    return {file.name: _read(file) for file in files if file.name.endswith(".po")}
 
 
 def _translations(language: str) -> NullTranslations:
-    every = [_compiled(catalogue) for catalogue in catalogues(language).values()]
+    every: list[NullTranslations] = [_compiled(catalogue) for catalogue in catalogues(language).values()]
     if not every:
         return NullTranslations()
-    merged, *others = every
+    first, *others = every
     for one in others:
-        merged.merge(one)
-    return merged
+        first.add_fallback(one)
+    return first
 
 
-def _read(file: Traversable, language: str) -> "Catalog":
+def _read(file: Traversable) -> polib.POFile:
     # A mistake in a catalogue stops the service where it starts, not on the page where a reader meets it.
-    return read_po(BytesIO(file.read_bytes()), locale=language, abort_invalid=True)
+    return polib.pofile(file.read_text(encoding="utf-8"))
 
 
-def _compiled(catalogue: "Catalog") -> Translations:
-    compiled = BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return Translations(compiled)
+def _compiled(catalogue: polib.POFile) -> GNUTranslations:
+    return GNUTranslations(BytesIO(catalogue.to_binary()))

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
 
 import review_ui
-from review_ui.translating import catalogues
 
 PACKAGE = Path(review_ui.__file__).parent
 KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "marked": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
@@ -24,6 +25,15 @@ def messages() -> Iterator[tuple[str, Message]]:
     options = {"templates/**.html": {"trimmed": "false", "silent": "false"}}
     for file, _, message, _, context in extract_from_dir(PACKAGE, METHODS, options, keywords=KEYWORDS):
         yield file, (message, context)
+
+
+def catalogues(language: str) -> dict[str, Catalog]:
+    """The catalogues of a language by file name. Raises PoFileError for a mistake in one."""
+    found = {}
+    for path in sorted((PACKAGE / "locale" / language).glob("*.po")):
+        with path.open("rb") as file:
+            found[path.name] = read_po(file, locale=language, abort_invalid=True)
+    return found
 
 
 def places(text: str) -> set[str]:

@@ -5,14 +5,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from messages import messages, places
+from messages import catalogues, messages, places
 
 import review_ui
 from moderation.messages import LANGUAGES, catalogue
 from moderation.policy.registry import QUEUES, REASONS, REASONS_OF_PEOPLE
 from moderation.timelines import LINES
 from review_ui.rendering import environment
-from review_ui.translating import OWN_NAMES, catalogues, words
+from review_ui.translating import OWN_NAMES, words
 
 PACKAGE = Path(review_ui.__file__).parent
 TEMPLATES = {
