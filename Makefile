@@ -37,7 +37,7 @@ check: install-dev ## format, lint, types, import contracts
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	MYPYPATH=benchmarks $(PYTHON) -m mypy benchmarks/*.py
+	MYPYPATH=benchmarks:tests/assets $(PYTHON) -m mypy benchmarks/*.py
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	test ! -d review_ui/templates || $(PYTHON) -m djlint --lint --quiet review_ui/templates
 

@@ -22,6 +22,7 @@ import results
 import uvicorn
 from playwright.sync_api import Page, sync_playwright
 from psycopg.types.json import Jsonb
+from pydantic import SecretStr
 from states import passing_state
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "assets"))
@@ -59,7 +60,7 @@ def serving(state: Path) -> Iterator[tuple[str, Services]]:
     """The whole service on a loopback port over a database of its own."""
     with EmbeddedPostgres(state) as server:
         migrate(server.dsn())
-        app = create_app(Settings(env="development", state=state / "state", database_url=server.dsn()))
+        app = create_app(Settings(env="development", state=state / "state", database_url=SecretStr(server.dsn())))
         served = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
         thread = threading.Thread(target=served.run)
         thread.start()
@@ -76,7 +77,14 @@ def put_cases(url: str, services: Services, folder: Path, count: int) -> None:
     client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {development_key(services)}"}, timeout=120)
     blob, times = services.store.put("default", "marked", path), range(0, 10_000, 333)
     scores = [[at, 0.9 if 3000 <= at < 4000 else 0.05, None] for at in times]
-    signal = {"samples": scores, "state": "measured", "model": "m", "version": "1", "calibration": "none", "note": ""}
+    signal: dict[str, object] = {
+        "samples": scores,
+        "state": "measured",
+        "model": "m",
+        "version": "1",
+        "calibration": "none",
+        "note": "",
+    }
     analysis = Analysis(
         signals={"explicit.score": signal, "minor.score": {**signal, "samples": scores[:5]}}, faces=[], seen_ms=[*times]
     )
