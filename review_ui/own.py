@@ -166,7 +166,10 @@ def areas(request: Request, principal: Principal) -> list[str]:
     services = services_of(request)
     with services.database.transaction(principal.org) as tx:
         lines = review.list_queues(tx, services.clock.now(), reviewer_of(principal), empty=True)
-    return [EVERYWHERE, *(line.name for line in lines)]
+        profile = read_profile(tx, principal.principal)
+    # Queues somebody does not want are not listed to be worked on, but must stand here to be wanted again.
+    declined = profile.opted_out if profile else []
+    return [EVERYWHERE, *dict.fromkeys([*(line.name for line in lines), *declined])]
 
 
 def read_own(request: Request, principal: Principal) -> Preferences:

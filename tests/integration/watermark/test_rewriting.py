@@ -174,11 +174,12 @@ def test_a_mark_stays_out_of_the_frames_it_was_not_written_into(tmp_path):
 def test_a_canvas_an_encoder_still_holds_is_not_drawn_over():
     # Unlike x264 this encoder copies nothing: its threads read later the frames they were given.
     encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, "yuvj420p", Fraction(1, 30)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 1920, 1080, "yuvj420p", Fraction(1, 30)
     encoder.thread_count, encoder.thread_type = 4, "FRAME"
-    canvas, places = Canvas(320, 240, "yuvj420p", UPRIGHT), []
-    for number in range(3):
-        frame = canvas.draw(av.VideoFrame(320, 240, "yuvj420p"))
+    canvas, places = Canvas(1920, 1080, "yuvj420p", UPRIGHT), []
+    # Enough, and large enough, that its threads are still at one of them whatever the machine does.
+    for number in range(12):
+        frame = canvas.draw(av.VideoFrame(1920, 1080, "yuvj420p"))
         frame.pts = number
         encoder.encode(frame)
         places.append(frame.planes[0].buffer_ptr)
