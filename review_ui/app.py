@@ -7,7 +7,21 @@ from starlette.staticfiles import StaticFiles
 
 from moderation.api.app import create_app as create_api
 from moderation.settings import Settings
-from review_ui import auditing, breaks, casework, frame, login, metrics_board, own, pages, provenance, routes, search
+from review_ui import (
+    auditing,
+    breaks,
+    casework,
+    frame,
+    login,
+    metrics_board,
+    own,
+    pages,
+    policies,
+    policy_desk,
+    provenance,
+    routes,
+    search,
+)
 from review_ui.desk import Desks
 from review_ui.rendering import STATIC_URL
 from review_ui.security import PageGuard
@@ -24,6 +38,8 @@ AREAS = (
     auditing,
     metrics_board,
     provenance,
+    policy_desk,
+    policies,
 )
 STATIC = Path(__file__).parent / "static"
 

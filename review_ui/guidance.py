@@ -35,12 +35,13 @@ def read_guidance(folder: Path, area: str, language: str) -> Guidance | None:
     for tongue in dict.fromkeys((language, FALLBACK)):
         path = folder / area / f"guidance.{tongue}.md"
         if path.is_file():
-            title, body = _parts(path.read_text(encoding="utf-8"))
+            title, body = render_guidance(path.read_text(encoding="utf-8"))
             return Guidance(area=area, title=title, body=body, language=tongue)
     return None
 
 
-def _parts(text: str) -> tuple[str, Markup]:
+def render_guidance(text: str) -> tuple[str, Markup]:
+    """The title and the body of a guidance text."""
     blocks = [block.strip() for block in re.split(r"\n\s*\n", text.strip())]
     title = blocks.pop(0).lstrip("# ") if blocks and blocks[0].startswith("# ") else ""
     return title, Markup("\n").join(_block(block) for block in blocks if block)

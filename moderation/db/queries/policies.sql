@@ -128,3 +128,9 @@ from moderation.policy_jobs where job_id = %(job)s;
 -- name: jobs_of_bundle
 select job_id, bundle_id, kind, state, body, started_by, started_at, seen_at
 from moderation.policy_jobs where bundle_id = %(bundle)s order by job_id desc limit 20;
+
+-- name: outcomes_since
+-- What rules decided lately, by outcome.
+select outcome, count(*) from moderation.decisions
+where actor_kind = 'rule' and created_at >= %(since)s and (%(version)s::text is null or policy_version = %(version)s)
+group by outcome;

@@ -25,7 +25,8 @@ def test_vendored_files_are_as_published_and_none_is_unlisted():
 
 
 def test_scripts_and_styles_stay_small():
-    files = [path for path in STATIC.rglob("*") if path.suffix in {".js", ".css"} and "editor" not in path.parts]
+    editor = {STATIC / "vendor" / "codemirror.min.js", *(STATIC / "editor").iterdir()}
+    files = [path for path in STATIC.rglob("*") if path.suffix in {".js", ".css"} and path not in editor]
     sizes = {path.relative_to(STATIC).as_posix(): len(gzip.compress(path.read_bytes())) for path in files}
     for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
         print(f"{size:6} {name}")
