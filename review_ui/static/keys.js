@@ -49,7 +49,8 @@ function walk(name, event) {
 }
 
 function press(event) {
-  const { target } = event;
+  // Within a shadow root the event names its host; the path still begins where the key was pressed.
+  const [target] = event.composedPath();
   if ((event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph")) return;
   if (event.key === "Escape" && target.matches(FIELDS)) return target.blur();
   if (target.closest(FIELDS) || document.querySelector("dialog[open], :popover-open")) return;
