@@ -7,7 +7,7 @@ import {
 
 const room = document.querySelector("[data-editor]");
 const field = room.querySelector("textarea");
-const side = document.getElementById("side");
+const places = ["faults", "side"].map((id) => document.getElementById(id));
 
 const look = EditorView.theme({
   "&": { blockSize: "100%", fontSize: "13.5px", color: "var(--text)", backgroundColor: "var(--surface)" },
@@ -78,16 +78,19 @@ const offset = (line, column) => {
 };
 const place = (item) => offset(Number(item.dataset.line), Number(item.dataset.column));
 const underline = () => {
-  const faults = [...side.querySelectorAll("[data-faults] [data-line]")].map((item) => {
+  // What was found last while writing is newer than what the tab beside shows.
+  const found = places.find((each) => each.querySelector("[data-faults], .said"));
+  const faults = [...(found?.querySelectorAll("[data-faults] [data-line]") ?? [])].map((item) => {
     const from = place(item);
     const word = view.state.wordAt(from);
     return { from, to: word ? word.to : Math.min(from + 1, view.state.doc.length), severity: item.dataset.severity, message: item.querySelector("[data-message]").textContent };
   });
   view.dispatch(setDiagnostics(view.state, faults.sort((one, other) => one.from - other.from)));
 };
-new MutationObserver(underline).observe(side, { childList: true });
+const watch = new MutationObserver(underline);
+for (const each of places) watch.observe(each, { childList: true });
 underline();
-side.addEventListener("click", (event) => {
+document.addEventListener("click", (event) => {
   const item = event.target.closest("[data-go]")?.closest("[data-line]");
   if (!item) return;
   view.dispatch({ selection: { anchor: place(item) }, scrollIntoView: true });

@@ -40,7 +40,7 @@ def test_a_fault_is_found_while_writing_and_keeps_the_draft_from_being_saved(des
     editor(desk).click()
     desk.keyboard.press("Control+End")
     desk.keyboard.type("\nunheard_of: 1\n")
-    fault = desk.locator("[data-faults] li", has_text="unheard_of").first
+    fault = desk.locator("#faults li", has_text="unheard_of").first
     expect(fault).to_be_visible(timeout=PATIENCE)
     expect(desk.locator(".cm-lintRange-error").first).to_be_visible()
     fault.get_by_role("button").click()
@@ -62,6 +62,7 @@ def test_a_changed_draft_is_saved_tried_on_its_cases_and_rehearsed(desk):
         lambda url: url.startswith(before.partition("?")[0][:30]) and url.partition("?")[0] != before.partition("?")[0]
     )
     desk.get_by_role("link", name="Backtest").click()
+    expect(editor(desk)).to_be_visible()
     desk.keyboard.press("Control+Enter")
     expect(desk.locator("#side")).to_contain_text("come out otherwise", timeout=PATIENCE)
     desk.get_by_role("link", name="History").click()
@@ -75,8 +76,8 @@ def test_a_changed_draft_is_saved_tried_on_its_cases_and_rehearsed(desk):
 def test_names_of_the_vocabulary_are_offered(desk):
     editor(desk).click()
     desk.keyboard.press("Control+End")
-    desk.keyboard.type("\nexplicit.an")
-    expect(desk.locator(".cm-tooltip-autocomplete li").first).to_contain_text("explicit.any", timeout=PATIENCE)
+    desk.keyboard.type("\nexplicit.sc")
+    expect(desk.locator(".cm-tooltip-autocomplete li").first).to_contain_text("explicit.score", timeout=PATIENCE)
 
 
 def test_without_scripts_a_draft_is_read_linted_and_saved(open_browser, pages):
