@@ -44,7 +44,7 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
 STATES: Final[Mapping[str, str]] = {
     "draft": marked("draft"),
     "proposed": marked("proposed"),
-    "approved": marked("approved"),
+    "approved": marked("approved by a second person"),
     "shadow": marked("in shadow"),
     "enforcing": marked("judges a share"),
     "full": marked("judges all clips"),
