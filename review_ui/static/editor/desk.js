@@ -52,7 +52,7 @@ const view = new EditorView({
       lineNumbers(), highlightActiveLine(), drawSelection(), history(), indentOnInput(), bracketMatching(), highlightSelectionMatches(),
       field.dataset.plain === undefined ? yaml() : [], syntaxHighlighting(colours), look,
       autocompletion({ override: [complete] }), EditorState.tabSize.of(2),
-      EditorView.contentAttributes.of({ "aria-label": room.dataset.label, dir: "ltr" }),
+      EditorView.contentAttributes.of({ "aria-label": room.dataset.label, dir: "ltr", tabindex: "0" }),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged) return;
         field.value = view.state.doc.toString();

@@ -117,4 +117,4 @@ def test_the_policies_pages_fit_and_are_accessible(
                     wrong[f"{name} {check.__qualname__} {width} {scheme}"] = str(error)[:1500]
         if name in paths or name == "policy-history":
             shoot(page, name)
-    assert wrong == {}
+    assert wrong == {}, "\n".join(f"{name}: {told}" for name, told in wrong.items())
