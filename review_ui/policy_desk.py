@@ -106,7 +106,9 @@ def save(
 
 
 @router.post("/policies/bundles/{bundle_id}/{kind}")
-def begin_job(request: Request, bundle_id: str, kind: str, days: Field = "7", form_token: Field = "") -> Response:
+def begin_job(
+    request: Request, bundle_id: str, kind: str, days: Field = "7", file: Field = "", form_token: Field = ""
+) -> Response:
     """Begin a look at a stored version that takes longer than a page: `check` or `backtest`."""
     principal, services = acting(request, form_token, SCOPE), services_of(request)
     with services.database.transaction(principal.org) as tx:
@@ -118,7 +120,7 @@ def begin_job(request: Request, bundle_id: str, kind: str, days: Field = "7", fo
             jobs.start(services, principal.org, bundle_id, kind, principal.principal, work)
     except Busy as error:
         return refused(request, principal, error, f"/policies/bundles/{bundle_id}")
-    return _part(request, principal, bundle_id, "backtest" if kind == "backtest" else "history")
+    return _part(request, principal, bundle_id, "backtest" if kind == "backtest" else "history", file=file)
 
 
 def ordered(found: list[Finding], file: str) -> list[tuple[Finding, str]]:
