@@ -9,9 +9,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
-from moderation import code_names
 from moderation.api.auth import services_of
-from moderation.db import Transaction
 from moderation.errors import ModerationError, NotFound, Unprocessable
 from moderation.keys import Principal
 from moderation.messages import LANGUAGES
@@ -99,7 +97,7 @@ def overview(request: Request) -> Response:
             for each in emergencies.list_emergencies(tx, pending=False)
             if each.expires_at > now and each.state != "ended"
         ]
-        names = called(tx, [*(bundle.author for bundle in bundles), *(each.placed_by for each in laid)])
+        names = reading.called(tx, [*(bundle.author for bundle in bundles), *(each.placed_by for each in laid)])
     return page(
         request,
         "policies/overview.html",
@@ -215,12 +213,6 @@ def guidance_of(texts: Mapping[str, str], name: str) -> list[tuple[str, str, Mar
     """Language, title and body of an area's guidance in every language; empty where there is none."""
     every = [(tongue, texts.get(f"{name}/guidance.{tongue}.md")) for tongue in LANGUAGES]
     return [(tongue, *(render_guidance(text) if text is not None else ("", Markup()))) for tongue, text in every]
-
-
-def called(tx: Transaction, principals: list[str | None]) -> dict[str, str]:
-    """What to call who acted: a code name, or the principal's own for what is no person."""
-    known = [principal for principal in principals if principal]
-    return {principal: principal for principal in known} | code_names.code_names(tx, known)
 
 
 def state_words(request: Request) -> dict[str, str]:

@@ -25,7 +25,7 @@ from moderation.rulebook.activation import examined
 from moderation.rulebook.bundles import compile_texts, laid_out, relative
 from moderation.rulebook.lifecycle import Act
 from moderation.rulebook.pointers import stored_texts
-from review_ui.policies import SCOPE, called, guidance_of, next_steps, refused, since, state_words
+from review_ui.policies import SCOPE, guidance_of, next_steps, refused, since, state_words
 from review_ui.rendering import Toast, page, see_other, words_of
 from review_ui.routes import PageRoute, acting
 from review_ui.routes import reading as reader
@@ -194,7 +194,7 @@ def _desk(
         steps = lifecycle.read_steps(tx, bundle_id)
         used = reading.in_use(services, tx, principal.org)
         shadows = shadowing.compare_shadow(tx, bundle.version, since(now)) if bundle.state == "shadow" else []
-        names = called(tx, [step.actor for step in steps])
+        names = reading.called(tx, [step.actor for step in steps])
     file = file if file in texts else next(iter(sorted(texts, key=lambda name: (name == FIRST, name))), "")
     area = file.partition("/")[0] if "/" in file else ""
     running = jobs.of_bundle(services, principal.org, bundle_id)

@@ -1,10 +1,11 @@
 """What people read of the rules in force: their texts, and how they decided lately. Changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from moderation import code_names
 from moderation.db import Transaction, queries
 from moderation.policy.engine import Ruleset
 from moderation.rulebook.bundles import read_texts
@@ -38,3 +39,9 @@ def outcomes_since(tx: Transaction, since: datetime, version: str | None = None)
     """How many clips rules decided each way, by one version or by any."""
     found = tx.pg.execute(SQL.outcomes_since, {"since": since, "version": version}).fetchall()
     return {str(outcome): int(clips) for outcome, clips in found}
+
+
+def called(tx: Transaction, principals: Iterable[str]) -> dict[str, str]:
+    """What to call who acted: a code name, or the principal's own for what is no person."""
+    known = list(principals)
+    return {principal: principal for principal in known} | code_names.code_names(tx, known)

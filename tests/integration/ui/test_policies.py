@@ -71,7 +71,7 @@ def test_a_changed_draft_is_saved_tried_on_its_cases_and_rehearsed(desk):
     expect(desk.locator(".diff ins").last).to_have_text("+# written by a person")
     expect(desk.locator("#side")).to_contain_text("a remark")
     desk.get_by_role("button", name="Propose").click()
-    expect(desk.locator(".chip").first).to_have_text("proposed")
+    expect(desk.locator("main .chip").first).to_have_text("proposed")
     expect(desk.locator("#side")).to_contain_text("A second person has to approve it.")
 
 
