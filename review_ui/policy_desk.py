@@ -74,7 +74,7 @@ def find_faults(request: Request, bundle_id: str, file: Field, text: Text = "", 
     texts = _edited(request, principal, bundle_id, file, text)
     with laid_out(texts) as folder:
         found = relative(lint(folder, today=services.clock.now().date()), folder)
-    return _part(request, principal, bundle_id, "findings", file=file, text=text, found=ordered(found, file))
+    return _desk(request, principal, bundle_id, tab="findings", file=file, text=text, found=ordered(found, file))
 
 
 @router.post("/policies/bundles/{bundle_id}/cases")
@@ -86,8 +86,8 @@ def run_cases(request: Request, bundle_id: str, file: Field, text: Text = "", fo
         found = examined(texts, services.settings.policies_dir(), services.settings.models, mutants=False)
     except UnusablePolicies as error:
         wrong = ordered(error.findings, file)
-        return _part(request, principal, bundle_id, "findings", file=file, text=text, found=wrong)
-    return _part(request, principal, bundle_id, "cases", file=file, text=text, examination=found)
+        return _desk(request, principal, bundle_id, tab="findings", file=file, text=text, found=wrong)
+    return _desk(request, principal, bundle_id, tab="cases", file=file, text=text, examination=found)
 
 
 @router.post("/policies/bundles/{bundle_id}/save")
@@ -101,7 +101,7 @@ def save(
         draft = lifecycle.hand_in(services, principal.org, texts, Act(by=principal.principal, why=note))
     except UnusablePolicies as error:
         wrong = ordered(error.findings, file)
-        return _part(request, principal, bundle_id, "findings", file=file, text=text, found=wrong, status=422)
+        return _desk(request, principal, bundle_id, tab="findings", file=file, text=text, found=wrong, status=422)
     return see_other(request, f"/policies/bundles/{draft.bundle_id}?file={file}")
 
 
@@ -120,7 +120,7 @@ def begin_job(
             jobs.start(services, principal.org, bundle_id, kind, principal.principal, work)
     except Busy as error:
         return refused(request, principal, error, f"/policies/bundles/{bundle_id}")
-    return _part(request, principal, bundle_id, "backtest" if kind == "backtest" else "history", file=file)
+    return _desk(request, principal, bundle_id, tab="backtest" if kind == "backtest" else "history", file=file)
 
 
 def ordered(found: list[Finding], file: str) -> list[tuple[Finding, str]]:
@@ -169,11 +169,6 @@ def _edited(request: Request, principal: Principal, bundle_id: str, file: str, t
     return {**texts, file: text.replace("\r\n", "\n")}
 
 
-def _part(request: Request, principal: Principal, bundle_id: str, tab: str, **shown: Any) -> Response:
-    """The tab alone where htmx asks, else the whole desk with the editor's text kept."""
-    return _desk(request, principal, bundle_id, tab=tab, **shown)
-
-
 def _desk(
     request: Request,
     principal: Principal,
@@ -186,6 +181,7 @@ def _desk(
     status: int = 200,
     **shown: Any,
 ) -> Response:
+    """The tab alone where htmx asks, else the whole desk with the editor's text kept."""
     services = services_of(request)
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
@@ -219,7 +215,6 @@ def _desk(
             "history": steps,
             "names": names,
             "changes": changes(used.texts, texts) if tab == "history" else [],
-            "jobs": running,
             "tried": next((job for job in running if job.kind == "backtest"), None),
             "checking": next((job for job in running if job.kind == "check"), None),
             "shadows": shadows,

@@ -35,7 +35,6 @@ const complete = (context) => {
   const word = context.matchBefore(/[\w.]+/);
   return word && (context.explicit || word.text.length > 1) ? { from: word.from, options: names, validFor: /^[\w.]*$/ } : null;
 };
-const press = (selector) => () => (document.querySelector(selector)?.click(), true);
 
 // A shadow root takes the library's style sheets as objects, so that no inline style is needed.
 const house = document.createElement("div");
@@ -50,7 +49,7 @@ const view = new EditorView({
     doc: field.value,
     extensions: [
       lineNumbers(), highlightActiveLine(), drawSelection(), history(), indentOnInput(), bracketMatching(), highlightSelectionMatches(),
-      field.dataset.plain === undefined ? yaml() : [], syntaxHighlighting(colours), look,
+      /\.ya?ml$/.test(room.dataset.label) ? yaml() : [], syntaxHighlighting(colours), look,
       autocompletion({ override: [complete] }), EditorState.tabSize.of(2),
       EditorView.contentAttributes.of({ "aria-label": room.dataset.label, dir: "ltr", tabindex: "0" }),
       EditorView.updateListener.of((update) => {
@@ -69,7 +68,8 @@ fetch(room.dataset.names, { headers: { accept: "application/json" } })
 document.addEventListener("keydown", (event) => {
   if (!event.ctrlKey && !event.metaKey) return;
   const wanted = event.key === "s" ? "[data-save]" : event.key === "Enter" ? "[data-try]" : "";
-  if (wanted && document.querySelector(wanted)) { event.preventDefault(); press(wanted)(); }
+  const button = wanted && document.querySelector(wanted);
+  if (button) { event.preventDefault(); button.click(); }
 }, true);
 
 const offset = (line, column) => {
