@@ -375,6 +375,9 @@ def test_an_outage_of_the_database_is_said_and_passes(service, drawn, dsn):
     assert client.get(f"/v1/clips/{clip}").status_code == 200
     assert httpx.get(f"{service.url}/readyz").status_code == 200
     # Whoever waits is woken again too: the listener came back.
-    threading.Timer(3, lambda: client.post(f"/v1/clips/{clip}/withdraw")).start()
+    withdrawing = threading.Timer(3, lambda: client.post(f"/v1/clips/{clip}/withdraw"))
+    withdrawing.start()
     with client.stream("GET", f"/v1/clips/{clip}/events") as stream:
         assert any(line == "event: clip.withdrawn" for line in stream.iter_lines())
+    # Its answer may come after the event: the client is closed once it is there.
+    withdrawing.join()
