@@ -56,6 +56,8 @@ class Submission:
     callback_url: str | None = None
     #: What the platform's own classifiers said, 0-1 by signal (`platform.nsfw`, ...).
     claims: dict[str, float] = field(default_factory=dict)
+    #: What it is for, in the platform's own word; grants may be for some purposes only.
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class Clip:
     created_at: datetime
     updated_at: datetime
     claims: dict[str, float] = field(default_factory=dict)
+    purpose: str | None = None
 
     @property
     def state(self) -> Status:

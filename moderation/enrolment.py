@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import DetectorError
-from detectors.faces import EMBEDDER_MODEL, Faces, FaceTemplate
+from detectors.faces import Faces, FaceTemplate
 from detectors.voices import ENROLMENT_SECONDS, Voices, VoiceTemplate
 from moderation import consent
 from moderation.errors import ClipFault, Outage, Unprocessable
@@ -41,7 +41,7 @@ def register_person(
             services.clock.now(),
             name=name,
             kind=kind,
-            model=EMBEDDER_MODEL,
+            model=services.face_model,
             by=by,
             vectors=np.stack([template.vector for template in templates]).astype(np.float32),
             sources=sources or [f"operator's file {image.name}" for image in images],

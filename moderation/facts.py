@@ -40,7 +40,7 @@ class Consent(StrEnum):
 
     CONSENTED = "consented"
     NOT_CONSENTED = "not_consented"
-    #: A grant exists, but not for this use (scope, purpose, time).
+    #: A grant exists, but not for this use (context, purpose, audience, remix, time).
     LIMIT_VIOLATED = "limit_violated"
     REVOKED = "revoked"
     #: The ledger could not answer. Never read as a yes or a no.
@@ -228,6 +228,8 @@ class PersonFact:
     version: int = 0
     #: What the ledger said of this person's voice; None where nobody heard it. `consent` is of the face.
     voice: Consent | None = None
+    #: What stands against a yes that was given: contexts, `audience`, `purpose`, `remix`, `time`, `answer`.
+    limits: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         said: dict[str, object] = {
@@ -237,7 +239,8 @@ class PersonFact:
             "version": self.version,
         }
         # A record without voices keeps the bytes, and so the digest, that it had before there were any.
-        return said if self.voice is None else said | {"voice": str(self.voice)}
+        heard = {} if self.voice is None else {"voice": str(self.voice)}
+        return said | heard | ({"limits": list(self.limits)} if self.limits else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +259,8 @@ class SubmissionFacts:
     visibility: Phase = "public"
     cameos: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    #: What the clip is for, in the platform's word.
+    purpose: str | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -269,6 +274,8 @@ class SubmissionFacts:
             "visibility": self.visibility,
             "cameos": list(self.cameos),
             "parents": list(self.parents),
+            # Left out when it was not said, as by records that knew no purposes.
+            **({} if self.purpose is None else {"purpose": self.purpose}),
         }
 
 

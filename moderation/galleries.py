@@ -36,7 +36,10 @@ class Galleries:
         self._lock = threading.Lock()
 
     def current(self, tx: Transaction, vault: Vault, model: str, dim: int) -> Gallery:
-        """Return the gallery of the transaction's organisation for one embedding model, vectors of `dim` numbers."""
+        """Return the gallery of the transaction's organisation for one embedding model, vectors of `dim` numbers.
+
+        `model` names the weights too (`NAME@HASH`): templates of others are compared with nothing.
+        """
         if tx.org is None:
             raise ValueError("a gallery belongs to an organisation, and this transaction to none")
         with self._lock:
@@ -140,4 +143,5 @@ class _Shelf:
         return self._gallery(version, rotation, people, rows, ExactIndex(rows))
 
     def _gallery(self, version: str, rotation: Floats, people: tuple[str, ...], rows: Floats, index: Index) -> Gallery:
-        return Gallery(model=self.model, version=version, people=people, vectors=rows, rotation=rotation, index=index)
+        model, _, _ = self.model.partition("@")
+        return Gallery(model=model, version=version, people=people, vectors=rows, rotation=rotation, index=index)

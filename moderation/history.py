@@ -1,5 +1,6 @@
 """What is known of a clip's creator and of what it was made from, as facts. Reads; decides nothing."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from moderation.clips import Clip
@@ -35,3 +36,11 @@ def lineage_facts(tx: Transaction, clip: Clip) -> dict[str, Scalar]:
         "unknown_parents": unknown,
         "no_remix_parents": no_remix,
     }
+
+
+def people_in_ancestors(tx: Transaction, parents: Sequence[str]) -> frozenset[str]:
+    """The registered people whom any of these clips shows, or one that they were made from, however far back."""
+    if not parents:
+        return frozenset()
+    where = {"parents": list(parents), "generations": GENERATIONS}
+    return frozenset(row[0] for row in tx.pg.execute(SQL.people_in_ancestors, where).fetchall())

@@ -28,6 +28,8 @@ Kind = Literal[
     "ovt",
     "gold",
     "trend",
+    "alias",
+    "glist",
 ]
 
 

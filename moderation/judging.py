@@ -94,15 +94,18 @@ def establish(
     voices = tuple(voice_fact(voice) for voice in analysis.voices)
     heard = frozenset(candidate.person for voice in voices for candidate in voice.candidates)
     seen = frozenset(candidate.person for face in faces for candidate in face.candidates) | heard
-    standings = consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), creator=clip.creator)
+    signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
+    submission = submission_facts(clip)
+    use = consent.use_of(tx, submission, signals)
+    standings = consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), use=use)
     return FactRecord(
         org=clip.org_id,
         clip=clip.clip_id,
         judged_at=now.isoformat(),
         duration_ms=duration_of(clip.probe),
         phase="draft" if clip.visibility == "draft" else "public",
-        submission=submission_facts(clip),
-        signals={name: signal_fact(signal) for name, signal in analysis.signals.items()},
+        submission=submission,
+        signals=signals,
         faces=faces,
         voices=voices,
         people={
@@ -112,6 +115,7 @@ def establish(
                 declared=standing.declared,
                 version=standing.version,
                 voice=Consent(standing.voice) if person in heard else None,
+                limits=standing.limits,
             )
             for person, standing in standings.items()
         },
@@ -135,6 +139,7 @@ def submission_facts(clip: Clip) -> SubmissionFacts:
         visibility="draft" if clip.visibility == "draft" else "public",
         cameos=tuple(clip.cameos),
         parents=tuple(clip.parents),
+        purpose=clip.purpose,
     )
 
 

@@ -136,12 +136,26 @@ class Services:
         """Which word lists were used."""
         return self.lexicon.version
 
-    #: Which embedding the gallery is made with, and how long its vectors are.
-    face_model = EMBEDDER_MODEL
+    #: How long the vectors of faces and of voices are.
     face_dimensions = DIMENSION
-    #: The same of voices.
-    voice_model = speakers.MODEL
     voice_dimensions = speakers.DIMENSION
+
+    @cached_property
+    def face_model(self) -> str:
+        """Which weights make the templates of faces. Raises Outage("detector:load") while no pack is built."""
+        return self._with_weights(EMBEDDER_MODEL)
+
+    @cached_property
+    def voice_model(self) -> str:
+        """The same of voices."""
+        return self._with_weights(speakers.MODEL)
+
+    def _with_weights(self, model: str) -> str:
+        try:
+            entry = packs.load_manifest(self.settings.models).entry(model)
+        except DetectorUnavailable as error:
+            raise Outage("detector:load", str(error)) from error
+        return f"{model}@{entry.sha256[:12]}"
 
     @property
     def calibrations_folder(self) -> Path:

@@ -226,7 +226,8 @@ def consent_state(services: "Services", named: Named) -> str | None:
         if facts is None or not facts.people:
             return None
         seen = frozenset(facts.people)
-        standings = consent.stand(tx, now, seen=seen, declared=frozenset(), creator=facts.submission.creator)
+        use = consent.use_of(tx, facts.submission, facts.signals)
+        standings = consent.stand(tx, now, seen=seen, declared=frozenset(), use=use)
     given = {standing.consent for standing in standings.values()}
     if "revoked" in given:
         return "revoked"

@@ -94,6 +94,10 @@ class ClipMetadata(Strict):
     locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)] = "en"
     market: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(None, description="ISO 3166-1 alpha-2.")
     visibility: Literal["draft", "public"] = "public"
+    purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = Field(
+        None,
+        description="What it is for, in one word such as `personal` or `advertising`; people may allow some only.",
+    )
     callback_url: Url | None = Field(None, description="Told of every event of this clip, signed.")
     claims: dict[Claimed, Share] = Field(
         {}, description="What your own classifiers say, 0 to 1; noted beside what is seen here, never in its place."

@@ -7,12 +7,10 @@ from typing import Annotated, cast
 
 import typer
 
-from moderation import consent, outbox
+from moderation import consent
 from moderation.assembly import open_services
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
-from moderation.clips import Status
-from moderation.db.clips import next_generation, read_clip
 from moderation.enrolment import register_person, register_voice
 
 app = typer.Typer(no_args_is_help=True)
@@ -72,7 +70,7 @@ def grant(
             person,
             grantee=None if to == "everyone" else to,
             scope=cast("consent.Scope", scope),
-            mode=mode,
+            mode=cast("consent.Mode", mode),
             purposes=tuple(purpose or ()),
             expires_at=expires,
             by=BY,
@@ -87,10 +85,7 @@ def revoke(person: Person, *, as_json: bool = JSON_OPTION) -> None:
         now = services.clock.now()
         with services.database.transaction("default") as tx:
             answer = consent.revoke(tx, now, person, by=BY)
-            for clip_id in cast("list[str]", answer.pop("clips")):
-                clip = read_clip(tx, clip_id, lock=True)
-                if clip.state is Status.RELEASED:
-                    outbox.enqueue_clip(tx, services.enqueuer, clip, next_generation(tx, clip, now))
+            consent.judge_again(tx, services.enqueuer, now, cast("list[str]", answer.pop("clips")))
     print_json(answer) if as_json else typer.echo(answer["revocation_id"])
 
 

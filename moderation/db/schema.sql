@@ -100,6 +100,7 @@ create table moderation.clips (
   priority int not null default 1,
   -- What the platform's own classifiers said, by signal; unchecked.
   claims jsonb not null default '{}',
+  purpose text,                              -- what it is for, in the platform's word
   retention_class text not null default 'clip',
   erased_at timestamptz,
   created_at timestamptz not null,
@@ -762,11 +763,23 @@ create table moderation.people (
   person_id text primary key,
   kind text not null check (kind in ('cameo', 'public_figure', 'rights_holder', 'protected_person')),
   name bytea not null,                       -- sealed with the person's key
+  -- Only the grants of who is verified count; who is suspended is recognised all the same.
+  state text not null check (state in ('pending', 'verified', 'refused', 'suspended')),
   verification text not null,
+  account text,                              -- the platform's own id of them, by which it acts for them
+  age_band text check (age_band in ('adult', 'teen')),
+  guardian text,                             -- the account of who answers for a teen
   version bigint not null default 1,
   created_at timestamptz not null,
-  erased_at timestamptz
+  erased_at timestamptz,
+  constraint teens_have_guardians
+    check (age_band is distinct from 'teen' or state <> 'verified' or guardian is not null or erased_at is not null)
 );
+create unique index one_person_per_account on moderation.people (org_id, account)
+  where erased_at is null and account is not null;
+create index people_in_order on moderation.people (org_id, created_at, person_id) where erased_at is null;
+-- The planner's statistics would keep samples of sealed columns and of vectors past a person's erasure.
+alter table moderation.people alter column name set statistics 0;
 
 -- One key per person, wrapped by the deployment's master key; destroying it erases what it sealed.
 create table moderation.person_keys (
@@ -776,16 +789,30 @@ create table moderation.person_keys (
   destroyed_at timestamptz,
   check ((wrapped is null) = (destroyed_at is not null))
 );
+alter table moderation.person_keys alter column wrapped set statistics 0;
+
+-- Other names of a person, in any script.
+create table moderation.aliases (
+  org_id text not null,
+  alias_id text primary key,
+  person_id text not null references moderation.people,
+  sealed bytea not null,                     -- sealed with the person's key
+  created_at timestamptz not null
+);
+create index aliases_of_person on moderation.aliases (person_id);
+alter table moderation.aliases alter column sealed set statistics 0;
 
 create table moderation.templates (
   org_id text not null,
   template_id text primary key,
   person_id text not null references moderation.people,
-  model text not null,
+  model text not null,                       -- NAME@HASH: templates of other weights are compared with nothing
   sealed bytea not null,                     -- the raw vector, sealed with the person's key
   source text not null,                      -- where the picture came from and under which licence
   created_at timestamptz not null
 );
+create index templates_of_person on moderation.templates (person_id);
+alter table moderation.templates alter column sealed set statistics 0;
 
 -- The search index: vectors turned by the organisation's secret rotation. Biometric data all the same.
 create table moderation.gallery_vectors (
@@ -795,6 +822,8 @@ create table moderation.gallery_vectors (
   model text not null,
   vector bytea not null
 );
+create index gallery_vectors_of_person on moderation.gallery_vectors (person_id);
+alter table moderation.gallery_vectors alter column vector set statistics 0;
 
 -- Changes with every edit of the index, so that a judgement knows whether it looked at the current one.
 create table moderation.galleries (
@@ -802,18 +831,70 @@ create table moderation.galleries (
   version bigint not null default 1
 );
 
+-- Lists of creators that a person may grant to. Who is on one is said by the last entry of each creator.
+create table moderation.grantee_lists (
+  org_id text not null,
+  list_id text primary key,
+  person_id text not null references moderation.people,
+  name bytea not null,                       -- sealed with the person's key
+  created_at timestamptz not null
+);
+create index grantee_lists_of_person on moderation.grantee_lists (person_id);
+alter table moderation.grantee_lists alter column name set statistics 0;
+create table moderation.list_entries (
+  org_id text not null,
+  entry_id bigint generated always as identity primary key,
+  list_id text not null references moderation.grantee_lists,
+  creator text not null,
+  listed boolean not null,
+  created_by text not null,
+  created_at timestamptz not null
+);
+create index list_entries_of_list on moderation.list_entries (list_id, creator, entry_id desc);
+create trigger list_entries_append_only before update or delete on moderation.list_entries
+  for each row execute function moderation.refuse_change();
+
+-- Contexts that a person forbids whatever a grant says; the last row stands.
+create table moderation.person_limits (
+  org_id text not null,
+  limit_id bigint generated always as identity primary key,
+  person_id text not null references moderation.people,
+  contexts text[] not null,
+  created_by text not null,
+  created_at timestamptz not null
+);
+create index person_limits_of_person on moderation.person_limits (person_id, limit_id desc);
+create trigger person_limits_append_only before update or delete on moderation.person_limits
+  for each row execute function moderation.refuse_change();
+
+-- People who were erased, until the tables that held their vectors were written anew.
+create table moderation.erasures (
+  org_id text not null,
+  person_id text primary key references moderation.people,
+  erased_at timestamptz not null,
+  rebuilt_at timestamptz
+);
+create index erasures_waiting on moderation.erasures (erased_at) where rebuilt_at is null;
+
 create table moderation.grants (
   org_id text not null,
   grant_id text primary key,
   person_id text not null references moderation.people,
-  grantee text,                              -- a creator; empty means everyone
+  grantee_kind text not null check (grantee_kind in ('creator', 'list', 'everyone', 'self')),
+  grantee text,                              -- a creator, or a list
   scope text not null check (scope in ('face', 'voice', 'both')),
   mode text not null check (mode in ('standing', 'ask_me')),
-  purposes text[] not null default '{}',
+  purposes text[] not null default '{}',     -- empty: any
+  limits text[] not null default '{}',       -- contexts that it forbids
+  audience text not null default 'public' check (audience in ('draft', 'public')),
+  remix boolean not null default false,
   expires_at timestamptz,
+  replaces text references moderation.grants,
   created_by text not null,
-  created_at timestamptz not null
+  created_at timestamptz not null,
+  constraint grantee_named check ((grantee is not null) = (grantee_kind in ('creator', 'list')))
 );
+create index grants_of_person on moderation.grants (person_id, grant_id);
 create trigger grants_append_only before update or delete on moderation.grants
   for each row execute function moderation.refuse_change();
 
@@ -826,6 +907,7 @@ create table moderation.revocations (
   created_by text not null,
   created_at timestamptz not null
 );
+create index revocations_of_person on moderation.revocations (person_id, revocation_id);
 create trigger revocations_append_only before update or delete on moderation.revocations
   for each row execute function moderation.refuse_change();
 
@@ -1042,7 +1124,8 @@ insert into moderation.retention values
   ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
   ('fingerprints', 'clip'), ('hash_lists', 'permanent'), ('hash_entries', 'permanent'), ('clip_prints', 'clip'),
   ('hash_sweeps', 'operational'),
-  ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'),
+  ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'), ('aliases', 'person'),
+  ('grantee_lists', 'person'), ('list_entries', 'permanent'), ('person_limits', 'permanent'), ('erasures', 'permanent'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('revocations', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
   ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
@@ -1072,6 +1155,7 @@ grant select, insert, update, delete on all tables in schema moderation to moder
 grant usage on all sequences in schema moderation to moderation_app;
 revoke update, delete, truncate on moderation.decisions, moderation.case_actions, moderation.events, moderation.grants,
   moderation.revocations, moderation.audit_entries, moderation.audit_roots from moderation_app;
+revoke update, delete on moderation.list_entries, moderation.person_limits, moderation.erasures from moderation_app;
 revoke delete on moderation.hash_lists, moderation.hash_entries from moderation_app;
 revoke delete on moderation.policy_bundles, moderation.policy_pointers, moderation.emergency_rules from moderation_app;
 revoke update, delete on moderation.policy_steps from moderation_app;

@@ -168,4 +168,6 @@ def _person(person: Any) -> PersonFact:
     known = person | {"kind": PersonKind(person["kind"]), "consent": Consent(person["consent"])}
     if "voice" in person:
         known["voice"] = Consent(person["voice"])
+    if "limits" in person:
+        known["limits"] = tuple(person["limits"])
     return PersonFact(**known)

@@ -2,10 +2,11 @@
 -- A clip and everything its platform said of it.
 insert into moderation.clips (org_id, clip_id, status, runner, creator, creator_age_band, prompt, title, generator,
   cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256, content_bytes, probe,
-  priority, claims, created_at, updated_at)
+  priority, claims, purpose, created_at, updated_at)
 values (%(org)s, %(clip)s, 'received', %(runner)s, %(creator)s, %(creator_age_band)s, %(prompt)s, %(title)s,
   %(generator)s, %(cameos)s, %(parents)s, %(locale)s, %(market)s, %(visibility)s, %(callback_url)s, %(source_url)s,
-  %(content_sha256)s, %(content_bytes)s, %(probe)s, %(priority)s, %(claims)s, %(now)s, %(now)s);
+  %(content_sha256)s, %(content_bytes)s, %(probe)s, %(priority)s, %(claims)s, %(purpose)s, %(now)s,
+  %(now)s);
 
 -- name: insert_payload
 -- Nothing when the id is taken: draw another.
@@ -25,13 +26,13 @@ select org_id, clip_id from moderation.mark_payloads where clip_id = %(payload)s
 -- name: clip
 select org_id, clip_id, status, held_cause, retry_at, holds, generation, runner, creator, creator_age_band, prompt,
   title, generator, cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256,
-  content_bytes, probe, problem, priority, erased_at, claims, created_at, updated_at
+  content_bytes, probe, problem, priority, erased_at, claims, purpose, created_at, updated_at
 from moderation.clips where clip_id = %(clip)s;
 
 -- name: clip_locked
 select org_id, clip_id, status, held_cause, retry_at, holds, generation, runner, creator, creator_age_band, prompt,
   title, generator, cameos, parents, locale, market, visibility, callback_url, source_url, content_sha256,
-  content_bytes, probe, problem, priority, erased_at, claims, created_at, updated_at
+  content_bytes, probe, problem, priority, erased_at, claims, purpose, created_at, updated_at
 from moderation.clips where clip_id = %(clip)s for update;
 
 -- name: set_status

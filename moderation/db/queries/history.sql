@@ -20,3 +20,18 @@ select coalesce(max(near.far), 0), count(*) filter (where c.status in ('withdraw
     where d.clip_id = near.clip_id order by d.seq desc limit 1))
 from near left join moderation.clips c on c.clip_id = near.clip_id
 where near.clip_id <> %(clip)s;
+
+-- name: people_in_ancestors
+-- Whom the clips of a line show, by the latest facts of each.
+with recursive line (clip_id, depth) as (
+  select parent, 1 from unnest(%(parents)s::text[]) parent
+  union
+  select parent, line.depth + 1
+  from line join moderation.clips c on c.clip_id = line.clip_id cross join unnest(c.parents) parent
+  where line.depth < %(generations)s
+)
+select distinct person
+from (select distinct clip_id from line) near
+  cross join lateral (select f.body from moderation.facts f where f.clip_id = near.clip_id
+    order by f.created_at desc limit 1) f
+  cross join lateral jsonb_object_keys(f.body::jsonb -> 'people') person;

@@ -1,6 +1,10 @@
 -- name: insert_person
-insert into moderation.people (org_id, person_id, kind, name, verification, created_at)
-values (%(org)s, %(person)s, %(kind)s, %(name)s, %(verification)s, %(now)s);
+-- Nothing when the account is another person's already.
+insert into moderation.people (org_id, person_id, kind, name, state, verification, account, age_band, guardian,
+  created_at)
+values (%(org)s, %(person)s, %(kind)s, %(name)s, %(state)s, %(verification)s, %(account)s, %(age_band)s, %(guardian)s,
+  %(now)s)
+on conflict (org_id, account) where erased_at is null and account is not null do nothing returning person_id;
 
 -- name: insert_person_key
 insert into moderation.person_keys (org_id, person_id, wrapped) values (%(org)s, %(person)s, %(wrapped)s);
@@ -30,10 +34,13 @@ select version from moderation.galleries where org_id = %(org)s for share;
 update moderation.galleries set version = version + 1 where org_id = %(org)s returning version;
 
 -- name: gallery_templates
-select template_id from moderation.gallery_vectors where model = %(model)s order by template_id;
+-- Clips are compared with whoever was verified; who is only on the way is nobody yet.
+select v.template_id from moderation.gallery_vectors v join moderation.people p on p.person_id = v.person_id
+where v.model = %(model)s and p.state in ('verified', 'suspended') order by v.template_id;
 
 -- name: gallery_sizes
-select org_id, count(*) from moderation.gallery_vectors where model = %(model)s group by org_id order by org_id;
+select org_id, count(*) from moderation.gallery_vectors where split_part(model, '@', 1) = %(model)s
+group by org_id order by org_id;
 
 -- name: vectors_of
 select template_id, person_id, vector from moderation.gallery_vectors where template_id = any(%(templates)s)
@@ -47,41 +54,129 @@ insert into moderation.org_secrets (org_id, name, sealed) values (%(org)s, %(nam
 on conflict do nothing;
 
 -- name: person
-select person_id, kind, name, verification, version, created_at, erased_at from moderation.people
-where person_id = %(person)s;
+select p.person_id, p.kind, p.name, k.wrapped, p.state, p.verification, p.account, p.age_band, p.guardian, p.version,
+  p.created_at
+from moderation.people p join moderation.person_keys k on k.person_id = p.person_id
+where p.person_id = %(person)s and p.erased_at is null;
 
 -- name: people
-select person_id, kind, name, verification, version, created_at, erased_at from moderation.people
-where erased_at is null order by created_at, person_id;
+select p.person_id, p.kind, p.name, k.wrapped, p.state, p.verification, p.account, p.age_band, p.guardian, p.version,
+  p.created_at
+from moderation.people p join moderation.person_keys k on k.person_id = p.person_id
+where p.erased_at is null
+  and (%(kind)s::text is null or p.kind = %(kind)s) and (%(state)s::text is null or p.state = %(state)s)
+  and (%(after)s::text is null or (p.created_at, p.person_id) > (%(at)s::timestamptz, %(after)s))
+order by p.created_at, p.person_id limit %(limit)s;
+
+-- name: set_state
+update moderation.people set state = %(state)s, verification = coalesce(%(verification)s, verification),
+  version = version + 1
+where person_id = %(person)s;
+
+-- name: set_guardian
+update moderation.people set age_band = coalesce(%(age_band)s, age_band), guardian = coalesce(%(guardian)s, guardian),
+  version = version + 1
+where person_id = %(person)s;
 
 -- name: people_shared
 -- Locked in one order; a revocation waits for this transaction, or was committed before it and is seen by it.
-select person_id, kind, version, erased_at from moderation.people
+select person_id, kind, version, erased_at, state, account, age_band from moderation.people
 where person_id = any(%(people)s) order by person_id for share;
 
 -- name: person_locked
-select person_id, kind, version, erased_at from moderation.people where person_id = %(person)s for update;
+select person_id, kind, state, account, age_band, guardian from moderation.people
+where person_id = %(person)s and erased_at is null for update;
 
 -- name: touch_person
 update moderation.people set version = version + 1 where person_id = %(person)s;
 
 -- name: erase_person
-update moderation.people set erased_at = %(now)s, name = ''::bytea where person_id = %(person)s;
+update moderation.people set erased_at = %(now)s, name = ''::bytea, account = null, guardian = null, age_band = null
+where person_id = %(person)s;
 
 -- name: erase_templates
 delete from moderation.templates where person_id = %(person)s;
 
+-- name: erase_aliases
+delete from moderation.aliases where person_id = %(person)s;
+
+-- name: erase_list_names
+update moderation.grantee_lists set name = ''::bytea where person_id = %(person)s;
+
+-- name: insert_erasure
+insert into moderation.erasures (org_id, person_id, erased_at) values (%(org)s, %(person)s, %(now)s);
+
+-- name: insert_alias
+insert into moderation.aliases (org_id, alias_id, person_id, sealed, created_at)
+values (%(org)s, %(alias)s, %(person)s, %(sealed)s, %(now)s);
+
+-- name: aliases
+select a.alias_id, a.person_id, a.sealed, k.wrapped
+from moderation.aliases a join moderation.person_keys k on k.person_id = a.person_id
+  join moderation.people p on p.person_id = a.person_id and p.erased_at is null
+where (%(person)s::text is null or a.person_id = %(person)s) and (%(kind)s::text is null or p.kind = %(kind)s)
+order by a.person_id, a.alias_id;
+
+-- name: delete_alias
+delete from moderation.aliases where alias_id = %(alias)s and person_id = %(person)s returning alias_id;
+
+-- name: insert_list
+insert into moderation.grantee_lists (org_id, list_id, person_id, name, created_at)
+values (%(org)s, %(list)s, %(person)s, %(name)s, %(now)s);
+
+-- name: lists
+select l.list_id, l.person_id, l.name, k.wrapped, l.created_at, coalesce((
+    select array_agg(e.creator order by e.creator) from (
+      select distinct on (creator) creator, listed from moderation.list_entries
+      where list_id = l.list_id order by creator, entry_id desc) e
+    where e.listed), '{}') as creators
+from moderation.grantee_lists l join moderation.person_keys k on k.person_id = l.person_id
+where l.person_id = %(person)s order by l.created_at, l.list_id;
+
+-- name: insert_entry
+insert into moderation.list_entries (org_id, list_id, creator, listed, created_by, created_at)
+values (%(org)s, %(list)s, %(creator)s, %(listed)s, %(by)s, %(now)s);
+
+-- name: lists_naming
+-- The lists of these people on which a creator stands.
+select list_id from (
+  select distinct on (e.list_id) e.list_id, e.listed
+  from moderation.list_entries e join moderation.grantee_lists l on l.list_id = e.list_id
+  where l.person_id = any(%(people)s) and e.creator = %(creator)s
+  order by e.list_id, e.entry_id desc) last
+where listed;
+
+-- name: insert_limits
+insert into moderation.person_limits (org_id, person_id, contexts, created_by, created_at)
+values (%(org)s, %(person)s, %(contexts)s, %(by)s, %(now)s);
+
+-- name: limits
+-- What each of these people forbids whatever was granted: the last word.
+select distinct on (person_id) person_id, contexts from moderation.person_limits
+where person_id = any(%(people)s) order by person_id, limit_id desc;
+
 -- name: insert_grant
-insert into moderation.grants (org_id, grant_id, person_id, grantee, scope, mode, purposes, expires_at, created_by,
-  created_at)
-values (%(org)s, %(grant)s, %(person)s, %(grantee)s, %(scope)s, %(mode)s, %(purposes)s, %(expires_at)s, %(by)s,
-  %(now)s);
+insert into moderation.grants (org_id, grant_id, person_id, grantee_kind, grantee, scope, mode, purposes, limits,
+  audience, remix, expires_at, replaces, created_by, created_at)
+values (%(org)s, %(grant)s, %(person)s, %(grantee_kind)s, %(grantee)s, %(scope)s, %(mode)s, %(purposes)s, %(limits)s,
+  %(audience)s, %(remix)s, %(expires_at)s, %(replaces)s, %(by)s, %(now)s);
 
 -- name: grants
-select g.grant_id, g.person_id, g.grantee, g.scope, g.mode, g.expires_at,
-  exists (select 1 from moderation.revocations r where r.person_id = g.person_id
-    and (r.grant_id = g.grant_id or (r.grant_id is null and r.created_at >= g.created_at))) as revoked
-from moderation.grants g where g.person_id = any(%(people)s) order by g.grant_id;
+select g.grant_id, g.person_id, g.grantee_kind, g.grantee, g.scope, g.mode, g.purposes, g.limits, g.audience, g.remix,
+  g.expires_at, g.replaces, g.created_at, r.revoked_at
+from moderation.grants g left join lateral (
+  select min(r.created_at) as revoked_at from moderation.revocations r where r.person_id = g.person_id
+    and (r.grant_id = g.grant_id or (r.grant_id is null and r.created_at >= g.created_at))) r on true
+where g.person_id = any(%(people)s) order by g.grant_id;
+
+-- name: stale_people
+-- Who has templates of other weights than these and none of these, for what their models measure.
+select t.person_id, p.kind, array_agg(distinct t.model order by t.model) as models, p.created_at
+from moderation.templates t join moderation.people p on p.person_id = t.person_id and p.erased_at is null
+where not exists (select 1 from moderation.templates c where c.person_id = t.person_id
+    and c.model = any(%(current)s) and split_part(c.model, '@', 1) = split_part(t.model, '@', 1))
+  and (%(after)s::text is null or (p.created_at, p.person_id) > (%(at)s::timestamptz, %(after)s))
+group by t.person_id, p.kind, p.created_at, p.person_id order by p.created_at, t.person_id limit %(limit)s;
 
 -- name: insert_revocation
 insert into moderation.revocations (org_id, revocation_id, person_id, grant_id, reached, created_by, created_at)

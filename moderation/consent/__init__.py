@@ -1,0 +1,82 @@
+"""The likeness registry: people, their sealed templates, what they granted, what they forbid, what they took back.
+
+Vectors are made by `detectors` and matched there. Nothing is inferred about people who are not registered, and no
+function here hands a template out.
+"""
+
+from moderation.consent.aliases import Alias, add_alias, list_aliases, remove_alias
+from moderation.consent.contexts import CONTEXTS, Context, read_contexts
+from moderation.consent.erasing import erase_person
+from moderation.consent.grants import Grant, Mode, Scope, Terms, grant, read_grants, replace_grant
+from moderation.consent.limits import forbid, read_limits
+from moderation.consent.lists import GranteeList, change_list, make_list, read_lists
+from moderation.consent.people import (
+    Kind,
+    NewPerson,
+    Person,
+    State,
+    list_people,
+    page_people,
+    read_person,
+    register,
+    set_guardian,
+    set_state,
+)
+from moderation.consent.revocations import judge_again, revoke
+from moderation.consent.standing import Standing, Use, stand, use_of
+from moderation.consent.templates import (
+    Stale,
+    add_person,
+    add_template,
+    add_voice,
+    gallery_version,
+    rotation_of,
+    stale_people,
+)
+
+__all__ = [
+    "CONTEXTS",
+    "Alias",
+    "Context",
+    "Grant",
+    "GranteeList",
+    "Kind",
+    "Mode",
+    "NewPerson",
+    "Person",
+    "Scope",
+    "Stale",
+    "Standing",
+    "State",
+    "Terms",
+    "Use",
+    "add_alias",
+    "add_person",
+    "add_template",
+    "add_voice",
+    "change_list",
+    "erase_person",
+    "forbid",
+    "gallery_version",
+    "grant",
+    "judge_again",
+    "list_aliases",
+    "list_people",
+    "make_list",
+    "page_people",
+    "read_contexts",
+    "read_grants",
+    "read_limits",
+    "read_lists",
+    "read_person",
+    "register",
+    "remove_alias",
+    "replace_grant",
+    "revoke",
+    "rotation_of",
+    "set_guardian",
+    "set_state",
+    "stale_people",
+    "stand",
+    "use_of",
+]

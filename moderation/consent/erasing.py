@@ -1,0 +1,25 @@
+"""Erasing a person: their key, templates, index rows, names. What their key sealed is gone wherever it lies."""
+
+from datetime import datetime
+
+from moderation import audit
+from moderation.consent.people import SQL, lock_person
+from moderation.db import Transaction
+
+
+def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> None:
+    """Destroy a person's key, templates and index rows; a sweep then writes their tables anew. Raises NotFound."""
+    lock_person(tx, person)
+    row = {"org": tx.org, "person": person, "now": now}
+    for statement in (
+        SQL.destroy_person_key,
+        SQL.erase_templates,
+        SQL.erase_aliases,
+        SQL.erase_list_names,
+        SQL.erase_person,
+        SQL.touch_person,
+        SQL.touch_gallery,
+        SQL.insert_erasure,
+    ):
+        tx.pg.execute(statement, row)
+    audit.record(tx, now, by, "person.erased", person)

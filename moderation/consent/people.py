@@ -1,0 +1,195 @@
+"""Registered people: who they are, where they stand, on whose account. Names are sealed with each person's own key."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+from moderation import audit
+from moderation.db import Transaction, queries
+from moderation.errors import Conflict, NotFound, Unprocessable
+from moderation.ids import new_id
+from moderation.vault import Vault
+
+SQL = queries("people")
+Kind = Literal["cameo", "public_figure", "rights_holder", "protected_person"]
+#: Only the grants of who is verified count; of who is suspended none does, and they are recognised all the same.
+State = Literal["pending", "verified", "refused", "suspended"]
+AgeBand = Literal["adult", "teen"]
+Place = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A registered person, name opened."""
+
+    person_id: str
+    kind: str
+    name: str
+    state: str
+    verification: str
+    #: The platform's own id of them; by it the platform acts for them, and a grant to oneself knows them.
+    account: str | None
+    age_band: str | None
+    #: The account of who answers for a teen.
+    guardian: str | None
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A person whose row the transaction holds."""
+
+    person_id: str
+    kind: str
+    state: str
+    account: str | None
+    age_band: str | None
+    guardian: str | None
+
+    @property
+    def teen(self) -> bool:
+        """Whether the stricter rules for the young hold."""
+        return self.age_band == "teen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPerson:
+    """What is said of a person who is written down."""
+
+    name: str
+    kind: Kind
+    state: State = "pending"
+    #: How it was found out who they are: `operator`, `enrolment`, ...
+    verification: str = "none"
+    account: str | None = None
+    age_band: AgeBand | None = None
+    guardian: str | None = None
+
+
+def register(tx: Transaction, vault: Vault, now: datetime, said: NewPerson, *, by: str) -> str:
+    """Write a person down with a key of their own, and no template; returns their id.
+
+    Raises Conflict when the account is another person's, Unprocessable for a verified teen without a guardian.
+    """
+    if said.state == "verified" and said.age_band == "teen" and said.guardian is None:
+        raise Unprocessable("a teen needs a guardian's account before they are verified")
+    person = new_id("per")
+    wrapped = vault.new_person_key(person)
+    row = {
+        **asdict(said),
+        "org": tx.org,
+        "person": person,
+        "name": vault.seal_for(person, wrapped, said.name.encode(), "name"),
+        "now": now,
+    }
+    if tx.pg.execute(SQL.insert_person, row).fetchone() is None:
+        raise Conflict("this account is a registered person's already")
+    tx.pg.execute(SQL.insert_person_key, {"org": tx.org, "person": person, "wrapped": wrapped})
+    audit.record(tx, now, by, "person.added", person, kind=said.kind, state=said.state)
+    return person
+
+
+def lock_person(tx: Transaction, person: str) -> Locked:
+    """Hold a person's row until the transaction ends. Raises NotFound for one who is unknown or erased."""
+    row = tx.pg.execute(SQL.person_locked, {"person": person}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no person {person}")
+    return Locked(person_id=row[0], kind=row[1], state=row[2], account=row[3], age_band=row[4], guardian=row[5])
+
+
+def key_of(tx: Transaction, person: str) -> bytes:
+    """A person's wrapped key. Raises NotFound once it was destroyed."""
+    row = tx.pg.execute(SQL.person_key, {"person": person}).fetchone()
+    if row is None or row[0] is None:
+        raise NotFound(f"there is no person {person}")
+    return bytes(row[0])
+
+
+def set_state(
+    tx: Transaction, now: datetime, person: str, state: State, *, by: str, verification: str | None = None
+) -> None:
+    """Say where a person stands; clips judged from the commit on see it. `verification` names how it was found out.
+
+    Raises NotFound, Unprocessable for a verified teen without a guardian.
+    """
+    held = lock_person(tx, person)
+    if state == "verified" and held.teen and held.guardian is None:
+        raise Unprocessable("a teen needs a guardian's account before they are verified")
+    tx.pg.execute(SQL.set_state, {"person": person, "state": state, "verification": verification})
+    tx.pg.execute(SQL.touch_gallery, {"org": tx.org})
+    audit.record(tx, now, by, "person.state", person, before=held.state, after=state)
+
+
+def set_guardian(
+    tx: Transaction,
+    now: datetime,
+    person: str,
+    *,
+    by: str,
+    age_band: AgeBand | None = None,
+    guardian: str | None = None,
+) -> None:
+    """Write down a person's age band, or who answers for a teen; what is left out stays. Raises NotFound.
+
+    A verified person who proves to be a teen without a guardian is suspended until one is named.
+    """
+    held = lock_person(tx, person)
+    young = (age_band or held.age_band) == "teen" and (guardian or held.guardian) is None
+    if young and held.state == "verified":
+        set_state(tx, now, person, "suspended", by=by)
+    tx.pg.execute(SQL.set_guardian, {"person": person, "age_band": age_band, "guardian": guardian})
+    audit.record(tx, now, by, "person.guardian", person, teen=(age_band or held.age_band) == "teen")
+
+
+def read_person(tx: Transaction, vault: Vault, person: str) -> Person:
+    """One person. Raises NotFound for one who is unknown or erased."""
+    row = tx.pg.execute(SQL.person, {"person": person}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no person {person}")
+    return _opened(vault, row)
+
+
+def page_people(
+    tx: Transaction,
+    vault: Vault,
+    *,
+    limit: int,
+    after: Place | None = None,
+    kind: str | None = None,
+    state: str | None = None,
+) -> list[Person]:
+    """A page of those registered, oldest first, from where the last page ended."""
+    at, last = after or (None, None)
+    where = {"kind": kind, "state": state, "at": at, "after": last, "limit": limit}
+    return [_opened(vault, row) for row in tx.pg.execute(SQL.people, where).fetchall()]
+
+
+def list_people(tx: Transaction, vault: Vault) -> list[Person]:
+    """Everybody registered and not erased, oldest first."""
+    where = {"kind": None, "state": None, "at": None, "after": None, "limit": None}
+    return [_opened(vault, row) for row in tx.pg.execute(SQL.people, where).fetchall()]
+
+
+def _opened(vault: Vault, row: tuple[object, ...]) -> Person:
+    person, kind, name, wrapped, state, verification, account, age_band, guardian, version, created_at = row
+    assert isinstance(name, bytes)
+    assert isinstance(wrapped, bytes)
+    assert isinstance(version, int)
+    assert isinstance(created_at, datetime)
+    return Person(
+        person_id=str(person),
+        kind=str(kind),
+        name=vault.open_for(str(person), wrapped, name, "name").decode(),
+        state=str(state),
+        verification=str(verification),
+        account=_text(account),
+        age_band=_text(age_band),
+        guardian=_text(guardian),
+        version=version,
+        created_at=created_at,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

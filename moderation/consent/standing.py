@@ -1,0 +1,167 @@
+"""What each person in a clip consented to, at one moment: their grants weighed against what the clip is.
+
+Who is in the clip, who was declared and who granted to whom stay apart; a rule says what follows.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from moderation.consent.contexts import read_contexts
+from moderation.consent.grants import Grant, read_grants
+from moderation.consent.limits import read_limits
+from moderation.consent.people import SQL
+from moderation.db import Transaction
+from moderation.facts import SignalFact, SubmissionFacts
+from moderation.history import people_in_ancestors
+from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, either
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a clip does with the people in it, as far as it was told. What is not here is not known."""
+
+    creator: str | None
+    draft: bool = False
+    #: What the clip is for, in the platform's word.
+    purpose: str | None = None
+    #: Whether each context is there.
+    contexts: Mapping[str, Truth] = field(default_factory=dict)
+    #: People whom clips show that this one was made from.
+    remixes: Collection[str] = ()
+    #: What people answered who want to be asked about every clip; who has not answered is not in it.
+    answers: Mapping[str, bool] = field(default_factory=dict)
+
+
+def use_of(tx: Transaction, said: SubmissionFacts, signals: Mapping[str, SignalFact]) -> Use:
+    """What a clip does with the people in it, by what its platform said and what was measured."""
+    texts = [text for text in (said.prompt, said.title) if text]
+    return Use(
+        creator=said.creator or None,
+        draft=said.visibility == "draft",
+        purpose=said.purpose,
+        contexts=read_contexts(signals, texts, said.purpose),
+        remixes=people_in_ancestors(tx, said.parents),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What consent says of one person in one clip, at one moment."""
+
+    person: str
+    kind: str
+    #: Of the face: consented | not_consented | revoked | limit_violated | undetermined
+    consent: str
+    #: Of the voice, in the same words.
+    voice: str
+    declared: bool
+    #: The person's version this was read at; the release gate demands that it still stands.
+    version: int
+    #: What stands against a yes that was given: contexts, `audience`, `purpose`, `remix`, `time`, `answer`.
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A person whose row the transaction holds, with what they forbid."""
+
+    person: str
+    counts: bool
+    account: str | None
+    forbidden: frozenset[str]
+
+
+def stand(
+    tx: Transaction, now: datetime, *, seen: frozenset[str], declared: frozenset[str], use: Use
+) -> dict[str, Standing]:
+    """What each person seen or declared in a clip consented to, their rows held until this transaction ends."""
+    concerned = sorted(seen | declared)
+    rows = tx.pg.execute(SQL.people_shared, {"people": concerned}).fetchall()
+    forbidden = read_limits(tx, concerned)
+    grants = _addressed(tx, concerned, rows, use)
+    standings = {}
+    for person, kind, version, erased_at, state, account, _ in rows:
+        held = _Held(
+            person=person,
+            counts=erased_at is None and state == "verified",
+            account=account,
+            forbidden=frozenset(forbidden.get(person, ())),
+        )
+        own = [found for found in grants if found.person_id == person]
+        face, voice = _weigh(held, own, "face", use, now), _weigh(held, own, "voice", use, now)
+        standings[person] = Standing(
+            person=person,
+            kind=kind,
+            version=version,
+            declared=person in declared,
+            consent=face[0],
+            voice=voice[0],
+            limits=tuple(sorted({*face[1], *voice[1]})),
+        )
+    return standings
+
+
+def _addressed(tx: Transaction, people: list[str], rows: list[tuple[object, ...]], use: Use) -> list[Grant]:
+    """The grants of these people that are made out to this clip's creator, in whatever way."""
+    naming = {"people": people, "creator": use.creator}
+    lists = {row[0] for row in tx.pg.execute(SQL.lists_naming, naming).fetchall()} if use.creator else set()
+    accounts = {row[0]: row[5] for row in rows}
+
+    def meant(grant: Grant) -> bool:
+        match grant.grantee_kind:
+            case "everyone":
+                return True
+            case "creator":
+                return grant.grantee == use.creator
+            case "list":
+                return grant.grantee in lists
+            case _:
+                own = accounts.get(grant.person_id)
+                return own is not None and own == use.creator
+
+    return [grant for grant in read_grants(tx, people) if meant(grant)]
+
+
+def _weigh(held: _Held, own: list[Grant], scope: str, use: Use, now: datetime) -> tuple[str, tuple[str, ...]]:
+    """The word for one person and one scope, and what stands against it."""
+    covering = [grant for grant in own if grant.scope in {scope, "both"}] if held.counts else []
+    live = [grant for grant in covering if grant.revoked_at is None and not grant.over(now)]
+    weighed = [_against(held, grant, use) for grant in live]
+    if weighed:
+        least = min(weighed, key=lambda against: either(against.values()))
+        return _word(least)
+    if any(grant.revoked_at is not None for grant in covering):
+        return "revoked", ()
+    return ("limit_violated", ("time",)) if covering else ("not_consented", ())
+
+
+def _against(held: _Held, grant: Grant, use: Use) -> dict[str, Truth]:
+    """What may stand between a grant and this clip; true where it does."""
+    against = {context: use.contexts.get(context, UNDETERMINED) for context in held.forbidden | set(grant.limits)}
+    if grant.audience == "draft":
+        against["audience"] = FALSE if use.draft else TRUE
+    if not grant.remix:
+        against["remix"] = TRUE if held.person in use.remixes else FALSE
+    if grant.purposes:
+        against["purpose"] = _purpose(grant.purposes, use.purpose)
+    if grant.mode == "ask_me":
+        answer = use.answers.get(held.person)
+        against["answer"] = UNDETERMINED if answer is None else FALSE if answer else TRUE
+    return against
+
+
+def _purpose(allowed: list[str], purpose: str | None) -> Truth:
+    if purpose is None:
+        return UNDETERMINED
+    return FALSE if purpose in allowed else TRUE
+
+
+def _word(against: dict[str, Truth]) -> tuple[str, tuple[str, ...]]:
+    hindered = {truth: tuple(sorted(k for k, v in against.items() if v is truth)) for truth in (TRUE, UNDETERMINED)}
+    if hindered[TRUE] == ("answer",):
+        # They were asked of this very clip and said no, or nothing in time.
+        return "not_consented", ("answer",)
+    if hindered[TRUE]:
+        return "limit_violated", hindered[TRUE]
+    return ("undetermined", hindered[UNDETERMINED]) if hindered[UNDETERMINED] else ("consented", ())
