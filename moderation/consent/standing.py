@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from moderation.consent.contexts import read_contexts
+from moderation.consent.contexts import CONTEXTS, read_contexts
 from moderation.consent.grants import Grant, read_grants
 from moderation.consent.limits import read_limits
 from moderation.consent.people import SQL
@@ -68,7 +68,7 @@ class _Held:
 
     person: str
     counts: bool
-    account: str | None
+    teen: bool
     forbidden: frozenset[str]
 
 
@@ -81,12 +81,12 @@ def stand(
     forbidden = read_limits(tx, concerned)
     grants = _addressed(tx, concerned, rows, use)
     standings = {}
-    for person, kind, version, erased_at, state, account, _ in rows:
+    for person, kind, version, erased_at, state, _, age_band in rows:
         held = _Held(
             person=person,
             counts=erased_at is None and state == "verified",
-            account=account,
-            forbidden=frozenset(forbidden.get(person, ())),
+            teen=age_band == "teen",
+            forbidden=frozenset(CONTEXTS if age_band == "teen" else forbidden.get(person, ())),
         )
         own = [found for found in grants if found.person_id == person]
         face, voice = _weigh(held, own, "face", use, now), _weigh(held, own, "voice", use, now)
@@ -126,6 +126,9 @@ def _addressed(tx: Transaction, people: list[str], rows: list[tuple[object, ...]
 def _weigh(held: _Held, own: list[Grant], scope: str, use: Use, now: datetime) -> tuple[str, tuple[str, ...]]:
     """The word for one person and one scope, and what stands against it."""
     covering = [grant for grant in own if grant.scope in {scope, "both"}] if held.counts else []
+    if held.teen:
+        # What they opened to everyone before anybody knew their age opens nothing.
+        covering = [grant for grant in covering if grant.grantee_kind != "everyone"]
     live = [grant for grant in covering if grant.revoked_at is None and not grant.over(now)]
     weighed = [_against(held, grant, use) for grant in live]
     if weighed:

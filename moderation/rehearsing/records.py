@@ -93,7 +93,7 @@ def _known(data: Any) -> bool:
         data["facts_version"] == 1
         and names >= _WHOLE
         and names <= _WHOLE | _SOMETIMES
-        and data["submission"].keys() == _SUBMISSION
+        and data["submission"].keys() | {"purpose"} == _SUBMISSION
         and all(signal.keys() == _SIGNAL for signal in data["signals"].values())
     )
 
