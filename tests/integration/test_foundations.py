@@ -113,7 +113,19 @@ def test_decisions_are_append_only_even_for_the_owner(database, act):
         tx.pg.execute(act)
 
 
-@pytest.mark.parametrize("table", ["events", "grants", "revocations", "list_entries", "person_limits", "audit_entries", "audit_roots", "case_actions"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "events",
+        "grants",
+        "revocations",
+        "list_entries",
+        "person_limits",
+        "audit_entries",
+        "audit_roots",
+        "case_actions",
+    ],
+)
 def test_what_happened_cannot_be_rewritten(database, table):
     for act in (f"update moderation.{table} set org_id = org_id", f"delete from moderation.{table}"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), database.transaction() as tx:
