@@ -139,8 +139,15 @@ def test_no_words_block(ruleset):
 
 
 @pytest.fixture(scope="module")
-def examination() -> Examination:
-    return examine_folder(FOLDER)
+def proven() -> tuple[Examination, float]:
+    """The shipped policies examined once, and the CPU seconds that it took."""
+    started = time.process_time()
+    return examine_folder(FOLDER), time.process_time() - started
+
+
+@pytest.fixture(scope="module")
+def examination(proven) -> Examination:
+    return proven[0]
 
 
 def test_every_rule_may_act(examination):
@@ -156,10 +163,8 @@ def test_every_condition_is_seen_to_hold_and_to_fail(examination):
     assert [finding for proof in examination.proofs for finding in proof.coverage.findings(proof.path)] == []
 
 
-def test_the_proof_takes_seconds():
-    started = time.process_time()
-    examine_folder(FOLDER)
-    assert time.process_time() - started < 10
+def test_the_proof_takes_seconds(proven):
+    assert proven[1] < 10
 
 
 @pytest.fixture
@@ -178,12 +183,20 @@ def add(draft: Path, name: str, text: str) -> None:
         file.write(f"\n{text}")
 
 
+def examine_alone(draft: Path, area: str) -> Examination:
+    """What an area's own cases prove of its rules; the proof of a rule never leaves its area."""
+    for other in draft.iterdir():
+        if other.is_dir() and other.name != area:
+            shutil.rmtree(other)
+    return examine_folder(draft)
+
+
 def test_the_readme_s_rule_and_cases_are_clean_and_may_act(draft, snippets):
     add(draft, "policy.yaml", snippets[0])
     assert {finding.code for finding in lint(draft)} == {"no-must-fire", "no-must-not-fire"}
     add(draft, "cases.yaml", snippets[1])
     assert lint(draft) == []
-    examination = examine_folder(draft)
+    examination = examine_alone(draft, "explicit")
     assert examination.faults() == []
     (proof,) = [proof for proof in examination.proofs if proof.name == "explicit.violent_and_explicit"]
     assert proof.score is not None
@@ -193,7 +206,8 @@ def test_the_readme_s_rule_and_cases_are_clean_and_may_act(draft, snippets):
 def test_without_its_last_case_the_readme_s_rule_is_told_what_to_write(draft, snippets):
     add(draft, "policy.yaml", snippets[0])
     add(draft, "cases.yaml", snippets[1].rpartition("  - case:")[0])
-    (proof,) = [proof for proof in examine_folder(draft).proofs if proof.name == "explicit.violent_and_explicit"]
+    proofs = examine_alone(draft, "explicit").proofs
+    (proof,) = [proof for proof in proofs if proof.name == "explicit.violent_and_explicit"]
     assert proof.score is not None
     assert "add one in which 3 hold among 6 and no 3 among 5" in {change.advice for change in proof.score.survivors}
 
