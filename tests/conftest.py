@@ -14,6 +14,7 @@ import structlog
 
 from detectors.manifests import Manifest
 from detectors.packs import build
+from detectors.words import Words, load_word_lists
 from moderation.db import Database
 from moderation.db.migrate import migrate
 from moderation.engine import Engine, Enqueuer
@@ -69,6 +70,12 @@ def database(dsn: str) -> Iterator[Database]:
 def embedded_pack() -> Manifest:
     """The real weights, from the user's cache; built there when they are missing."""
     return build(Settings().models, progress=print)
+
+
+@pytest.fixture(scope="session")
+def shipped_words(embedded_pack: Manifest) -> Words:
+    """The word check with the lists that ship: a second of work, done once."""
+    return Words.load(embedded_pack, load_word_lists(Settings().policies_dir() / "words"))
 
 
 class Work:

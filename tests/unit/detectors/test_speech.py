@@ -7,10 +7,9 @@ from detectors.base import Findings, Model, Signal, Sound, State, Subject, Text
 from detectors.registry import DETECTORS
 from detectors.rehearsal import RehearsalDetector, RehearsalSpeech
 from detectors.speech import NO_SOUND, NOBODY, SIGNAL, Unwritten, Utterance, give_way, transcribed
-from detectors.words import Words, load_word_lists
+from detectors.words import Words
 from moderation.errors import ClipFault
 from moderation.scoring import finish, gather, hear
-from moderation.settings import Settings
 
 SUBJECT = Subject(duration_ms=4_000)
 SAID = (
@@ -21,9 +20,9 @@ SAID = (
 SECOND = Sound(start_ms=0, samples=np.zeros(16_000, np.float32))
 
 
-@pytest.fixture(scope="module")
-def words(embedded_pack) -> Words:
-    return Words.load(embedded_pack, load_word_lists(Settings().policies_dir() / "words"))
+@pytest.fixture
+def words(shipped_words: Words) -> Words:
+    return shipped_words
 
 
 def looked(*detectors, sound=SECOND):

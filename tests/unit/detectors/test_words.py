@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from detectors.base import DetectorUnavailable, State, Subject
 from detectors.folding import fold, readings
 from detectors.lexicon import Lexicon
-from detectors.manifests import Manifest
 from detectors.prototypes import MAX_WINDOWS, windows_of
 from detectors.words import LINE, WordLists, Words, load_word_lists, read_words
 
@@ -16,8 +15,8 @@ WORDS = Path(__file__).parents[3] / "policies" / "words"
 
 
 @pytest.fixture(scope="module")
-def lists() -> WordLists:
-    return load_word_lists(WORDS)
+def lists(shipped_words: Words) -> WordLists:
+    return shipped_words.lists
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +25,8 @@ def lexicon(lists: WordLists) -> Lexicon:
 
 
 @pytest.fixture(scope="module")
-def detector(lists: WordLists, embedded_pack: Manifest) -> Words:
-    return Words.load(embedded_pack, lists)
+def detector(shipped_words: Words) -> Words:
+    return shipped_words
 
 
 @pytest.fixture(scope="module")

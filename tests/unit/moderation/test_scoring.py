@@ -8,17 +8,16 @@ from detectors.manifests import Manifest
 from detectors.probes import drawn_waves
 from detectors.rehearsal import RehearsalDetector
 from detectors.screentext import ScreenText
-from detectors.words import Words, load_word_lists
+from detectors.words import Words
 from moderation.errors import ClipFault
 from moderation.scoring import finish, gather
-from moderation.settings import Settings
 
 SUBJECT = Subject(duration_ms=1500)
 
 
-@pytest.fixture(scope="module")
-def words(embedded_pack: Manifest) -> Words:
-    return Words.load(embedded_pack, load_word_lists(Settings().policies_dir() / "words"))
+@pytest.fixture
+def words(shipped_words: Words) -> Words:
+    return shipped_words
 
 
 def captioned(text: str):
