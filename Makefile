@@ -31,7 +31,7 @@ test: install-dev ## the default tests, at most 10 minutes on 2 cores
 test-full: test ## the default tests, then the long ones: kills, fresh installs, browsers, the extra `torch` (1 GB more)
 	$(PYTHON) .ci/tools.py
 	$(PYTHON) .ci/torch_extra.py
-	$(PYTHON) -m pytest -m full
+	$(PYTHON) -m pytest -m full $(BESIDE)
 
 check: install-dev ## format, lint, types, import contracts
 	$(PYTHON) -m ruff format --check .
