@@ -30,6 +30,10 @@ Kind = Literal[
     "trend",
     "alias",
     "glist",
+    "ask",
+    "link",
+    "own",
+    "pk",
 ]
 
 

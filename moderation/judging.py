@@ -4,13 +4,13 @@ The only place where a clip becomes publishable; publishing itself is `release.p
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.base import FaceState, State, VoiceState
-from moderation import consent, review
+from moderation import asking, consent, review
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -71,12 +71,17 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
         run = f"{generation}.{judgement}"
         taken = decided_in(tx, clip_id, run)
         if taken is None:
-            facts = replace(establish(tx, services, clip, analysis, gallery, now), fingerprint=resembles.facts())
+            words = asking.words_about(tx, clip_id)
+            standings = standings_in(tx, clip, analysis, words, now)
+            facts = establish(tx, services, clip, analysis, standings, gallery, now)
+            facts = replace(facts, fingerprint=resembles.facts())
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
             rules = services.rulebook.choose(tx, clip_id, now)
-            decision = conclude(tx, rules.acting, facts)
+            decision = conclude(tx, rules.acting, facts, words)
             taken = write_decision(tx, clip, decision, facts, rules.acting, run=run, now=now), decision
             write_shadows(tx, rules, facts, decision, run=run, now=now)
+            if decision.outcome is Outcome.REVIEW:
+                asking.ask(tx, services.enqueuer, clip, unasked(facts, standings), now)
         return follow(tx, services, clip, *taken, now)
 
 
@@ -86,18 +91,39 @@ def decided_in(tx: Transaction, clip_id: str, run: str) -> tuple[str, Decision] 
     return (row[0], Decision.from_json(json.loads(row[2]))) if row else None
 
 
+def standings_in(
+    tx: Transaction, clip: Clip, analysis: Analysis, words: asking.Words, now: datetime
+) -> dict[str, consent.Standing]:
+    """What the people of a clip consented to; they stay locked until the transaction ends."""
+    found = [face_fact(face) for face in analysis.faces] + [voice_fact(voice) for voice in analysis.voices]
+    seen = frozenset(candidate.person for each in found for candidate in each.candidates)
+    signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
+    use = consent.use_of(tx, submission_facts(clip), signals, words.answers)
+    return consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), use=use)
+
+
+def unasked(facts: FactRecord, standings: Mapping[str, consent.Standing]) -> set[tuple[str, str]]:
+    """Whom to ask for what: people who are certainly there, never those who only may be."""
+    there = {(c.person, "face") for face in facts.faces for c in face.candidates if c.state is FaceState.MATCHED}
+    there |= {(c.person, "voice") for voice in facts.voices for c in voice.candidates if c.state is VoiceState.MATCHED}
+    return {(person, scope) for person, scope in there if scope in standings[person].asks}
+
+
 def establish(
-    tx: Transaction, services: "Services", clip: Clip, analysis: Analysis, gallery: str, now: datetime
+    tx: Transaction,
+    services: "Services",
+    clip: Clip,
+    analysis: Analysis,
+    standings: Mapping[str, consent.Standing],
+    gallery: str,
+    now: datetime,
 ) -> FactRecord:
-    """Put together everything a policy may know of a clip; people concerned stay locked until the transaction ends."""
+    """Put together everything a policy may know of a clip."""
     faces = tuple(face_fact(face) for face in analysis.faces)
     voices = tuple(voice_fact(voice) for voice in analysis.voices)
     heard = frozenset(candidate.person for voice in voices for candidate in voice.candidates)
-    seen = frozenset(candidate.person for face in faces for candidate in face.candidates) | heard
     signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
     submission = submission_facts(clip)
-    use = consent.use_of(tx, submission, signals)
-    standings = consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), use=use)
     return FactRecord(
         org=clip.org_id,
         clip=clip.clip_id,
@@ -194,18 +220,23 @@ def voice_fact(voice: dict[str, object]) -> VoiceFact:
     )
 
 
-def conclude(tx: Transaction, ruleset: Ruleset, facts: FactRecord) -> Decision:
+def conclude(tx: Transaction, ruleset: Ruleset, facts: FactRecord, words: asking.Words) -> Decision:
     """The policies' decision, less what a person already settled. Raises ClipFault for a missing required signal."""
     missing = required_failures(facts, ruleset)
     if missing:
         raise ClipFault("detector_unavailable", f"no answer from {', '.join(missing)}")
-    return settle(decide(facts, ruleset), answers_of_people(tx, facts.clip))
+    return settle(decide(facts, ruleset), answers_of_people(tx, facts.clip, words))
 
 
-def answers_of_people(tx: Transaction, clip_id: str) -> list[Decision]:
-    """What people decided of this clip, in order; `lesser` of each holds the reasons it answered."""
+def answers_of_people(tx: Transaction, clip_id: str, words: asking.Words = asking.UNASKED) -> list[Decision]:
+    """What reviewers decided of this clip, in order; `lesser` of each holds the reasons it answered.
+
+    Without the approvals that a person's own words overrule.
+    """
     found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
-    return [Decision.from_json(json.loads(row[2])) for row in found]
+    return [
+        Decision.from_json(json.loads(row[2])) for row in found if row[1] == Outcome.BLOCK or not words.overrule(row[7])
+    ]
 
 
 def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:

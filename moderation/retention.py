@@ -45,6 +45,7 @@ def _sweep_rows(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> d
         "deliveries": SQL.delete_deliveries,
         "policy_jobs": SQL.delete_policy_jobs,
         "sessions": SQL.delete_sessions,
+        "owner_sessions": SQL.delete_owner_sessions,
     }
     return {
         table: tx.pg.execute(statement, {"before": now - keep[table]}).rowcount

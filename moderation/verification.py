@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from moderation import consent
+from moderation import asking, consent
 from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
@@ -226,7 +226,7 @@ def consent_state(services: "Services", named: Named) -> str | None:
         if facts is None or not facts.people:
             return None
         seen = frozenset(facts.people)
-        use = consent.use_of(tx, facts.submission, facts.signals)
+        use = consent.use_of(tx, facts.submission, facts.signals, asking.words_about(tx, named.clip_id).answers)
         standings = consent.stand(tx, now, seen=seen, declared=frozenset(), use=use)
     given = {standing.consent for standing in standings.values()}
     if "revoked" in given:

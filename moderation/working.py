@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from moderation import audit, audit_checks, canary, heartbeat, holding, retention
+from moderation import asking, audit, audit_checks, canary, heartbeat, holding, retention
 from moderation.engine import DeadLetter, Engine
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
@@ -104,6 +104,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (SWEEP_SECONDS, lambda: holding.end_abandoned_checks(services)),
         (SWEEP_SECONDS, lambda: emergencies.expire(services)),
         (SWEEP_SECONDS, lambda: following.follow_due(services)),
+        (BEAT_SECONDS, lambda: asking.lapse_due(services)),
         (BEAT_SECONDS, lambda: fold_queues(services)),
         (BEAT_SECONDS, lambda: mix(services)),
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),

@@ -19,6 +19,7 @@ from moderation.api import (
     health,
     media,
     openapi,
+    owners,
     policies,
     problems,
     quality,
@@ -59,6 +60,7 @@ TAGS = [
     {"name": "audit", "description": "What happened, in hash chains: who did what to what."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
     {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
+    {"name": "likeness", "description": "Whose likeness is registered, and what they allow."},
     {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
     {"name": "health", "description": "Whether this process can work, and the numbers to watch."},
 ]
@@ -88,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     problems.register(app)
     read = (clips, media, events, statements, verify, resolution)
-    for module in (*read, reviews, reviewers, renditions, trends, quality, policies, audit, webhooks, health):
+    for module in (*read, reviews, reviewers, renditions, trends, quality, policies, audit, owners, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

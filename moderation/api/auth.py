@@ -62,6 +62,7 @@ Services_ = Annotated[Services, Depends(services_of)]
 Submitter = Annotated[Principal, Depends(demand("submit"))]
 Reader = Annotated[Principal, Depends(demand("read"))]
 Decider = Annotated[Principal, Depends(demand("review", "specialist"))]
+Registrar = Annotated[Principal, Depends(demand("likeness"))]
 Admin = Annotated[Principal, Depends(demand("admin"))]
 
 

@@ -273,6 +273,12 @@ class EndpointChange(Strict):
     enabled: bool | None = None
 
 
+class OwnerLink(Strict):
+    """For whom a link to a person's own page is made."""
+
+    on_behalf_of: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
+
+
 class Accepted(BaseModel):
     """A clip taken in."""
 

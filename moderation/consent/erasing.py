@@ -16,6 +16,7 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
         SQL.erase_templates,
         SQL.erase_aliases,
         SQL.erase_list_names,
+        SQL.forget_owner,
         SQL.erase_person,
         SQL.touch_person,
         SQL.touch_gallery,

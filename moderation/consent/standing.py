@@ -29,11 +29,16 @@ class Use:
     contexts: Mapping[str, Truth] = field(default_factory=dict)
     #: People whom clips show that this one was made from.
     remixes: Collection[str] = ()
-    #: What people answered who want to be asked about every clip; who has not answered is not in it.
-    answers: Mapping[str, bool] = field(default_factory=dict)
+    #: What people answered who want to be asked about every clip, by person and scope; who has not is not in it.
+    answers: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
 
-def use_of(tx: Transaction, said: SubmissionFacts, signals: Mapping[str, SignalFact]) -> Use:
+def use_of(
+    tx: Transaction,
+    said: SubmissionFacts,
+    signals: Mapping[str, SignalFact],
+    answers: Mapping[tuple[str, str], bool],
+) -> Use:
     """What a clip does with the people in it, by what its platform said and what was measured."""
     texts = [text for text in (said.prompt, said.title) if text]
     return Use(
@@ -42,6 +47,7 @@ def use_of(tx: Transaction, said: SubmissionFacts, signals: Mapping[str, SignalF
         purpose=said.purpose,
         contexts=read_contexts(signals, texts, said.purpose),
         remixes=people_in_ancestors(tx, said.parents),
+        answers=answers,
     )
 
 
@@ -60,6 +66,8 @@ class Standing:
     version: int
     #: What stands against a yes that was given: contexts, `audience`, `purpose`, `remix`, `time`, `answer`.
     limits: tuple[str, ...] = ()
+    #: The scopes for which they have yet to be asked, or to answer: nothing else is surely against it.
+    asks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,7 @@ def stand(
             consent=face[0],
             voice=voice[0],
             limits=tuple(sorted({*face[1], *voice[1]})),
+            asks=frozenset(scope for scope, (word, why) in (("face", face), ("voice", voice)) if _asks(word, why)),
         )
     return standings
 
@@ -130,7 +139,7 @@ def _weigh(held: _Held, own: list[Grant], scope: str, use: Use, now: datetime) -
         # What they opened to everyone before anybody knew their age opens nothing.
         covering = [grant for grant in covering if grant.grantee_kind != "everyone"]
     live = [grant for grant in covering if grant.revoked_at is None and not grant.over(now)]
-    weighed = [_against(held, grant, use) for grant in live]
+    weighed = [_against(held, grant, scope, use) for grant in live]
     if weighed:
         least = min(weighed, key=lambda against: either(against.values()))
         return _word(least)
@@ -139,7 +148,11 @@ def _weigh(held: _Held, own: list[Grant], scope: str, use: Use, now: datetime) -
     return ("limit_violated", ("time",)) if covering else ("not_consented", ())
 
 
-def _against(held: _Held, grant: Grant, use: Use) -> dict[str, Truth]:
+def _asks(word: str, why: tuple[str, ...]) -> bool:
+    return word == "undetermined" and "answer" in why
+
+
+def _against(held: _Held, grant: Grant, scope: str, use: Use) -> dict[str, Truth]:
     """What may stand between a grant and this clip; true where it does."""
     against = {context: use.contexts.get(context, UNDETERMINED) for context in held.forbidden | set(grant.limits)}
     if grant.audience == "draft":
@@ -149,7 +162,7 @@ def _against(held: _Held, grant: Grant, use: Use) -> dict[str, Truth]:
     if grant.purposes:
         against["purpose"] = _purpose(grant.purposes, use.purpose)
     if grant.mode == "ask_me":
-        answer = use.answers.get(held.person)
+        answer = use.answers.get((held.person, scope))
         against["answer"] = UNDETERMINED if answer is None else FALSE if answer else TRUE
     return against
 

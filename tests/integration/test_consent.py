@@ -106,8 +106,8 @@ def test_a_remix_needs_a_grant_that_allows_one(tx, lea):
 
 def test_who_wants_to_be_asked_is_asked_of_every_clip(tx, lea):
     give(tx, lea, grantee_kind="everyone", mode="ask_me")
-    assert said_of(tx, lea, answers={lea: True})[0] == "consented"
-    assert said_of(tx, lea, answers={lea: False}) == ("not_consented", ("answer",))
+    assert said_of(tx, lea, answers={(lea, "face"): True})[0] == "consented"
+    assert said_of(tx, lea, answers={(lea, "face"): False}) == ("not_consented", ("answer",))
 
 
 def test_a_grant_whose_time_is_over_covers_nothing(tx, lea):

@@ -94,6 +94,12 @@ update moderation.people set version = version + 1 where person_id = %(person)s;
 update moderation.people set erased_at = %(now)s, name = ''::bytea, account = null, guardian = null, age_band = null
 where person_id = %(person)s;
 
+-- name: forget_owner
+-- Ways in, and whom the platform made them for.
+with links as (delete from moderation.owner_links where person_id = %(person)s),
+sessions as (delete from moderation.owner_sessions where person_id = %(person)s)
+update moderation.passkeys set removed_at = coalesce(removed_at, %(now)s) where person_id = %(person)s;
+
 -- name: erase_templates
 delete from moderation.templates where person_id = %(person)s;
 

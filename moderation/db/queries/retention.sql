@@ -54,5 +54,8 @@ delete from moderation.deliveries where state <> 'pending' and next_at < %(befor
 -- name: delete_policy_jobs
 delete from moderation.policy_jobs where seen_at < %(before)s;
 
+-- name: delete_owner_sessions
+delete from moderation.owner_sessions where coalesce(ended_at, ends_at) < %(before)s;
+
 -- name: delete_sessions
 delete from moderation.sessions where coalesce(ended_at, ends_at) < %(before)s;

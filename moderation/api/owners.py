@@ -1,0 +1,29 @@
+"""The route of a person's own page: a platform asks for a link for whom it logged in as that person."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from moderation import owners
+from moderation.api.auth import Registrar, Services_
+from moderation.api.schemas import OwnerLink
+from moderation.verdicts import moment
+
+router = APIRouter(prefix="/v1/people", tags=["likeness"])
+
+
+@router.post("/{person_id}/links", status_code=201)
+def make_link(
+    person_id: str, request: Request, services: Services_, principal: Registrar, wanted: OwnerLink | None = None
+) -> Response:
+    """A link to the person's own page, for them alone: it opens once, within 15 minutes, and is not shown again.
+
+    Whoever opens it sees where they appear and can take everything back; hand it out only to whom you know to be this
+    person. `on_behalf_of` is the account at your platform, for the audit log.
+    """
+    behalf = wanted.on_behalf_of if wanted else None
+    with services.database.transaction(principal.org) as tx:
+        now = services.clock.now()
+        link = owners.make_link(tx, now, person_id, by=principal.principal, on_behalf_of=behalf)
+    base = (services.settings.url or str(request.base_url)).rstrip("/")
+    told = {"id": link.link_id, "url": f"{base}/mine/enter?link={link.secret}", "expires_at": moment(link.expires_at)}
+    return JSONResponse(told, status_code=201)

@@ -1,0 +1,28 @@
+-- name: insert_question
+insert into moderation.questions (org_id, question_id, person_id, clip_id, scope, asked_at, due_at)
+values (%(org)s, %(question)s, %(person)s, %(clip)s, %(scope)s, %(now)s, %(due)s)
+on conflict (person_id, clip_id, scope) do nothing returning question_id;
+
+-- name: question
+select q.*, a.answer, a.answered_at from moderation.questions q
+left join moderation.consent_answers a using (question_id) where q.question_id = %(question)s;
+
+-- name: questions_of_person
+select q.*, a.answer, a.answered_at from moderation.questions q
+left join moderation.consent_answers a using (question_id) where q.person_id = %(person)s
+order by q.asked_at desc, q.question_id limit %(most)s;
+
+-- name: answers_of_clip
+select q.person_id, q.scope, a.answer, a.answered_at from moderation.questions q
+left join moderation.consent_answers a using (question_id) where q.clip_id = %(clip)s;
+
+-- name: insert_answer
+insert into moderation.consent_answers (org_id, question_id, answer, passkey_id, signed, answered_at)
+values (%(org)s, %(question)s, %(answer)s, %(passkey)s, %(signed)s, %(now)s)
+on conflict (question_id) do nothing returning question_id;
+
+-- name: lapsed
+select q.org_id, q.question_id, q.clip_id from moderation.questions q
+where q.due_at <= %(now)s and not exists (
+  select 1 from moderation.consent_answers a where a.question_id = q.question_id)
+order by q.due_at limit %(most)s;

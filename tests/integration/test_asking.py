@@ -1,0 +1,290 @@
+"""A grant that says `ask_me`: one question, one signed answer, and silence is a no. And the owner's way in."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import psycopg
+import pytest
+from authenticator import Authenticator
+
+from moderation import asking, consent, owners, passkeys
+from moderation.asking import words_about
+from moderation.clock import FixedClock
+from moderation.db.clips import read_clip
+from moderation.engine import Enqueuer
+from moderation.errors import Conflict, Forbidden, NotFound, Unauthorised
+from moderation.ids import new_id
+from moderation.passkeys import NotSigned, party_at
+from moderation.vault import Vault
+
+BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PARTY = passkeys.Party(host="localhost", origin="http://localhost")
+INSERT = """insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at)
+values ('default', %s, 'in_review', 'ana', %s, %s)"""
+
+
+class Registry:
+    """Two people who want to be asked, and clips that are only rows."""
+
+    def __init__(self, services) -> None:
+        self.services = services
+        self.lea, self.noor = (self._person(name) for name in ("Lea", "Noor"))
+
+    def _person(self, name: str) -> str:
+        with self.transaction() as tx:
+            vectors, said = np.eye(1, 8, dtype=np.float32), {"model": "m", "sources": ["test"], "by": "test"}
+            person = consent.add_person(
+                tx, self.services.vault, self.now, name=name, kind="cameo", vectors=vectors, **said
+            )
+            consent.grant(tx, self.now, person, grantee=None, scope="face", mode="ask_me", by="test")
+        return person
+
+    @property
+    def now(self) -> datetime:
+        return self.services.clock.now()
+
+    def wait(self, **time: float) -> None:
+        self.services.clock.at += timedelta(**time)
+
+    def transaction(self):
+        return self.services.database.transaction("default")
+
+    def clip(self) -> str:
+        clip = new_id("clip")
+        with self.transaction() as tx:
+            tx.pg.execute(INSERT, (clip, self.now, self.now))
+        return clip
+
+    def ask(self, clip: str, *wanted: tuple[str, str]) -> list[asking.Question]:
+        with self.transaction() as tx:
+            found = read_clip(tx, clip, lock=True)
+            asked = asking.ask(tx, self.services.enqueuer, found, wanted or [(self.lea, "face")], self.now)
+            return [asking.read_question(tx, each, self.lea) for each in asked]
+
+    def generation(self, clip: str) -> int:
+        with self.transaction() as tx:
+            return read_clip(tx, clip).generation
+
+    def consent(self, clip: str) -> consent.Standing:
+        with self.transaction() as tx:
+            use = consent.Use(creator="ana", answers=words_about(tx, clip).answers)
+            return consent.stand(tx, self.now, seen=frozenset({self.lea}), declared=frozenset(), use=use)[self.lea]
+
+    def owner(self, person: str, method: str = "link") -> owners.Owner:
+        return owners.Owner(org="default", person=person, session_id="own", method=method)
+
+    def passkey(self, person: str, device: Authenticator, method: str = "link") -> str:
+        challenge, sealed = passkeys.seal_challenge(self.services.vault, self.now, "register")
+        with self.transaction() as tx:
+            options = passkeys.registration(tx, PARTY, self.owner(person, method), challenge, "Lea")
+            back = passkeys.open_challenge(self.services.vault, self.now, "register", sealed)
+            answered = device.register(options)
+            return passkeys.register(tx, self.now, PARTY, self.owner(person, method), back, answered)
+
+    def sign(self, question: asking.Question, said: str, device: Authenticator, **signed_for: str) -> asking.Signed:
+        """Sign an answer with a device; `signed_for` is what the device is shown instead."""
+        shown = asking.challenge(replace(question, **signed_for), said)
+        options = passkeys.assertion(PARTY, shown, [])
+        with self.transaction() as tx:
+            challenge = asking.challenge(question, said)
+            credential = device.sign(str(options["challenge"]))
+            return passkeys.demand_signed(tx, self.now, PARTY, question.person_id, challenge, credential)
+
+    def answer(self, question: asking.Question, said: str, device: Authenticator) -> None:
+        signed = self.sign(question, said, device)
+        with self.transaction() as tx:
+            asking.answer(tx, self.services.enqueuer, self.now, question, said, signed)
+
+
+@pytest.fixture
+def registry(database, dsn, tmp_path) -> Iterator[Registry]:
+    enqueuer = Enqueuer(dsn)
+    parts = {"vault": Vault(tmp_path / "keys"), "clock": FixedClock(BEGIN), "enqueuer": enqueuer}
+    yield Registry(SimpleNamespace(database=database, **parts))
+    enqueuer.close()
+
+
+@pytest.mark.parametrize(("said", "becomes"), [("yes", "consented"), ("no", "not_consented")])
+def test_an_answer_is_of_one_clip_and_sends_it_through_judgement_again(registry, said, becomes):
+    device, clip, other = Authenticator(), registry.clip(), registry.clip()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(clip)
+    assert registry.ask(clip) == []
+    assert (registry.consent(clip).consent, registry.consent(clip).asks) == ("undetermined", {"face"})
+    registry.answer(question, said, device)
+    assert (registry.consent(clip).consent, registry.consent(clip).asks) == (becomes, frozenset())
+    assert registry.consent(other).consent == "undetermined"
+    assert (registry.generation(clip), registry.generation(other)) == (2, 1)
+    with pytest.raises(Conflict):
+        registry.answer(question, "yes", device)
+
+
+def test_silence_for_a_day_is_a_no_and_is_final(registry):
+    device, clip = Authenticator(), registry.clip()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(clip)
+    registry.wait(hours=23, minutes=59)
+    assert (asking.lapse_due(registry.services), registry.consent(clip).consent) == (0, "undetermined")
+    registry.wait(minutes=1)
+    with pytest.raises(Conflict):
+        registry.answer(question, "yes", device)
+    assert (asking.lapse_due(registry.services), asking.lapse_due(registry.services)) == (1, 0)
+    assert (registry.consent(clip).consent, registry.generation(clip)) == ("not_consented", 2)
+
+
+def test_a_signature_is_worth_something_for_what_was_signed_alone(registry):
+    device, strange, careless = Authenticator(), Authenticator(), Authenticator(verifies=False)
+    registry.passkey(registry.lea, device)
+    registry.passkey(registry.noor, strange)
+    (question,) = registry.ask(registry.clip())
+    other = {"clip_id": new_id("clip")}, {"person_id": registry.noor}, {"question_id": "ask_x"}, {"scope": "voice"}
+    for signed_for in other:
+        with pytest.raises(NotSigned):
+            registry.sign(question, "yes", device, **signed_for)
+    with pytest.raises(NotSigned):
+        registry.sign(question, "yes", strange)
+    careless.key, careless.credential = device.key, device.credential
+    with pytest.raises(NotSigned):
+        registry.sign(question, "yes", careless)
+    foreign = replace(device, origin="http://localhost.example")
+    with pytest.raises(NotSigned):
+        registry.sign(question, "yes", foreign)
+    assert registry.sign(question, "yes", device).passkey_id
+
+
+def test_a_no_cannot_be_handed_in_as_a_yes(registry):
+    device = Authenticator()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(registry.clip())
+    no, yes = (asking.challenge(question, said) for said in ("no", "yes"))
+    credential = device.sign(str(passkeys.assertion(PARTY, no, [])["challenge"]))
+    with registry.transaction() as tx:
+        with pytest.raises(NotSigned):
+            passkeys.demand_signed(tx, registry.now, PARTY, registry.lea, yes, credential)
+        assert passkeys.demand_signed(tx, registry.now, PARTY, registry.lea, no, credential)
+
+
+def test_nobody_reads_a_question_to_somebody_else(registry):
+    (question,) = registry.ask(registry.clip())
+    with registry.transaction() as tx:
+        with pytest.raises(NotFound):
+            asking.read_question(tx, question.question_id, registry.noor)
+        assert [each.question_id for each in asking.questions_of(tx, registry.lea)] == [question.question_id]
+        assert asking.questions_of(tx, registry.noor) == []
+
+
+def test_the_platform_is_told_that_somebody_is_asked(registry):
+    clip = registry.clip()
+    (question,) = registry.ask(clip)
+    with registry.transaction() as tx:
+        (kind, body) = tx.pg.execute("select type, body from moderation.events").fetchone()
+    assert kind == "consent.asked"
+    assert question.question_id in body
+
+
+def test_reviewers_cannot_say_yes_in_an_owners_stead(registry):
+    clip = registry.clip()
+    registry.ask(clip)
+    with registry.transaction() as tx:
+        assert words_about(tx, clip).overrule(registry.now)
+    registry.wait(hours=24)
+    asking.lapse_due(registry.services)
+    with registry.transaction() as tx:
+        words = words_about(tx, clip)
+    assert words.overrule(BEGIN)
+    assert not words.overrule(registry.now + timedelta(minutes=1))
+    assert not asking.UNASKED.overrule(BEGIN)
+
+
+def test_a_link_opens_one_session_of_one_person_and_not_for_long(registry):
+    def link() -> str:
+        with registry.transaction() as tx:
+            return owners.make_link(tx, registry.now, registry.lea, by="tester", on_behalf_of="lea@there").secret
+
+    cookie = owners.enter_by_link(registry.services, secret := link())
+    owner = owners.check(registry.services, cookie)
+    assert (owner.person, owner.method, owner.org) == (registry.lea, "link", "default")
+    for worthless in (secret, "made up"):
+        with pytest.raises(Unauthorised):
+            owners.enter_by_link(registry.services, worthless)
+    late = link()
+    registry.wait(minutes=15)
+    with pytest.raises(Unauthorised):
+        owners.enter_by_link(registry.services, late)
+    assert owners.check(registry.services, cookie) == owner
+    registry.wait(minutes=31)
+    with pytest.raises(Unauthorised):
+        owners.check(registry.services, cookie)
+
+
+def test_a_session_ends_by_leaving_and_with_its_person(registry):
+    cookies = []
+    for _ in range(2):
+        with registry.transaction() as tx:
+            link = owners.make_link(tx, registry.now, registry.lea, by="tester")
+        cookies.append(owners.enter_by_link(registry.services, link.secret))
+    owners.end(registry.services, owners.check(registry.services, cookies[0]))
+    assert owners.check(registry.services, cookies[1]).person == registry.lea
+    with registry.transaction() as tx:
+        consent.erase_person(tx, registry.now, registry.lea, by="test")
+    for cookie in cookies:
+        with pytest.raises(Unauthorised):
+            owners.check(registry.services, cookie)
+    with pytest.raises(NotFound), registry.transaction() as tx:
+        owners.make_link(tx, registry.now, registry.lea, by="tester")
+
+
+def test_a_passkey_lets_its_person_in_once_for_each_signature(registry):
+    device = Authenticator()
+    registry.passkey(registry.lea, device)
+    challenge, _ = passkeys.seal_challenge(registry.services.vault, registry.now, "enter")
+    credential = device.sign(str(passkeys.assertion(PARTY, challenge, [])["challenge"]))
+    owner = owners.check(registry.services, passkeys.enter(registry.services, PARTY, challenge, credential))
+    assert (owner.person, owner.method) == (registry.lea, "passkey")
+    with pytest.raises(NotSigned):
+        passkeys.enter(registry.services, PARTY, challenge, credential)
+    with pytest.raises(NotSigned):
+        passkeys.enter(registry.services, PARTY, challenge, Authenticator().sign("AAAA"))
+
+
+def test_a_stolen_link_adds_no_second_passkey(registry):
+    registry.passkey(registry.lea, Authenticator())
+    with pytest.raises(Forbidden):
+        registry.passkey(registry.lea, Authenticator())
+    registry.passkey(registry.lea, Authenticator(), "passkey")
+    with registry.transaction() as tx:
+        assert len(passkeys.passkeys_of(tx, registry.lea)) == 2
+        assert passkeys.forget(tx, registry.now, registry.lea, by="tester") == 2
+    registry.passkey(registry.lea, Authenticator())
+
+
+def test_a_challenge_is_for_one_purpose_and_not_for_long(registry):
+    vault = registry.services.vault
+    challenge, sealed = passkeys.seal_challenge(vault, BEGIN, "enter")
+    assert passkeys.open_challenge(vault, BEGIN + timedelta(minutes=5), "enter", sealed) == challenge
+    for purpose, text, late in (
+        ("register", sealed, 0),
+        ("enter", sealed[:-4] + "AAAA", 0),
+        ("enter", "?", 0),
+        ("enter", sealed, 6),
+    ):
+        with pytest.raises(NotSigned):
+            passkeys.open_challenge(vault, BEGIN + timedelta(minutes=late), purpose, text)
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("https://gate.example:8443/x", "gate.example"), ("http://localhost:80", "localhost"), ("http://127.0.0.1:1", None), ("http://[::1]:1", None), ("", None)],
+)  # fmt: skip
+def test_passkeys_are_bound_to_a_name(address, host):
+    assert (party_at(address).host if party_at(address) else None) == host
+
+
+@pytest.mark.parametrize("act", ["update moderation.questions set due_at = due_at", "delete from moderation.questions"])
+def test_what_was_asked_cannot_be_changed(registry, act):
+    registry.ask(registry.clip())
+    with registry.services.database.system_transaction() as tx, pytest.raises(psycopg.errors.RestrictViolation):
+        tx.pg.execute(act)
