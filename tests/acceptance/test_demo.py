@@ -53,6 +53,7 @@ def rows(output: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.full
 def test_every_sample_ends_as_it_is_meant_to(demo: subprocess.CompletedProcess[str]):
     assert demo.returncode == 0, demo.stdout + demo.stderr
     table = rows(demo.stdout)
@@ -65,6 +66,7 @@ def test_every_sample_ends_as_it_is_meant_to(demo: subprocess.CompletedProcess[s
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.full
 def test_released_file_and_its_copy_are_known_as_ours(
     demo: subprocess.CompletedProcess[str], environment: dict[str, str], tmp_path: Path
 ):

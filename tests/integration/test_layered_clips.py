@@ -73,6 +73,7 @@ def test_a_layer_goes_with_the_clip_and_verify_tells_the_public_no_more_than_its
     assert (unknown["origin"], unknown["layers"]["patterns"]["state"]) == ("unknown", "not_checked")
 
 
+@pytest.mark.full
 def test_a_layer_that_fails_on_every_clip_holds_clips_and_asks_nobody(services, clip):
     (layer,) = services.mark_layers
     layer.listen = lambda pictures: np.zeros((len(pictures), BITS), np.float32)

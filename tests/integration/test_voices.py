@@ -238,6 +238,7 @@ def test_templates_are_sealed_and_turned(services, tmp_path):
     assert gallery.people == (person,)
 
 
+@pytest.mark.full
 def test_what_is_said_is_read_like_a_prompt_where_a_transcript_is_made(services, loaded, tmp_path):
     path = tmp_path / "speaks.mp4"
     draw_sample(path, seconds=2, width=320, height=180, audio=speak(TEXT, "en+m3", Settings().models))

@@ -55,6 +55,7 @@ def words(embedded_pack: Manifest) -> Words:
     return Words.load(embedded_pack, load_word_lists(Path(__file__).parents[3] / "policies" / "words"))
 
 
+@pytest.mark.full
 def test_everyday_scenes_are_nothing_to_look_at(words: Words):
     fired = {
         (prompt, signal.name)
@@ -83,6 +84,7 @@ def test_every_class_of_scenes_is_there_in_every_language():
     assert min(Counter(language for _, language, _ in everyday()).values()) > 100
 
 
+@pytest.mark.full
 def test_scenes_of_daily_life_bring_nobody(words: Words):
     """Words about minors aside, which bring nobody by themselves: families and schools speak of them."""
     alarms = {

@@ -78,6 +78,7 @@ def test_a_mark_laid_over_another_clip_is_transplanted(scene, marked, encode, sa
     assert say(path) == ("transplanted", "not_found")
 
 
+@pytest.mark.full
 def test_a_part_of_a_clip_is_the_clips_and_a_part_of_a_forged_one_is_not(scene, marked, encode, say, tmp_path: Path):
     assert say(encode(middle(marked), tmp_path / "part.mp4")) == ("found", "found")
     forged = middle(transplanted(scene, marked, onto=3))
