@@ -7,7 +7,7 @@ the chain from there on; a signed root fixes where every chain of an organisatio
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -60,6 +60,30 @@ def _append(tx: Transaction, where: dict[str, object], body: str, now: datetime)
     entry = {**where, "seq": seq + 1, "previous": previous, "hash": link(previous, body), "body": body, "now": now}
     tx.pg.execute(SQL.insert_entry, entry)
     tx.pg.execute(SQL.move_head, entry)
+
+
+def record_all(
+    tx: Transaction, now: datetime, actor: str, action: str, subjects: Iterable[str], **details: object
+) -> None:
+    """Append the same act on many subjects when the caller's transaction ends, each in its own chain."""
+    chains: dict[int, list[str]] = {}
+    for subject in subjects:
+        said = {"at": now.isoformat(), "actor": actor, "action": action, "subject": subject, "details": details}
+        chains.setdefault(shard_of(subject), []).append(canonical(said).decode())
+    for shard, bodies in chains.items():
+        where: dict[str, object] = {"org": tx.org, "shard": shard}
+        tx.at_end.append(((str(tx.org), shard), partial(_append_all, tx, where, bodies, now)))
+
+
+def _append_all(tx: Transaction, where: dict[str, object], bodies: Sequence[str], now: datetime) -> None:
+    seq, previous = tx.pg.execute(SQL.head_locked, {**where, "genesis": GENESIS}).fetchone() or (0, GENESIS)
+    entries = []
+    for body in bodies:
+        seq, before, previous = seq + 1, previous, link(previous, body)
+        entries.append({**where, "seq": seq, "previous": before, "hash": previous, "body": body, "now": now})
+    with tx.pg.cursor() as cursor:
+        cursor.executemany(SQL.insert_entry, entries)
+    tx.pg.execute(SQL.move_head, entries[-1])
 
 
 def refer(tx: Transaction, now: datetime, value: str) -> str:

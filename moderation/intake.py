@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from moderation import audit, outbox
+from moderation import appearances, audit, descent, outbox
 from moderation.canonical import digest
 from moderation.clips import Clip, Submission
 from moderation.db import Transaction, queries
@@ -168,6 +168,8 @@ def _accept(
     with services.database.transaction(org) as tx:
         tx.pg.execute(SQL.insert_clip, row)
         _mint_mark(tx, services, clip_id)
+        descent.join(tx, clip_id, submission.parents, "declared", now)
+        appearances.declare(tx, clip_id, 1, submission.cameos, now)
         if receiving is not None:
             print_ = fingerprint(submission, blob.sha256 if blob else None, source_url)
             _settle(tx, receiving, print_, clip_id, services)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.base import FaceState, State, VoiceState
-from moderation import asking, consent, review
+from moderation import appearances, asking, consent, descent, review
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -75,6 +75,8 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             standings = standings_in(tx, clip, analysis, words, now)
             facts = establish(tx, services, clip, analysis, standings, gallery, now)
             facts = replace(facts, fingerprint=resembles.facts())
+            descent.join(tx, clip_id, resembles.copied, "copy", now)
+            appearances.write(tx, clip, facts, now, refuted=refuted_people(answers_of_people(tx, clip_id)))
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
             rules = services.rulebook.choose(tx, clip_id, now)
             decision = conclude(tx, rules.acting, facts, words)
@@ -237,6 +239,12 @@ def answers_of_people(tx: Transaction, clip_id: str, words: asking.Words = askin
     return [
         Decision.from_json(json.loads(row[2])) for row in found if row[1] == Outcome.BLOCK or not words.overrule(row[7])
     ]
+
+
+def refuted_people(answers: Sequence[Decision]) -> frozenset[str]:
+    """Whom people looked at and did not recognise where a rule thought it had."""
+    wrong = (answer for answer in answers if any(reason.code == "false_match" for reason in answer.reasons))
+    return frozenset(reason.person for answer in wrong for reason in answer.lesser if reason.person)
 
 
 def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:

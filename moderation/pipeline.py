@@ -97,7 +97,21 @@ def deliver_event(steps: Steps, org: str, delivery: str) -> None:
     steps.run("deliver", org, delivery)
 
 
+def deliver_events(steps: Steps, org: str, deliveries: list[Json]) -> None:
+    """The same for the events of one batch; each is written down by itself."""
+    steps.run("deliver_many", org, deliveries)
+
+
+def drive_revocation(steps: Steps, org: str, revocation: str) -> None:
+    """Bring everything a revocation reaches to zero: what shows the person is withdrawn, the rest is judged again."""
+    steps.run("list_targets", org, revocation)
+    while steps.run("handle_some", org, revocation) == "more":
+        continue
+
+
 WORKFLOWS: dict[str, Callable[..., None]] = {
     "process_clip": process_clip,
     "deliver_event": deliver_event,
+    "deliver_events": deliver_events,
+    "drive_revocation": drive_revocation,
 }

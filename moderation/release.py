@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from moderation import audit, canary, consent, outbox
+from moderation import audit, canary, consent, outbox, stops
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, move, next_generation, read_clip
@@ -90,7 +90,7 @@ def release(services: "Services", org: str, clip_id: str, generation: int) -> st
         if not owns(clip, generation):
             return "outdated"
         decision_id, decision, facts = publishable(tx, clip_id)
-        if not still_true(tx, facts):
+        if not still_true(tx, facts) or stops.stopped(tx, clip_id, hold=True):
             return "facts_changed"
         rendition = proven_rendition(tx, clip_id)
         _publish(tx, services, clip, decision_id, decision, rendition, now)
@@ -174,6 +174,8 @@ def publish_draft(services: "Services", org: str, clip_id: str, by: str) -> None
         demand_unsealed(tx, clip_id)
         if clip.visibility != "draft":
             raise Conflict("this clip is public already")
+        if stops.stopped(tx, clip_id, hold=True):
+            raise Conflict("somebody shown in this clip took their consent back")
         tx.pg.execute(CLIPS.set_visibility, {"clip": clip_id, "visibility": "public"})
         tx.pg.execute(SQL.withdraw_release, {"clip": clip_id, "now": now})
         tx.pg.execute(CASES.close_cases, {"clip": clip_id, "now": now})
@@ -198,13 +200,26 @@ def withdraw(services: "Services", org: str, clip_id: str, by: str, reason: str)
         withdraw_locked(tx, services, clip, now, by=by, reason=reason)
 
 
-def withdraw_locked(tx: Transaction, services: "Services", clip: Clip, now: datetime, *, by: str, reason: str) -> None:
-    """Withdraw a clip whose row the caller holds. Raises Conflict for a clip that was refused."""
+def withdraw_locked(
+    tx: Transaction,
+    services: "Services",
+    clip: Clip,
+    now: datetime,
+    *,
+    by: str,
+    reason: str,
+    purge: bool = False,
+) -> None:
+    """Withdraw a clip whose row the caller holds; `purge` asks its platform to remove what it fetched.
+
+    Raises Conflict for a clip that was refused.
+    """
     tx.pg.execute(SQL.withdraw_release, {"clip": clip.clip_id, "now": now})
     tx.pg.execute(CASES.close_cases, {"clip": clip.clip_id, "now": now})
     move(tx, clip, Status.WITHDRAWN, now)
     audit.record(tx, now, by, "clip.withdrawn", clip.clip_id, reason=reason)
-    outbox.announce(tx, services.enqueuer, clip, "clip.withdrawn", now, {"status": "withdrawn", "reason": reason})
+    said = {"status": "withdrawn", "reason": reason} | ({"purge": True} if purge else {})
+    outbox.announce(tx, services.enqueuer, clip, "clip.withdrawn", now, said)
 
 
 def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
@@ -231,12 +246,16 @@ def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
 
 
 def media(services: "Services", org: str, clip_id: str) -> tuple[str, str, int]:
-    """Blob key, hash and size of the released file. Raises Conflict before release, Gone after withdrawal."""
+    """Blob key, hash and size of the released file. Raises Conflict before release, Gone after withdrawal.
+
+    Gone too from the commit of a revocation on, whatever is still to be withdrawn.
+    """
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
         row = tx.pg.execute(SQL.release, {"clip": clip_id}).fetchone()
         rendition = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone()
-    if clip.state is Status.WITHDRAWN:
+        stopped = stops.stopped(tx, clip_id)
+    if clip.state is Status.WITHDRAWN or stopped:
         raise Gone
     if clip.state is not Status.RELEASED or row is None or row[4] is not None or rendition is None:
         raise Conflict(f"the clip is {clip.status}, not released")

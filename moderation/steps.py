@@ -8,12 +8,13 @@ from moderation import fetching, holding, judging, marking, release, scoring, sc
 from moderation.clips import Status
 from moderation.db.clips import move, read_clip
 from moderation.pipeline import Json
+from moderation.revocations import driving
 
 if TYPE_CHECKING:
     from moderation.services import Services
 
 #: Queues and how many pieces of work of each one process takes on at a time.
-QUEUES = {"clips": 32, "detect": 2, "render": 2, "fetch": 4, "deliver": 8}
+QUEUES = {"clips": 32, "detect": 2, "render": 2, "fetch": 4, "deliver": 8, "revoke": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,4 +49,7 @@ STEPS: dict[str, Step] = {
     "hold": Step(function=holding.hold),
     "ask_a_person": Step(function=holding.ask_a_person),
     "deliver": Step(function=webhooks.deliver),
+    "deliver_many": Step(function=webhooks.deliver_many),
+    "list_targets": Step(function=driving.list_targets),
+    "handle_some": Step(function=driving.handle_some),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from moderation import asking, consent
+from moderation import asking, consent, stops
 from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, read_clip
 from moderation.errors import NotFound
@@ -222,6 +222,8 @@ def consent_state(services: "Services", named: Named) -> str | None:
     """`revoked` when somebody shown took consent back, `in_force` when all stand, None when nobody known is shown."""
     now = services.clock.now()
     with services.database.transaction(named.org) as tx:
+        if stops.stopped(tx, named.clip_id):
+            return "revoked"
         facts = latest_facts(tx, named.clip_id)
         if facts is None or not facts.people:
             return None

@@ -8,8 +8,10 @@ import base64
 import json
 import random
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from standardwebhooks.webhooks import Webhook
@@ -20,6 +22,7 @@ from moderation.db import Transaction, queries, row, rows
 from moderation.destinations import ForbiddenDestination, Unreachable, connect, demand_form, rules_of
 from moderation.errors import NotFound
 from moderation.ids import new_id
+from moderation.revocations.receipts import note_delivery
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -36,6 +39,8 @@ LONGEST_PAUSE = timedelta(hours=12)
 #: Up to so much is added to each pause, so that many deliveries do not come back at one instant.
 JITTER = 0.2
 GONE = 410
+#: Deliveries of one batch that are under way at a time.
+ABREAST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,12 @@ def deliver(services: "Services", org: str, delivery_id: str) -> str:
     outcome = send(services, message)
     with services.database.transaction(org) as tx:
         return _note(tx, services, delivery_id, outcome)
+
+
+def deliver_many(services: "Services", org: str, deliveries: list[str]) -> int:
+    """Make one attempt at each of several deliveries, some at a time; returns how many. What was settled stays so."""
+    with ThreadPoolExecutor(ABREAST) as threads:
+        return len(list(threads.map(partial(deliver, services, org), deliveries)))
 
 
 def send(services: "Services", message: Message) -> Outcome:
@@ -172,6 +183,7 @@ def _note(tx: Transaction, services: "Services", delivery_id: str, outcome: Outc
         return "settled"
     if outcome.taken:
         tx.pg.execute(SQL.delivery_worked, {"delivery": delivery_id, "status": outcome.status, "now": now})
+        note_delivery(tx, found[1], now)
         return "delivered"
     attempts = found[5] + 1
     dead = attempts >= services.settings.webhooks.max_attempts or outcome.status == GONE

@@ -17,6 +17,7 @@ from moderation.renditions.preparing import Preparer
 from moderation.review import following
 from moderation.review.mixing import mix
 from moderation.review.queues import fold_changes
+from moderation.revocations import driving
 from moderation.rulebook import emergencies
 from moderation.rulebook.watching import kept_current
 from moderation.services import Services
@@ -105,6 +106,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (SWEEP_SECONDS, lambda: emergencies.expire(services)),
         (SWEEP_SECONDS, lambda: following.follow_due(services)),
         (BEAT_SECONDS, lambda: asking.lapse_due(services)),
+        (SWEEP_SECONDS, lambda: driving.watch(services)),
         (BEAT_SECONDS, lambda: fold_queues(services)),
         (BEAT_SECONDS, lambda: mix(services)),
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),

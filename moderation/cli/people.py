@@ -9,6 +9,7 @@ import typer
 
 from moderation import consent
 from moderation.assembly import open_services
+from moderation.cli import revocations
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.enrolment import register_person, register_voice
@@ -78,15 +79,10 @@ def grant(
     print_json({"grant_id": grant_id, "person": person}) if as_json else typer.echo(grant_id)
 
 
-@app.command()
-def revoke(person: Person, *, as_json: bool = JSON_OPTION) -> None:
-    """Take back every grant of a person; clips that show them are judged again."""
-    with open_services(local_settings()) as services:
-        now = services.clock.now()
-        with services.database.transaction("default") as tx:
-            answer = consent.revoke(tx, now, person, by=BY)
-            consent.judge_again(tx, services.enqueuer, now, cast("list[str]", answer.pop("clips")))
-    print_json(answer) if as_json else typer.echo(answer["revocation_id"])
+app.command()(revocations.revoke)
+app.command()(revocations.reach)
+app.command()(revocations.appearances)
+app.command()(revocations.remove)
 
 
 @app.command("list")

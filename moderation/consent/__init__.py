@@ -22,7 +22,7 @@ from moderation.consent.people import (
     set_guardian,
     set_state,
 )
-from moderation.consent.revocations import judge_again, revoke
+from moderation.consent.revocations import revoke
 from moderation.consent.standing import Standing, Use, stand, use_of
 from moderation.consent.templates import (
     Stale,
@@ -59,7 +59,6 @@ __all__ = [
     "forbid",
     "gallery_version",
     "grant",
-    "judge_again",
     "list_aliases",
     "list_people",
     "make_list",

@@ -1,23 +1,21 @@
-"""Taking consent back: one grant or all of them. What was judged by it is judged again."""
+"""Taking consent back, one grant or all: what was judged by it is refused at once, and `revocations` does the rest."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
-from moderation import audit, outbox
-from moderation.clips import Status
+from moderation import audit, stops
 from moderation.consent.people import SQL, lock_person
 from moderation.db import Transaction
-from moderation.db.clips import next_generation, read_clip
 from moderation.ids import new_id
-from moderation.outbox import Enqueuer
+from moderation.revocations.reaching import count_reach, find_reached
 
 
 def revoke(tx: Transaction, now: datetime, person: str, *, by: str, grant_id: str | None = None) -> dict[str, object]:
-    """Take back one grant, or all; returns the revocation's id and the clips it reaches, by status.
+    """Take back one grant, or all; returns the revocation's id and what it reaches, in numbers.
 
-    The caller sends the reached clips to judgement again in the same transaction. Raises NotFound.
+    From the commit on nothing that shows the person and was judged before is served, released or published; driving the
+    rest to zero begins by itself. Raises NotFound.
     """
     lock_person(tx, person)
     return write_revocation(tx, now, person, by=by, grant_id=grant_id)
@@ -28,15 +26,9 @@ def write_revocation(
 ) -> dict[str, object]:
     """The same for a person whose row the caller holds."""
     tx.pg.execute(SQL.touch_person, {"person": person})
-    clips = tx.pg.execute(SQL.clips_showing, {"person": person}).fetchall()
-    by_status = {status: [c for c, s in clips if s == status] for status in ("released", "in_review")}
-    processing = [c for c, s in clips if s in {"received", "processing", "held"}]
+    scope, creators = _concerned(tx, grant_id)
+    reached = count_reach(find_reached(tx, person, scope=scope, creators=creators)).to_json()
     revocation = new_id("rev")
-    reached = {
-        **{name: len(found) for name, found in by_status.items()},
-        "processing": len(processing),
-        "descendants": 0,
-    }
     tx.pg.execute(
         SQL.insert_revocation,
         {
@@ -49,13 +41,12 @@ def write_revocation(
             "now": now,
         },
     )
+    stops.put_up(tx, now, person, revocation=revocation, scope=scope, creators=creators)
     audit.record(tx, now, by, "grant.revoked", person, revocation=revocation, grant=grant_id or "all")
-    return {"revocation_id": revocation, "reached": reached, "clips": [c for c, _ in clips]}
+    return {"revocation_id": revocation, "reached": reached}
 
 
-def judge_again(tx: Transaction, enqueuer: Enqueuer, now: datetime, clips: Iterable[str]) -> None:
-    """Send released clips to judgement again; the others are on their way, and the gate asks anew."""
-    for clip_id in clips:
-        clip = read_clip(tx, clip_id, lock=True)
-        if clip.state is Status.RELEASED:
-            outbox.enqueue_clip(tx, enqueuer, clip, next_generation(tx, clip, now))
+def _concerned(tx: Transaction, grant_id: str | None) -> tuple[str, list[str] | None]:
+    """Scope of what is taken back and whose clips it concerns, None for everybody's."""
+    row = tx.pg.execute(SQL.concerned, {"grant": grant_id}).fetchone() if grant_id else None
+    return ("both", None) if row is None else (row[0], row[1])

@@ -983,19 +983,99 @@ create table moderation.owner_sessions (
 );
 create index owner_sessions_standing on moderation.owner_sessions (person_id) where ended_at is null;
 
--- The outbox: what happened to a clip, numbered per clip; `event_id` is the webhook id.
+-- The outbox: what happened to a clip, numbered per clip, or to something else: a person, a revocation, a notice,
+-- numbered per what it is about. `event_id` is the webhook id.
 create table moderation.events (
   org_id text not null,
   event_id text primary key,
-  clip_id text not null references moderation.clips,
+  clip_id text references moderation.clips,
   seq int not null,
   type text not null,
   body text not null,                        -- canonical JSON, sent as it stands
   created_at timestamptz not null,
-  unique (clip_id, seq)
+  about text,
+  unique (clip_id, seq),
+  constraint events_have_a_subject check ((clip_id is null) <> (about is null))
 );
+create unique index events_of_subject on moderation.events (about, seq) where about is not null;
 create trigger events_append_only before update or delete on moderation.events
   for each row execute function moderation.refuse_change();
+
+-- Who appears in which clip, as the latest judgement knows it: what a person's reach, their own page and the refusal of
+-- media are read from. `version` is the person's at that judgement: an older one than a stop's is refused.
+create table moderation.appearances (
+  org_id text not null,
+  clip_id text not null references moderation.clips,
+  person_id text not null references moderation.people,
+  how text not null check (how in ('face', 'voice', 'declared', 'inherited', 'copy')),
+  state text not null check (state in ('matched', 'possible', 'declared')),
+  version bigint not null,
+  generation int not null,
+  judged_at timestamptz not null,
+  primary key (clip_id, person_id, how)
+);
+create index appearances_of_person on moderation.appearances (org_id, person_id, clip_id);
+
+-- What clips were made from, as far as we know: named, read from the input's mark or manifest, or the same pictures.
+create table moderation.lineage (
+  org_id text not null,
+  child text not null references moderation.clips,
+  parent text not null references moderation.clips,
+  how text not null check (how in ('declared', 'payload', 'ingredient', 'copy')),
+  found_at timestamptz not null,
+  primary key (child, parent, how),
+  check (child <> parent)
+);
+create index lineage_downwards on moderation.lineage (org_id, parent, child);
+
+-- From when on clips that show somebody are refused, until they were judged again under a later version of that person.
+create table moderation.person_stops (
+  org_id text not null,
+  revocation_id text primary key references moderation.revocations,
+  person_id text not null references moderation.people,
+  scope text not null check (scope in ('face', 'voice', 'both')),
+  creators text[],                           -- empty: of every creator
+  version bigint not null,
+  since timestamptz not null
+);
+create index person_stops_of_person on moderation.person_stops (org_id, person_id);
+
+-- What a revocation reaches, one row a clip, and how far each has come.
+create table moderation.revocation_targets (
+  org_id text not null,
+  revocation_id text not null references moderation.revocations,
+  clip_id text not null references moderation.clips,
+  why text not null check (why in ('shown', 'possible', 'declared', 'copy', 'descendant')),
+  action text not null check (action in ('withdraw', 'rejudge')),
+  found_as text not null,                    -- the clip's status when it was listed
+  state text not null default 'pending' check (state in ('pending', 'done', 'purged')),
+  purge boolean not null default false,      -- its file was out: whoever fetched it has to remove it
+  event_id text references moderation.events,
+  handled_at timestamptz,
+  purged_at timestamptz,
+  primary key (revocation_id, clip_id),
+  check ((state = 'pending') = (handled_at is null)),
+  check ((state = 'purged') = (purged_at is not null))
+);
+create index revocation_targets_pending on moderation.revocation_targets (revocation_id, clip_id)
+  where state = 'pending';
+create index revocation_targets_unpurged on moderation.revocation_targets (revocation_id, clip_id)
+  where state = 'done' and purge;
+create index revocation_targets_of_event on moderation.revocation_targets (event_id) where event_id is not null;
+create index revocation_targets_of_clip on moderation.revocation_targets (clip_id);
+
+-- How far a revocation has been driven. `moved_at` is its last sign of life.
+create table moderation.revocation_runs (
+  org_id text not null,
+  revocation_id text primary key references moderation.revocations,
+  run int not null default 1,
+  begun_at timestamptz not null,
+  listed_at timestamptz,
+  handled_at timestamptz,
+  completed_at timestamptz,
+  moved_at timestamptz not null
+);
+create index revocation_runs_open on moderation.revocation_runs (moved_at) where completed_at is null;
 
 create table moderation.webhook_endpoints (
   org_id text not null references moderation.organisations,
@@ -1199,7 +1279,8 @@ insert into moderation.retention values
   ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'), ('aliases', 'person'),
   ('grantee_lists', 'person'), ('list_entries', 'permanent'), ('person_limits', 'permanent'), ('erasures', 'permanent'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
-  ('revocations', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
+  ('revocations', 'permanent'), ('appearances', 'clip'), ('lineage', 'permanent'), ('person_stops', 'permanent'),
+  ('revocation_targets', 'permanent'), ('revocation_runs', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
   ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
   ('audit_roots', 'permanent'), ('audit_references', 'person'), ('legal_holds', 'permanent'),
   ('retention_classes', 'permanent'), ('retention', 'permanent'),
@@ -1241,6 +1322,8 @@ revoke update, delete on moderation.queue_changes, moderation.opinions, moderati
 revoke update, delete on moderation.golden_cases, moderation.second_opinions, moderation.samples,
   moderation.trend_cases from moderation_app;
 revoke delete on moderation.trends from moderation_app;
+revoke update, delete on moderation.lineage, moderation.person_stops from moderation_app;
+revoke delete on moderation.revocation_targets, moderation.revocation_runs from moderation_app;
 revoke update on moderation.creators from moderation_app;
 revoke update, delete on moderation.audit_checks from moderation_app;
 revoke update, delete on moderation.questions, moderation.consent_answers from moderation_app;

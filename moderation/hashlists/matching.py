@@ -18,7 +18,7 @@ from moderation.hashlists.lists import Category
 from moderation.hashlists.mirror import Hits, ListMirror, OwnHits
 from moderation.hashlists.prints import ClipPrint, read_print
 from moderation.hashlists.providers import ServiceMatch
-from watermark.fingerprint import NEAR, SAME_PICTURE
+from watermark.fingerprint import MIN_FRAMES, NEAR, SAME_PICTURE
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SQL = queries("hashlists")
 #: The distance of nothing: all 256 bits.
 FAR: Final = 256
+#: From which share of its frames on a clip is surely a copy; "may be" is a fact for rules, this is an edge of lineage.
+SURE_SHARE: Final = 0.9
 #: Our own clips by what became of them, in the words of the facts.
 _OWN: Final = {"withheld": "withheld", "withdrawn": "withdrawn", "released": "others"}
 
@@ -67,6 +69,8 @@ class Found:
     known_illegal: str | None = None
     takedown: Likeness = Likeness()
     own: Mapping[str, Likeness] = field(default_factory=dict)
+    #: Earlier clips whose pictures this one surely shows, whoever made them.
+    copied: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Scalar]:
         """As the fact record holds it. A clip without one frame that PDQ can tell apart has no shares to speak of."""
@@ -90,9 +94,11 @@ def compare(services: "Services", org: str, clip_id: str) -> Found | None:
             return None
         files = known_files(tx, read_clip(tx, clip_id).content_sha256)
         said = [match for matches in kept_answers(tx, clip_id).values() for match in matches]
-        own = compare_with_own(services, tx, clip_id, seen)
+        hits = services.own_clips.near(seen.hashes[:, 0], SAME_PICTURE) if len(seen) else []
+        own = compare_with_own(tx, clip_id, seen, hits)
     return Found(
         frames=len(seen),
+        copied=copied_clips(clip_id, hits, len(seen)),
         known_illegal=_illegal(services.hash_lists, seen, org, files, said),
         takedown=_taken_down(services.hash_lists, seen, org, files, said),
         own=own,
@@ -184,14 +190,17 @@ def _once_a_row(hits: Hits, same: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.stack([hits.source[same][once].astype(np.int64), hits.item[same][once]])
 
 
-def compare_with_own(services: "Services", tx: Transaction, clip_id: str, seen: ClipPrint) -> dict[str, Likeness]:
+def copied_clips(clip_id: str, hits: Sequence[OwnHits], frames: int) -> tuple[str, ...]:
+    """Clips handed in before this one that showed nearly all of its frames; ids tell which came first."""
+    counted = ((near.clip, len(np.unique(near.query))) for near in hits if near.clip < clip_id)
+    return tuple(sorted({clip for clip, held in counted if held >= MIN_FRAMES and held >= SURE_SHARE * frames}))
+
+
+def compare_with_own(tx: Transaction, clip_id: str, seen: ClipPrint, hits: Sequence[OwnHits]) -> dict[str, Likeness]:
     """Compare a print with this organisation's own clips, in words: withheld, withdrawn, others.
 
     A creator's own clips count only where they were withheld, and the clips this one says it was made from do not.
     """
-    if not len(seen):
-        return {}
-    hits = services.own_clips.near(seen.hashes[:, 0], SAME_PICTURE)
     creator, parents = tx.pg.execute(SQL.origin_of, {"clip": clip_id}).fetchone() or (None, [])
     named = {"clips": [near.clip for near in hits if near.clip != clip_id and near.clip not in parents]}
     standing = {clip: (status, by) for clip, status, by in tx.pg.execute(SQL.standing_of, named).fetchall()}

@@ -418,10 +418,12 @@ class TestConsentAtTheGate:
         assert release.release(services, ORG, clip, 1) == "facts_changed"
         assert scalar(services, "select count(*) from moderation.releases") == 0
 
-    def test_without_the_check_it_would_have_been_released(self, services, drawn, person, monkeypatch):
+    def test_without_both_checks_it_would_have_been_released(self, services, drawn, person, monkeypatch):
         clip = self.publishable(services, drawn, person)
         self.revoke(services, person)
         monkeypatch.setattr(release, "still_true", lambda *_: True)
+        assert release.release(services, ORG, clip, 1) == "facts_changed"
+        monkeypatch.setattr(release.stops, "stopped", lambda *_, **__: False)
         assert release.release(services, ORG, clip, 1) == "released"
 
     def test_a_person_added_in_between_is_looked_for_first(self, services, drawn, person):

@@ -1,10 +1,30 @@
 -- name: insert_event
--- Numbered per clip; the clip's row is locked by the caller.
-insert into moderation.events (org_id, event_id, clip_id, seq, type, body, created_at)
-values (%(org)s, %(event)s, %(clip)s, %(seq)s, %(type)s, %(body)s, %(now)s);
+-- Numbered per clip, or per what else it is about; the row of that is locked by the caller.
+insert into moderation.events (org_id, event_id, clip_id, about, seq, type, body, created_at)
+values (%(org)s, %(event)s, %(clip)s, %(about)s, %(seq)s, %(type)s, %(body)s, %(now)s);
 
 -- name: next_seq
 select coalesce(max(seq), 0) + 1 from moderation.events where clip_id = %(clip)s;
+
+-- name: next_seq_about
+select coalesce(max(seq), 0) + 1 from moderation.events where about = %(about)s;
+
+-- name: last_seqs
+select clip_id, max(seq) from moderation.events where clip_id = any(%(clips)s) group by clip_id;
+
+-- name: insert_events
+-- Of several clips at once, whose rows the caller holds.
+insert into moderation.events (org_id, event_id, clip_id, seq, type, body, created_at)
+select %(org)s, e, c, s, %(type)s, b, %(now)s
+from unnest(%(events)s::text[], %(clips)s::text[], %(seqs)s::int[], %(bodies)s::text[]) as n (e, c, s, b);
+
+-- name: insert_deliveries
+insert into moderation.deliveries (org_id, delivery_id, event_id, endpoint_id, url, next_at)
+select %(org)s, d, e, nullif(p, ''), u, %(now)s
+from unnest(%(deliveries)s::text[], %(events)s::text[], %(endpoints)s::text[], %(urls)s::text[]) as n (d, e, p, u);
+
+-- name: notify_clips
+select pg_notify('clip_events', %(org)s || ':' || c) from unnest(%(clips)s::text[]) c;
 
 -- name: endpoints
 select endpoint_id, url from moderation.webhook_endpoints where enabled and deleted_at is null order by endpoint_id;

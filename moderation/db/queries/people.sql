@@ -188,10 +188,13 @@ group by t.person_id, p.kind, p.created_at, p.person_id order by p.created_at, t
 insert into moderation.revocations (org_id, revocation_id, person_id, grant_id, reached, created_by, created_at)
 values (%(org)s, %(revocation)s, %(person)s, %(grant)s, %(reached)s, %(by)s, %(now)s);
 
--- name: clips_showing
--- Clips whose latest facts show this person matched or possible, or that declared them.
-select c.clip_id, c.status from moderation.clips c
-where c.status in ('released', 'in_review', 'processing', 'held', 'received')
-  and (%(person)s = any(c.cameos) or exists (
-    select 1 from moderation.facts f where f.clip_id = c.clip_id and f.body::jsonb -> 'people' ? %(person)s))
-order by c.clip_id for update of c;
+-- name: concerned
+-- Scope and creators of a grant; no list means everybody.
+select g.scope, case g.grantee_kind
+  when 'everyone' then null
+  when 'creator' then array[g.grantee]
+  when 'self' then array[p.account]
+  else (select coalesce(array_agg(e.creator), '{}') from (
+    select distinct on (creator) creator, listed from moderation.list_entries
+    where list_id = g.grantee order by creator, entry_id desc) e where e.listed) end
+from moderation.grants g join moderation.people p using (person_id) where g.grant_id = %(grant)s;

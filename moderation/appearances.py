@@ -1,0 +1,82 @@
+"""Who appears in which clip, as the latest judgement knows it. Reads facts, writes rows; finds nobody by itself."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from moderation.clips import Clip
+from moderation.db import Transaction, queries, rows
+from moderation.facts import FactRecord
+
+SQL = queries("appearances")
+MATCHED, POSSIBLE, DECLARED = "matched", "possible", "declared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """One clip in which somebody appears: `hows` are face, voice, declared, inherited (in a parent) and copy."""
+
+    clip_id: str
+    status: str
+    visibility: str
+    creator: str | None
+    created_at: datetime
+    #: Whether its file can be fetched, as far as the release says.
+    out: bool
+    hows: list[str]
+    #: Whether the person was recognised, not only possibly.
+    matched: bool
+
+
+def declare(tx: Transaction, clip_id: str, generation: int, people: Sequence[str], now: datetime) -> None:
+    """Note whom a submission declares, until it is judged."""
+    if people:
+        row = {"clip": clip_id, "generation": generation, "people": list(people), "now": now}
+        tx.pg.execute(SQL.declare_people, row)
+
+
+def write(tx: Transaction, clip: Clip, facts: FactRecord, now: datetime, *, refuted: frozenset[str]) -> None:
+    """Put what a judgement knows in the place of what the one before knew; the caller holds the clip's row.
+
+    `refuted` are people whom somebody looked at and did not recognise: they stay possible.
+    """
+    found = sorted(seen(facts, refuted).items())
+    row = {"clip": clip.clip_id, "generation": clip.generation, "now": now}
+    tx.pg.execute(SQL.forget_appearances, row)
+    if found:
+        said = {
+            "people": [person for (person, _), _ in found],
+            "hows": [how for (_, how), _ in found],
+            "states": [state for _, state in found],
+            "versions": [facts.people[person].version for (person, _), _ in found],
+        }
+        tx.pg.execute(SQL.insert_appearances, row | said)
+    tx.pg.execute(SQL.insert_copied, row)
+    tx.pg.execute(SQL.insert_inherited, row)
+
+
+def seen(facts: FactRecord, refuted: frozenset[str] = frozenset()) -> dict[tuple[str, str], str]:
+    """Person and way -> matched, possible or declared, of everybody in the record that the registry knows."""
+    found: dict[tuple[str, str], str] = {}
+    near = [(c.person, "face", str(c.state)) for face in facts.faces for c in face.candidates]
+    near += [(c.person, "voice", str(c.state)) for voice in facts.voices for c in voice.candidates]
+    for person, how, state in near:
+        if person in facts.people:
+            sure = state == MATCHED and person not in refuted
+            found[person, how] = MATCHED if sure or found.get((person, how)) == MATCHED else POSSIBLE
+    return found | {(person, DECLARED): DECLARED for person, fact in facts.people.items() if fact.declared}
+
+
+def of_person(tx: Transaction, person: str, *, after: str | None = None, limit: int = 50) -> list[Appearance]:
+    """Where somebody appears, drafts included, newest clip first from a clip on."""
+    return rows(tx, SQL.of_person, Appearance, {"person": person, "after": after, "limit": limit})
+
+
+def in_clip(tx: Transaction, clip_id: str, person: str) -> list[tuple[str, str]]:
+    """How one clip shows one person: ways with their states."""
+    return [(how, state) for how, state in tx.pg.execute(SQL.in_clip, {"clip": clip_id, "person": person}).fetchall()]
+
+
+def hold_people(tx: Transaction, clip_id: str) -> Iterable[str]:
+    """Let nobody who appears in a clip take consent back until this transaction ends; returns who they are."""
+    return [person for (person,) in tx.pg.execute(SQL.hold_people, {"clip": clip_id}).fetchall()]

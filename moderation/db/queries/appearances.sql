@@ -1,0 +1,82 @@
+-- name: declare_people
+-- What a submission says of whom it shows, until a judgement knows more.
+insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select org_id, %(clip)s, person_id, 'declared', 'declared', 0, %(generation)s, %(now)s
+from moderation.people where person_id = any(%(people)s)
+on conflict do nothing;
+
+-- name: forget_appearances
+delete from moderation.appearances where clip_id = %(clip)s;
+
+-- name: insert_appearances
+insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select p.org_id, %(clip)s, p.person_id, s.how, s.state, s.version, %(generation)s, %(now)s
+from unnest(%(people)s::text[], %(hows)s::text[], %(states)s::text[], %(versions)s::bigint[])
+  as s (person_id, how, state, version)
+join moderation.people p using (person_id);
+
+-- name: insert_copied
+-- Who is shown by clips with the same pictures is shown by this one, whatever was measured here.
+insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select distinct on (p.person_id) p.org_id, l.child, p.person_id, 'copy', a.state, p.version, %(generation)s,
+  %(now)s::timestamptz
+from moderation.lineage l
+join moderation.appearances a on a.clip_id = l.parent and a.how in ('face', 'voice', 'copy')
+join moderation.people p on p.person_id = a.person_id
+where l.child = %(clip)s and l.how = 'copy'
+order by p.person_id, a.state = 'matched' desc;
+
+-- name: insert_inherited
+-- Who is shown by a clip that this one was made from, at any distance, and is not shown here as far as we know.
+with recursive line (clip_id) as (
+  select parent from moderation.lineage where child = %(clip)s
+  union
+  select l.parent from line join moderation.lineage l on l.child = line.clip_id
+)
+insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select distinct p.org_id, %(clip)s, p.person_id, 'inherited', 'possible', p.version, %(generation)s::int,
+  %(now)s::timestamptz
+from line
+join moderation.appearances a on a.clip_id = line.clip_id and a.how in ('face', 'voice', 'copy')
+join moderation.people p on p.person_id = a.person_id
+where line.clip_id <> %(clip)s and not exists (select 1 from moderation.appearances mine
+  where mine.clip_id = %(clip)s and mine.person_id = p.person_id and mine.how in ('face', 'voice', 'copy'));
+
+-- name: hold_people
+-- Whoever appears in a clip cannot take consent back until this transaction ends.
+select person_id from moderation.people
+where person_id in (select person_id from moderation.appearances where clip_id = %(clip)s)
+order by person_id for share;
+
+-- name: insert_stop
+insert into moderation.person_stops (org_id, revocation_id, person_id, scope, creators, version, since)
+select org_id, %(revocation)s, person_id, %(scope)s, %(creators)s, version, %(now)s
+from moderation.people where person_id = %(person)s;
+
+-- name: insert_run
+-- Due at once: whoever takes consent back says that it is under way, and otherwise a sweep begins it.
+insert into moderation.revocation_runs (org_id, revocation_id, begun_at, moved_at)
+select org_id, %(revocation)s, %(now)s, 'epoch' from moderation.people where person_id = %(person)s;
+
+-- name: stopped
+-- Whether a clip shows somebody who took consent back since it was judged. Who is only in what it was made from is not
+-- shown; what is declared is believed until somebody looked.
+select 1 from moderation.appearances a
+join moderation.person_stops s on s.person_id = a.person_id and a.version < s.version
+where a.clip_id = %(clip)s and a.how <> 'inherited'
+  and (s.scope = 'both' or a.how in ('declared', 'copy') or a.how = s.scope)
+  and (s.creators is null or s.creators @> array[(select creator from moderation.clips where clip_id = a.clip_id)])
+limit 1;
+
+-- name: in_clip
+select how, state from moderation.appearances where clip_id = %(clip)s and person_id = %(person)s order by how;
+
+-- name: of_person
+-- Where somebody appears, newest clip first; one row a clip.
+select a.clip_id, c.status, c.visibility, c.creator, c.created_at, r.released_at is not null and r.withdrawn_at is null as out,
+  array_agg(a.how order by a.how) as hows, bool_or(a.state = 'matched') as matched
+from moderation.appearances a join moderation.clips c using (clip_id)
+left join moderation.releases r using (clip_id)
+where a.person_id = %(person)s and (%(after)s::text is null or a.clip_id < %(after)s)
+group by a.clip_id, c.status, c.visibility, c.creator, c.created_at, r.released_at, r.withdrawn_at
+order by a.clip_id desc limit %(limit)s;

@@ -1,0 +1,41 @@
+"""Stops: from the commit of a revocation on, what shows the person is refused until it was judged anew.
+
+Asked of one clip at a time, whatever the size of what the revocation reaches. Decides nothing about a clip.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from moderation.appearances import hold_people
+from moderation.db import Transaction, queries
+
+SQL = queries("appearances")
+
+
+def put_up(
+    tx: Transaction,
+    now: datetime,
+    person: str,
+    *,
+    revocation: str,
+    scope: str = "both",
+    creators: Sequence[str] | None = None,
+) -> None:
+    """Refuse what shows a person, in the revocation's own transaction, after the person's version grew.
+
+    `creators` narrows it to clips of those, None is everybody's; `scope` is face, voice or both.
+    """
+    said = {"scope": scope, "creators": None if creators is None else list(creators)}
+    row = {"person": person, "revocation": revocation, "now": now}
+    tx.pg.execute(SQL.insert_stop, row | said)
+    tx.pg.execute(SQL.insert_run, row)
+
+
+def stopped(tx: Transaction, clip_id: str, *, hold: bool = False) -> bool:
+    """Whether a clip shows somebody who took consent back since it was judged; `hold` keeps the answer true.
+
+    With `hold` a revocation waits for this transaction, or was committed before and is seen here.
+    """
+    if hold:
+        hold_people(tx, clip_id)
+    return tx.pg.execute(SQL.stopped, {"clip": clip_id}).fetchone() is not None

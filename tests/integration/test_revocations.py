@@ -1,0 +1,181 @@
+"""Taking consent back: what it reaches, what it does to each clip once, and when it has come to zero."""
+
+import json
+
+import pytest
+from families import Row, register, tree, write
+
+from moderation import consent
+from moderation.revocations import beginning, driving, removing
+from moderation.revocations.progress import progress
+from moderation.revocations.reaching import find_reached, reach
+from moderation.revocations.receipts import take_receipt
+from moderation.webhooks import create_endpoint
+
+ORG = "default"
+
+
+@pytest.fixture
+def inside(service):
+    return service.services
+
+
+@pytest.fixture
+def person(inside) -> str:
+    return register(inside.database, inside.vault)
+
+
+def put(inside, *rows: Row) -> list[str]:
+    with inside.database.transaction() as tx:
+        return write(tx, rows)
+
+
+def scalar(inside, query, *args):
+    with inside.database.system_transaction() as tx:
+        row = tx.pg.execute(query, args).fetchone()
+    return row[0] if row else None
+
+
+def statuses(inside, *clips):
+    return [scalar(inside, "select status from moderation.clips where clip_id = %s", clip) for clip in clips]
+
+
+def read(inside, revocation):
+    with inside.database.transaction() as tx:
+        return progress(tx, revocation)
+
+
+def test_the_reach_follows_every_edge_to_any_depth_and_ends_in_circles(inside, person):
+    shown = Row(shows=[(person, "face", "matched")])
+    chain = [shown]
+    for _ in range(60):
+        chain.append(Row(parent=chain[-1].clip))
+    possible = Row(shows=[(person, "voice", "possible")], status="in_review")
+    declared = Row(shows=[(person, "declared", "declared")], status="held", visibility="draft")
+    over = Row(shows=[(person, "face", "matched")], status="withdrawn")
+    beyond = Row(parent=over.clip)
+    copy = Row()
+    put(inside, *chain, possible, declared, over, beyond, copy, Row())
+    with inside.database.transaction() as tx:
+        tx.pg.execute(
+            "insert into moderation.lineage (org_id, child, parent, how, found_at) values "
+            "('default', %s, %s, 'ingredient', now()), ('default', %s, %s, 'copy', now())",
+            (shown.clip, chain[30].clip, copy.clip, shown.clip),
+        )
+        found = {each.clip_id: each.why for each in find_reached(tx, person)}
+        numbers = reach(tx, person).to_json()
+    assert found == {
+        shown.clip: "shown",
+        **{each.clip: "descendant" for each in chain[1:]},
+        possible.clip: "possible",
+        declared.clip: "declared",
+        beyond.clip: "descendant",
+        copy.clip: "copy",
+    }
+    assert numbers == {"released": 63, "in_review": 1, "processing": 1, "drafts": 1, "descendants": 61}
+
+
+def test_what_shows_them_is_withdrawn_the_rest_is_judged_again_and_zero_is_the_platforms_word(inside, person):
+    create_endpoint(inside, ORG, "https://platform.example/hook", by="test")
+    draft = Row(visibility="draft", shows=[(person, "face", "matched")])
+    copy = Row(shows=[(person, "copy", "matched")])
+    waiting = Row(status="in_review", shows=[(person, "voice", "matched")])
+    on_its_way = Row(status="processing", shows=[(person, "face", "matched")])
+    unsure = Row(shows=[(person, "face", "possible")])
+    remix = Row(parent=draft.clip)
+    other = Row()
+    put(inside, draft, copy, waiting, on_its_way, unsure, remix, other)
+    begun = beginning.begin(inside, ORG, person, by="tester")
+    revocation = begun["revocation_id"]
+    assert begun["reached"] == {"released": 4, "in_review": 1, "processing": 1, "drafts": 1, "descendants": 1}
+    assert read(inside, revocation).state == "driving"
+    for _ in range(2):
+        driving.drive(inside, ORG, revocation)
+    withdrawn = (draft, copy, waiting)
+    assert statuses(inside, *(row.clip for row in withdrawn)) == ["withdrawn"] * 3
+    again = statuses(inside, on_its_way.clip, unsure.clip, remix.clip, other.clip)
+    assert again == ["processing", "processing", "processing", "released"]
+    told = {
+        row.clip: json.loads(scalar(inside, "select body from moderation.events where clip_id = %s", row.clip))
+        for row in withdrawn
+    }
+    assert {body["type"] for body in told.values()} == {"clip.withdrawn"}
+    assert {body["data"]["sequence"] for body in told.values()} == {1}
+    assert [told[row.clip]["data"]["purge"] for row in withdrawn] == [True, True, False]
+    assert told[draft.clip]["data"]["revocation_id"] == revocation
+    events = "select array_agg(type order by seq) from moderation.events where about = %s"
+    assert scalar(inside, events, revocation) == ["revocation.started", "revocation.progressed"]
+    assert scalar(inside, "select count(*) from moderation.events") == 5
+    assert scalar(inside, "select count(*) from moderation.deliveries") == 5
+    now = read(inside, revocation)
+    assert (now.state, now.targets, now.pending, now.unpurged, now.time_to_zero_s) == (
+        *("awaiting_receipts", 6, 0, 2),
+        None,
+    )
+    assert driving.watch(inside) == 0
+    with inside.database.transaction() as tx:
+        assert take_receipt(tx, inside.clock.now(), revocation, [draft.clip, "clip_unknown"], by="platform") == 1
+        assert take_receipt(tx, inside.clock.now(), revocation, [draft.clip], by="platform") == 0
+    assert read(inside, revocation).state == "awaiting_receipts"
+    with inside.database.transaction() as tx:
+        assert take_receipt(tx, inside.clock.now(), revocation, None, by="platform") == 1
+    done = read(inside, revocation)
+    assert (done.state, done.purged) == ("completed", 2)
+    assert done.time_to_zero_s >= done.time_to_withdrawn_s >= 0
+    assert [driving.watch(inside) for _ in range(2)] == [1, 0]
+    assert scalar(inside, events, revocation)[-1] == "revocation.completed"
+
+
+def test_one_grant_taken_back_sends_its_clips_to_judgement_for_another_may_cover_them(inside, person):
+    with inside.database.transaction() as tx:
+        grant = consent.grant(tx, inside.clock.now(), person, grantee="ana", scope="face", by="test")
+    (clip,) = put(inside, Row(shows=[(person, "face", "matched")]))
+    begun = beginning.begin(inside, ORG, person, by="tester", grant_id=grant)
+    driving.drive(inside, ORG, begun["revocation_id"])
+    assert statuses(inside, clip) == ["processing"]
+
+
+def test_a_revocation_that_nobody_drives_is_begun_by_the_sweep(inside, person):
+    (clip,) = put(inside, Row(shows=[(person, "face", "matched")]))
+    with inside.database.transaction() as tx:
+        revocation = consent.revoke(tx, inside.clock.now(), person, by="test")["revocation_id"]
+    driving.watch(inside)
+    runs = "select count(*) from dbos.workflow_status where name = 'drive_revocation'"
+    assert scalar(inside, runs) == 1
+    driving.watch(inside)
+    assert scalar(inside, runs) == 1
+    assert statuses(inside, clip) == ["released"]
+    driving.drive(inside, ORG, revocation)
+    assert statuses(inside, clip) == ["withdrawn"]
+
+
+def test_several_who_drive_at_once_handle_each_target_once(inside, person):
+    clips = put(inside, *tree(person, 400, shown_every=2))
+    revocation = beginning.begin(inside, ORG, person, by="tester")["revocation_id"]
+    driving.list_targets(inside, ORG, revocation)
+    with inside.database.transaction() as tx:
+        tx.pg.execute("select 1 from moderation.clips where clip_id = %s for update", (clips[0],))
+        assert driving.handle_some(inside, ORG, revocation) == "more"
+        assert driving.handle_some(inside, ORG, revocation) == "more"
+    assert statuses(inside, clips[0]) == ["released"]
+    driving.drive(inside, ORG, revocation)
+    assert scalar(inside, "select count(*) from moderation.clips where status = 'withdrawn'") == 201
+    assert scalar(inside, "select count(*) from moderation.events where type = 'clip.withdrawn'") == 201
+    assert scalar(inside, "select max(generation) from moderation.clips") == 2
+    entries = "select count(*) from moderation.audit_entries where body like '%%clip.withdrawn%%'"
+    assert scalar(inside, entries) == 201
+
+
+def test_one_clip_is_taken_out_while_the_grants_stand(inside, person):
+    sure, unsure, other = put(
+        inside, Row(shows=[(person, "face", "matched")]), Row(shows=[(person, "face", "possible")]), Row()
+    )
+    assert removing.remove_clip(inside, ORG, person, sure, by="tester") == "withdrawn"
+    assert removing.remove_clip(inside, ORG, person, sure, by="tester") == "withdrawn"
+    assert removing.remove_clip(inside, ORG, person, unsure, by="tester") == "in_review"
+    assert scalar(inside, "select source || ' ' || queue from moderation.cases") == "revocation likeness"
+    with pytest.raises(removing.NotFound):
+        removing.remove_clip(inside, ORG, person, other, by="tester")
+    body = json.loads(scalar(inside, "select body from moderation.events where clip_id = %s", sure))
+    assert body["data"]["purge"] is True
+    assert scalar(inside, "select count(*) from moderation.revocations") == 0
