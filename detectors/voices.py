@@ -56,6 +56,14 @@ _PROBE_VECTOR: Final = (-0.1049, -0.0002, -0.0163, -0.0542, -0.0524, -0.0399, 0.
 _PROBE_TOLERANCE: Final = 0.03
 
 
+class SpokenBy(NamedTuple):
+    """A piece of speech of one recording, and which of its speakers it sounds like, numbered from 0."""
+
+    start_ms: int
+    end_ms: int
+    speaker: int
+
+
 class VoiceTemplate(NamedTuple):
     """A voice for registration. `vector` is float32 [256], of unit length: biometric, handle it as such."""
 
@@ -109,6 +117,17 @@ class Voices:
             return None
         utterances = self.encoder.utterances(samples, speech, ENROLMENT_STRIDE)
         return VoiceTemplate(mean_vector(np.concatenate([u.windows for u in utterances])), quantise(seconds))
+
+    def speakers(self, samples: Floats) -> tuple[SpokenBy, ...]:
+        """Return the pieces of speech of a recording (float32 [count], mono, 16 kHz) with their speakers.
+
+        Pieces too short to tell a voice by are left out. Raises DetectorError when a model fails.
+        """
+        utterances = self.encoder.utterances(samples, stretches(self.finder.likelihoods(samples)))
+        return tuple(
+            SpokenBy(piece.stretch.start * 1000 // SOUND_RATE, piece.stretch.end * 1000 // SOUND_RATE, number)
+            for number, piece in zip(group(utterances), utterances, strict=True)
+        )
 
     def self_check(self) -> None:
         """Hear a drawn vowel with both networks. Raises DetectorUnavailable when an answer is off."""
