@@ -248,6 +248,21 @@ class Reviewing(BaseModel):
     pause_minutes: float = Field(default=5.0, ge=0)
 
 
+class LikenessSettings(BaseModel):
+    """How people enrol their own likeness (docs/howto/enrolment.md)."""
+
+    #: How long a challenge may be answered, the upload included.
+    challenge_s: float = Field(default=120.0, ge=10, le=600)
+    #: How long a recording is kept once the answer is given, and in any case.
+    recording_s: float = Field(default=0.0, ge=0, le=7 * 86400)
+    recording_days: float = Field(default=7.0, gt=0, le=7)
+    recording_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    #: Challenges of one person, and those that one key or member of staff asks for.
+    attempts_per_hour: int = Field(default=5, ge=1)
+    attempts_per_day: int = Field(default=20, ge=1)
+    attempts_of_caller_per_hour: int = Field(default=600, ge=1)
+
+
 class Policies(BaseModel):
     """Where the rules come from, and who may say what they are (docs/howto/change-policies-live.md)."""
 
@@ -349,6 +364,7 @@ class Settings(BaseSettings):
     verifying: Verifying = Verifying()
     rehearsing: Rehearsing = Rehearsing()
     review: Reviewing = Reviewing()
+    likeness: LikenessSettings = LikenessSettings()
     login: Login = Login()
     log_level: str = "INFO"
 

@@ -16,7 +16,7 @@ from obstore.store import LocalStore, from_url
 from moderation.errors import NotFound, Outage
 
 #: Blob prefixes are retention classes' handles (`retention` table: `blob:upload`, ...).
-Prefix = Literal["upload", "marked", "veiled", "personal", "sealed"]
+Prefix = Literal["upload", "marked", "veiled", "personal", "sealed", "recording"]
 
 CHUNK = 1024 * 1024
 

@@ -10,6 +10,7 @@ import structlog
 
 from moderation import asking, audit, audit_checks, canary, heartbeat, holding, retention
 from moderation.engine import DeadLetter, Engine
+from moderation.enrolling.checking import Checker
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
 from moderation.pipeline import WORKFLOWS
@@ -70,6 +71,7 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
         # Marked before any clip can ask.
         services.probing = True
         threading.Thread(target=tend_detectors, args=(services, stop), name="probing", daemon=True).start()
+        threading.Thread(target=Checker(services).tend, args=(stop,), name="enrolling", daemon=True).start()
     if "render" in queues:
         threading.Thread(target=Preparer(services).tend, args=(stop,), name="veiling", daemon=True).start()
     try:

@@ -9,6 +9,8 @@ from watermark.manifest import PROVENANCE, SOFT_BINDING, mark_number
 OWN_LIST, OTHERS_LIST, TIMESTAMP_LIST = "urn:countersign:own", "urn:countersign:others", "urn:countersign:timestamps"
 #: Success codes that say the bytes are those that were signed.
 BINDINGS = frozenset({"assertion.bmffHash.match", "assertion.dataHash.match", "assertion.boxesHash.match"})
+#: Last parts of IPTC's digital source types that say that a model made the content, or a part of it.
+GENERATIVE = frozenset({"trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia"})
 #: What another's manifest says is shown to people: no longer than this.
 TEXT_LIMIT = 200
 
@@ -45,6 +47,8 @@ class CredentialsReading:
     generator: str | None = None
     issuer: str | None = None
     manifest_id: str | None = None
+    #: Whether any manifest of the file names a generative digital source type, of the whole or of a part.
+    generative: bool = False
     parents: tuple[str, ...] = ()
     #: C2PA validation codes: what failed, and what is only to be noted.
     failures: tuple[str, ...] = ()
@@ -77,6 +81,7 @@ def interpret(store: object) -> CredentialsReading:
         generator=_generator(manifest),
         issuer=text(at(manifest, "signature_info", "issuer")),
         manifest_id=text(label),
+        generative=_generative(at(store, "manifests")),
         parents=_parents(manifest),
         failures=_codes(results, "failure"),
         notes=_codes(results, "informational"),
@@ -122,6 +127,15 @@ def _codes(results: object, kind: str) -> tuple[str, ...]:
 def _assertion_data(manifest: object, label: str) -> object:
     found = (at(item, "data") for item in items(at(manifest, "assertions")) if at(item, "label") == label)
     return next(found, None)
+
+
+def _generative(manifests: object) -> bool:
+    """Tell whether an action of any manifest, ingredients' too, has one of IPTC's generative digital source types."""
+    stores = manifests.values() if isinstance(manifests, dict) else ()
+    assertions = [each for manifest in stores for each in items(at(manifest, "assertions"))]
+    actions = [action for each in assertions for action in items(at(each, "data", "actions"))]
+    named = (at(action, "digitalSourceType") for action in actions)
+    return any(isinstance(name, str) and name.rpartition("/")[2] in GENERATIVE for name in named)
 
 
 def _generator(manifest: object) -> str | None:

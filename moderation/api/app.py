@@ -15,6 +15,7 @@ from moderation import __version__
 from moderation.api import (
     audit,
     clips,
+    enrolments,
     events,
     health,
     media,
@@ -57,6 +58,7 @@ TAGS = [
     {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
     {"name": "quality", "description": "How right the answers are, how the work stands, what it costs people."},
     {"name": "policies", "description": "The rules: bundles on their way, what is in force, break-glass."},
+    {"name": "enrolments", "description": "A person's own likeness, enrolled by a challenge and one recording."},
     {"name": "audit", "description": "What happened, in hash chains: who did what to what."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
     {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
@@ -90,7 +92,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     problems.register(app)
     read = (clips, media, events, statements, verify, resolution)
-    for module in (*read, reviews, reviewers, renditions, trends, quality, policies, audit, owners, webhooks, health):
+    people = (owners, enrolments)
+    for module in (*read, reviews, reviewers, renditions, trends, quality, policies, audit, *people, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

@@ -18,6 +18,13 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: The largest body of a request that is no upload; uploads have their own limits while they arrive.
 MAX_BODY_BYTES = 1024 * 1024
 UPLOADS = frozenset({"/v1/clips", "/v1/verify", "/v1/c2pa/matches/byContent", "/verify"})
+#: The same where an id stands in the path.
+UPLOAD_FORMS = re.compile(r"/v1/people/per_[0-9a-f]{32}/enrolments/enr_[0-9a-f]{32}/recording")
+
+
+def is_upload(path: str) -> bool:
+    """Tell whether a route bounds its body itself, while it arrives."""
+    return path in UPLOADS or UPLOAD_FORMS.fullmatch(path) is not None
 
 
 class Envelope:
@@ -55,7 +62,7 @@ class Body:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self._left = None if scope["path"] in UPLOADS else MAX_BODY_BYTES
+        self._left = None if is_upload(scope["path"]) else MAX_BODY_BYTES
 
     async def receive(self) -> Message:
         message = await self._receive()

@@ -1,0 +1,20 @@
+"""Enrolments: challenges, sealed recordings, what was found, who answered."""
+
+from importlib.resources import files
+
+from alembic import op
+
+revision = "0099"
+down_revision: str | None = "0015"
+
+
+def upgrade() -> None:
+    text = files("moderation.db").joinpath("migrations", "versions", "0099_enrolments.sql").read_text()
+    op.get_bind().exec_driver_sql(text)
+
+
+def downgrade() -> None:
+    bind = op.get_bind()
+    bind.exec_driver_sql("drop table moderation.enrolments")
+    bind.exec_driver_sql("delete from moderation.retention where thing in ('enrolments', 'blob:recording')")
+    bind.exec_driver_sql("delete from moderation.retention_classes where name = 'recording'")

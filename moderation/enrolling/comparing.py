@@ -1,0 +1,157 @@
+"""What a recording is compared with beyond itself: hash lists, clips of ours, marks, everybody who is registered."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.base import Gallery, VoiceState
+from detectors.likeness import Likeness, Lines
+from detectors.voices import conclude
+from moderation import verification
+from moderation.db import queries
+from moderation.enrolling.checks import Candidate, Check, check_nobody_else, check_own, check_source
+from moderation.enrolling.recordings import Measured
+from moderation.enrolment import face_reader, voice_reader
+from moderation.errors import Outage
+from moderation.hashlists.lists import Category
+from moderation.hashlists.matching import compare_with_lists, known_files
+from moderation.hashlists.prints import LONG_SIDE, ClipPrint, PrintTaker
+from moderation.hashlists.providers import QueryFrame, ServiceUnavailable
+from moderation.scoring import sampling_rules
+from moderation.store import hash_file
+from watermark.credentials import CredentialsState
+from watermark.fingerprint import SAME_PICTURE
+from watermark.reading import LayerState, MarksReading
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+PEOPLE = queries("people")
+#: Pictures for hash services that want them: their longer side, and how many.
+_JPEG_SIDE: Final = 512
+_MOST_JPEGS: Final = 20
+
+
+def take_print(services: "Services", path: Path) -> ClipPrint:
+    """Hash the frames of a recording that detectors would look at."""
+    taker = PrintTaker()
+    for frames in services.sandbox.frames(path, sampling_rules(services), LONG_SIDE):
+        taker.see(frames)
+    return taker.finish()
+
+
+def find_illegal(services: "Services", org: str, path: Path, seen: ClipPrint) -> str | None:
+    """The list or service that knows the file or a frame of it to be illegal, None when none does.
+
+    Raises Outage when a hash service gives no answer: then nobody can say that it is clear.
+    """
+    services.hash_lists.refresh(services.database)
+    with services.database.transaction(org) as tx:
+        source = known_files(tx, hash_file(path)[0]).get(Category.KNOWN_ILLEGAL)
+    found = compare_with_lists(services.hash_lists, seen, org, Category.KNOWN_ILLEGAL, reach=SAME_PICTURE)
+    if source or found.share:
+        return source or found.name
+    for service in services.hash_services:
+        try:
+            matches = service.match(_wanted(services, path, seen, pictures=service.wants == "frames"))
+        except ServiceUnavailable as failure:
+            raise Outage(f"hash_service:{service.name}", f"{service.name} gave no answer: {failure}") from failure
+        illegal = [match.list for match in matches if match.category is Category.KNOWN_ILLEGAL]
+        if illegal:
+            return illegal[0]
+    return None
+
+
+def _wanted(services: "Services", path: Path, seen: ClipPrint, *, pictures: bool) -> list[QueryFrame]:
+    if not pictures:
+        rows = zip(seen.times.tolist(), seen.quality.tolist(), seen.hashes[:, 0], strict=True)
+        return [QueryFrame(time_ms=time, quality=quality, pdq=hash_.tobytes()) for time, quality, hash_ in rows]
+    times = seen.times.tolist()[:: max(1, -(-len(seen) // _MOST_JPEGS))]
+    stills = services.sandbox.stills(path, times, long_side=_JPEG_SIDE, blur=0.0) if times else []
+    return [QueryFrame(time_ms=time, jpeg=still) for time, still in zip(times, stills, strict=True)]
+
+
+def compare_sources(services: "Services", org: str, path: Path, seen: ClipPrint) -> Check:
+    """Whether the recording is a clip of ours, a copy of one, or says itself that it was generated."""
+    reading, named = verification.look(services, path)
+    resembled = verification.candidates(services, org, reading)
+    services.own_clips.refresh(services.database)
+    copied = {int(query) for near in services.own_clips.near(seen.hashes[:, 0], SAME_PICTURE) for query in near.query}
+    share = len(copied) / len(seen) if len(seen) else 0.0
+    generative = reading.credentials is not None and reading.credentials.generative
+    count = len(resembled) + (named is not None)
+    return check_source(layers_of(reading), generative=generative, copies=share, resembled=count)
+
+
+def layers_of(reading: MarksReading) -> dict[str, str]:
+    """The state of each mark by name, and whether a manifest is ours."""
+    layers = {name: str(layer.state) for name, layer in reading.layers.items()}
+    credentials = reading.credentials
+    own = credentials is not None and (credentials.ours or credentials.clip_id is not None)
+    broken = credentials is not None and credentials.state is CredentialsState.INVALID
+    layers["c2pa"] = str(LayerState.DAMAGED) if broken else layers.get("c2pa", str(LayerState.NOT_CHECKED))
+    return layers | ({"c2pa_ours": str(LayerState.FOUND)} if own else {})
+
+
+def compare_people(services: "Services", org: str, person: str, measured: Measured) -> list[Check]:
+    """Whether face and voice are nobody else's who is registered, and are this person's where they were before."""
+    with services.database.transaction(org) as tx:
+        faces = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
+        voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
+        kinds = {row[0]: row[1] for row in tx.pg.execute(PEOPLE.people_shared, {"people": _named(faces, voices)})}
+    face_lines, voice_lines = face_reader(services).lines, voice_reader(services).lines
+    by_face, own_face, notes = _faces(measured, faces, face_lines, person)
+    by_voice, own_voice = _voices(measured, voices, voice_lines, person)
+    candidates = [
+        Candidate(person=who, kind=kinds.get(who, ""), how=how, state=state, distance=distance)
+        for how, found in (("face", by_face), ("voice", by_voice))
+        for who, state, distance in found
+    ]
+    own = {"face": own_face, "voice": own_voice}
+    lines = {"face": face_lines.possible, "voice": voice_lines.possible}
+    return [check_own(own, lines), check_nobody_else(candidates, notes)]
+
+
+def _named(*galleries: Gallery) -> list[str]:
+    return sorted({person for gallery in galleries for person in gallery.people if person})
+
+
+Found = list[tuple[str, str, float]]
+
+
+def _faces(measured: Measured, gallery: Gallery, lines: Lines, person: str) -> tuple[Found, float | None, list[str]]:
+    """Others whom the face may be, the distance to the person's own templates, and what must be said beside it."""
+    if not len(measured.views):
+        return [], None, ["no face could be read, so none was compared"]
+    likeness = Likeness(gallery, lines)
+    mean = np.asarray(measured.views.mean(axis=0), np.float32)
+    comparison = likeness.compare(mean, measured.views)
+    others = [(match.person, str(match.state), match.distance) for match in comparison.matches if match.person != person]
+    return others, _own_distance(mean, gallery, person), [likeness.note] if likeness.note else []
+
+
+def _voices(measured: Measured, gallery: Gallery, lines: Lines, person: str) -> tuple[Found, float | None]:
+    vector = measured.heard.vector
+    if vector is None:
+        return [], None
+    likeness = Likeness(gallery, lines)
+    (whole,) = likeness.distances(vector[None])
+    matches = conclude(whole, [], likeness.lines, clear=True)
+    others = [
+        (match.person, str(match.state), match.distance)
+        for match in matches
+        if match.person != person and match.state is not VoiceState.UNMATCHED
+    ]
+    return others, _own_distance(vector, gallery, person)
+
+
+def _own_distance(vector: NDArray[np.float32], gallery: Gallery, person: str) -> float | None:
+    """The distance to the nearest of the person's own templates, None where there are none."""
+    rows = [number for number, owner in enumerate(gallery.people) if owner == person]
+    if not rows:
+        return None
+    turned = vector if gallery.rotation is None else gallery.rotation @ vector
+    return round(float(np.linalg.norm(gallery.vectors[rows] - turned, axis=1).min()), 4)
+
