@@ -867,6 +867,41 @@ create index person_limits_of_person on moderation.person_limits (person_id, lim
 create trigger person_limits_append_only before update or delete on moderation.person_limits
   for each row execute function moderation.refuse_change();
 
+-- Attempts of people to enrol their own likeness: a challenge, at most one recording, what was found, who answered.
+create table moderation.enrolments (
+  org_id text not null references moderation.organisations,
+  enrolment_id text primary key,
+  person_id text not null references moderation.people,
+  state text not null check (state in
+    ('asked', 'received', 'verified', 'uncertain', 'guardian_needed', 'refused', 'expired')),
+  challenge jsonb not null,                  -- digits and turns that were asked for
+  expires_at timestamptz not null,
+  asked_by text not null,
+  asked_at timestamptz not null,
+  received_at timestamptz,
+  recording text,                            -- the sealed recording's blob, empty once it is deleted
+  duration_ms int,
+  leased_until timestamptz,                  -- until when one worker checks it
+  attempts int not null default 0,
+  templates bytea,                           -- sealed with the person's key, until the answer is given
+  checks jsonb,                              -- each check with its evidence, for staff
+  hints text[] not null default '{}',        -- what the caller may be told to do better
+  case_id text unique,                       -- when a person must look
+  deadline timestamptz,
+  checked_at timestamptz,
+  answered_by text,
+  reason text,
+  answered_at timestamptz,
+  version int not null default 1
+);
+create index enrolments_of_person on moderation.enrolments (person_id, asked_at);
+create index enrolments_of_caller on moderation.enrolments (org_id, asked_by, asked_at);
+create index enrolments_at_work on moderation.enrolments (received_at)
+  where state in ('received', 'uncertain', 'guardian_needed');
+create index enrolments_recorded on moderation.enrolments (enrolment_id) where recording is not null;
+-- The planner's statistics would keep samples of it past a person's erasure.
+alter table moderation.enrolments alter column templates set statistics 0;
+
 -- People who were erased, until the tables that held their vectors were written anew.
 create table moderation.erasures (
   org_id text not null,
@@ -1259,7 +1294,8 @@ insert into moderation.retention_classes values
   ('evidence', '1 year', 'Sealed known-illegal material, preserved as the law asks.'),
   ('personal', '1 hour', 'Renditions that bear a reviewer''s code, once the case is decided.'),
   ('operational', '30 days', 'Idempotency keys, stages, deliveries.'),
-  ('person', null, 'Goes with the person: erased on request, keys first.');
+  ('person', null, 'Goes with the person: erased on request, keys first.'),
+  ('recording', '7 days', 'Sealed recordings of enrolments: until the answer, and no longer than this.');
 
 insert into moderation.retention values
   ('organisations', 'permanent'), ('principals', 'permanent'), ('sessions', 'operational'), ('creators', 'clip'),
@@ -1278,6 +1314,7 @@ insert into moderation.retention values
   ('hash_sweeps', 'operational'),
   ('hash_answers', 'clip'), ('people', 'person'), ('person_keys', 'person'), ('aliases', 'person'),
   ('grantee_lists', 'person'), ('list_entries', 'permanent'), ('person_limits', 'permanent'), ('erasures', 'permanent'),
+  ('enrolments', 'person'), ('blob:recording', 'recording'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('revocations', 'permanent'), ('appearances', 'clip'), ('lineage', 'permanent'), ('person_stops', 'permanent'),
   ('revocation_targets', 'permanent'), ('revocation_runs', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),

@@ -246,9 +246,7 @@ def _keep(services: "Services", tx: Transaction, found: Enrolment, kept: Templat
     now, source = services.clock.now(), f"enrolment {found.enrolment_id}"
     own = {"source": source, "by": by}
     for face in kept.faces:
-        consent.add_template(
-            tx, services.vault, now, found.person_id, vector=face, model=services.face_model, **own
-        )
+        consent.add_template(tx, services.vault, now, found.person_id, vector=face, model=services.face_model, **own)
     if kept.voice is not None:
         consent.add_voice(
             tx, services.vault, now, found.person_id, vector=kept.voice, model=services.voice_model, **own

@@ -3,12 +3,14 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise, product
 from typing import Final, Literal
 
 Turn = Literal["left", "right"]
 TURNS: Final[tuple[Turn, ...]] = ("left", "right")
 
-#: Groups of digits, each said in one breath and followed by a turn of the head: some six seconds of speech, in the rhythm of a card number.
+#: Groups of digits, each said in one breath and followed by a turn of the head: some six seconds of speech, in the
+#: rhythm of a card number.
 GROUPS: Final = 4
 GROUP_DIGITS: Final = 4
 
@@ -23,7 +25,7 @@ class Challenge:
 
 
 def draw(now: datetime, seconds: float) -> Challenge:
-    """Draw a challenge from the operating system's random source: there are 12 orders of turns and 10^16 rows of digits."""
+    """Draw a challenge from the operating system's random source: 12 orders of turns, 10^16 rows of digits."""
     # Neither all to one side nor strictly to and fro: what a recorded nod or a panned picture does by itself.
     turns = secrets.choice(_ORDERS)
     digits = tuple("".join(str(secrets.randbelow(10)) for _ in range(GROUP_DIGITS)) for _ in range(GROUPS))
@@ -31,8 +33,8 @@ def draw(now: datetime, seconds: float) -> Challenge:
 
 
 def _orders() -> tuple[tuple[Turn, ...], ...]:
-    every = [tuple(TURNS[number >> place & 1] for place in range(GROUPS)) for number in range(2**GROUPS)]
-    return tuple(turns for turns in every if len(set(turns)) > 1 and any(a == b for a, b in zip(turns, turns[1:])))  # noqa: B905, RUF007
+    every = product(TURNS, repeat=GROUPS)
+    return tuple(turns for turns in every if len(set(turns)) > 1 and any(a == b for a, b in pairwise(turns)))
 
 
 _ORDERS: Final = _orders()

@@ -129,5 +129,3 @@ def _seal(services: "Services", found: Enrolment, path: Path, source: str) -> No
         audit.record(tx, services.clock.now(), "screening", "enrolment.sealed", found.person_id, **said)
     refused = Check(name=_ILLEGAL, state=CheckState.FAILED)
     attempts.settle(services, found, [refused], Verdict(outcome=Outcome.REFUSED), None)
-
-

@@ -34,7 +34,7 @@ _SPEECH_S: Final = 5.0
 _SAME_FACE: Final = 0.50
 _OTHER_FACE: Final = 0.60
 #: How far the nose must leave the plane, in heights from eyes to mouth. Measured (benchmarks/enrolment_attacks.py):
-#: flat pictures held at any angle reach 0.14 where the finder's points err most, a relief of 30 degrees has 0.15 to 0.2.
+#: flat pictures held at any angle reach 0.14 where the finder's points err most, a relief turned by 30 degrees 0.2.
 _SOLID: Final = 0.13
 _FLAT: Final = 0.08
 #: The mouth changes so many times as much while speech sounds as while it does not; eyes taken out of both.
@@ -234,19 +234,23 @@ def check_mouth(measured: Measured, turning: _Turning) -> Check:
         sounding |= (turning.times >= each.start_ms) & (turning.times < each.end_ms)
     moving = np.array([max(0.0, sight.mouth - sight.eyes) for sight in turning.sights])
     if not (ahead & sounding).any() or not (ahead & ~sounding).any():
-        return Check(name="mouth", state=CheckState.NOT_MEASURED, evidence={"why": "no speech or no silence to compare"})
+        return Check(
+            name="mouth", state=CheckState.NOT_MEASURED, evidence={"why": "no speech or no silence to compare"}
+        )
     speaking, silent = float(moving[ahead & sounding].mean()), float(moving[ahead & ~sounding].mean())
     state = CheckState.PASSED if speaking > _SPEAKING * max(silent, 0.4) else CheckState.UNCERTAIN
     return Check(name="mouth", state=state, evidence={"speaking": round(speaking, 2), "silent": round(silent, 2)})
 
 
 def check_adult(measured: Measured) -> Check:
-    """Whether the face is an adult's beyond the buffer. Young-looking is nobody's fault: a guardian or staff is asked."""
+    """Whether the face is an adult's beyond the buffer. Young-looking is nobody's fault: staff are asked."""
     age = measured.age
     state = CheckState.PASSED if age.cleared else CheckState.UNCERTAIN
     if age.state is AgeState.UNREAD:
         state = CheckState.NOT_MEASURED
-    return Check(name="adult", state=state, evidence={"reading": str(age.state), "age": age.age, "under_18": age.p_under_18})
+    return Check(
+        name="adult", state=state, evidence={"reading": str(age.state), "age": age.age, "under_18": age.p_under_18}
+    )
 
 
 def check_own(distances: Mapping[str, float | None], lines: Mapping[str, float]) -> Check:

@@ -28,7 +28,7 @@ from watermark.reading import LayerState, MarksReading
 if TYPE_CHECKING:
     from moderation.services import Services
 
-PEOPLE = queries("people")
+SQL = queries("enrolling")
 #: Pictures for hash services that want them: their longer side, and how many.
 _JPEG_SIDE: Final = 512
 _MOST_JPEGS: Final = 20
@@ -100,10 +100,12 @@ def compare_people(services: "Services", org: str, person: str, measured: Measur
     with services.database.transaction(org) as tx:
         faces = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
         voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
-        kinds = {row[0]: row[1] for row in tx.pg.execute(PEOPLE.people_shared, {"people": _named(faces, voices)})}
     face_lines, voice_lines = face_reader(services).lines, voice_reader(services).lines
     by_face, own_face, notes = _faces(measured, faces, face_lines, person)
     by_voice, own_voice = _voices(measured, voices, voice_lines, person)
+    named = sorted({who for found in (by_face, by_voice) for who, _, _ in found})
+    with services.database.transaction(org) as tx:
+        kinds: dict[str, str] = dict(tx.pg.execute(SQL.kinds, {"people": named}).fetchall())
     candidates = [
         Candidate(person=who, kind=kinds.get(who, ""), how=how, state=state, distance=distance)
         for how, found in (("face", by_face), ("voice", by_voice))
@@ -112,10 +114,6 @@ def compare_people(services: "Services", org: str, person: str, measured: Measur
     own = {"face": own_face, "voice": own_voice}
     lines = {"face": face_lines.possible, "voice": voice_lines.possible}
     return [check_own(own, lines), check_nobody_else(candidates, notes)]
-
-
-def _named(*galleries: Gallery) -> list[str]:
-    return sorted({person for gallery in galleries for person in gallery.people if person})
 
 
 Found = list[tuple[str, str, float]]
@@ -128,7 +126,9 @@ def _faces(measured: Measured, gallery: Gallery, lines: Lines, person: str) -> t
     likeness = Likeness(gallery, lines)
     mean = np.asarray(measured.views.mean(axis=0), np.float32)
     comparison = likeness.compare(mean, measured.views)
-    others = [(match.person, str(match.state), match.distance) for match in comparison.matches if match.person != person]
+    others = [
+        (match.person, str(match.state), match.distance) for match in comparison.matches if match.person != person
+    ]
     return others, _own_distance(mean, gallery, person), [likeness.note] if likeness.note else []
 
 
@@ -154,4 +154,3 @@ def _own_distance(vector: NDArray[np.float32], gallery: Gallery, person: str) ->
         return None
     turned = vector if gallery.rotation is None else gallery.rotation @ vector
     return round(float(np.linalg.norm(gallery.vectors[rows] - turned, axis=1).min()), 4)
-

@@ -101,7 +101,7 @@ def _turn(shares: Numbers, times_ms: NDArray[np.int64], begun: int, ended: int) 
 
 
 def depth(points: Floats, shares: Numbers) -> float | None:
-    """How far the nose leaves the plane of eyes and mouth when the head is turned, in distances between the eyes.
+    """How far the nose leaves the plane of eyes and mouth when the head is turned, in distances from eyes to mouth.
 
     Plane plus parallax (Irani and Anandan 1996): the homography that takes eyes and mouth corners from a frame
     that looks ahead to a turned one takes every point of a flat picture along, the nose too, however it is held or

@@ -19,8 +19,8 @@ from detectors.minors import TrackAge, conclude_age
 from detectors.speech import SIGNAL as SPEECH_TEXT
 from detectors.speech import SOURCE as SPOKEN
 from detectors.speech import Unwritten
-from detectors.voices import SpokenBy, Voices
 from detectors.views import Patch
+from detectors.voices import SpokenBy, Voices
 from detectors.yunet import Detection
 from moderation.enrolment import face_reader, voice_reader
 from moderation.errors import Outage
@@ -231,4 +231,3 @@ def _written_down(services: "Services", sounds: Sequence[Sound], duration_ms: in
     measured = any(s.name == SPEECH_TEXT and s.state is State.MEASURED for each in found for s in each.signals)
     texts = [text.text for each in found for text in each.texts if text.source == SPOKEN]
     return " ".join(texts) if measured else None
-

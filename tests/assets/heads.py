@@ -17,7 +17,7 @@ from moderation.samples.footage import Picture, Sound, write_footage
 from moderation.samples.speech import speak
 
 FPS: Final = 10
-SIZE: Final = (420, 420)
+SIZE: Final = (320, 320)
 _DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 #: Degrees of a turn, and seconds of each part of a performance.
 YAW: Final = 40.0
@@ -123,7 +123,7 @@ def _spoken(group: str, voice: str, cache: Path) -> Sound:
 
 def _speaking(sound: Sound, count: int) -> Iterator[float]:
     loud = [float(np.abs(part).mean()) for part in np.array_split(sound.samples.astype(np.float64), max(1, count))]
-    most = max(max(loud), 1.0)
+    most = max(*loud, 1.0)
     return iter([value / most for value in loud][:count])
 
 
@@ -150,7 +150,7 @@ def plane_turned(degrees: float, tilt: float = 0.0, shear: float = 0.0) -> NDArr
     turned = along @ across
     camera = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1 / far]])
     centre = np.array([[1, 0, -half], [0, 1, -half], [0, 0, 1.0]])
-    turned[2] = [turned[2, 0] , turned[2, 1], far]
+    turned[2] = [turned[2, 0], turned[2, 1], far]
     back = np.array([[1, 0, half], [0, 1, half], [0, 0, 1.0]])
     slant = np.array([[1, shear, -shear * half], [0, 1, 0], [0, 0, 1.0]])
     return np.asarray(slant @ back @ camera @ turned @ centre)

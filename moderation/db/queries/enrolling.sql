@@ -76,5 +76,5 @@ where state in ('received', 'uncertain', 'guardian_needed') and received_at <= %
 -- name: expire_asked
 update moderation.enrolments set state = 'expired', version = version + 1 where state = 'asked' and expires_at <= %(now)s;
 
--- name: forget_enrolments
-delete from moderation.enrolments where person_id = %(person)s returning recording;
+-- name: kinds
+select person_id, kind from moderation.people where person_id = any(%(people)s);

@@ -90,6 +90,11 @@ where person_id = %(person)s and erased_at is null for update;
 -- name: touch_person
 update moderation.people set version = version + 1 where person_id = %(person)s;
 
+-- name: erase_enrolments
+-- What an enrolment found is gone at once; its recording, which no key opens any more, with the next sweep.
+update moderation.enrolments set state = 'expired', templates = null, checks = null, answered_at = received_at
+where person_id = %(person)s;
+
 -- name: erase_person
 update moderation.people set erased_at = %(now)s, name = ''::bytea, account = null, guardian = null, age_band = null
 where person_id = %(person)s;

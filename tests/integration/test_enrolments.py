@@ -1,0 +1,232 @@
+"""Enrolments through the whole service: real decoder, real networks, real Postgres; a relief of a head is the person."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import heads
+import numpy as np
+import pytest
+from clips import ClipPlan, Sound, draw_clip
+
+from detectors.rehearsal import RehearsalSpeech
+from detectors.speech import Utterance
+from moderation import consent
+from moderation.assembly import open_services
+from moderation.clock import Clock
+from moderation.enrolling import attempts, showing
+from moderation.enrolling.checking import Checker
+from moderation.enrolling.checks import Check, CheckState
+from moderation.enrolling.verdicts import Outcome, Verdict
+from moderation.errors import Conflict, NotFound, RefusedAtTheDoor, TooLarge
+from moderation.samples.portraits import portrait
+from moderation.services import Services
+from moderation.settings import LikenessSettings, Settings
+
+ORG = "default"
+VOICE = "en+f4"
+
+
+class Moved(Clock):
+    """The time, moved by hand."""
+
+    def __init__(self, start):
+        self.at = start
+
+    def now(self):
+        return self.at
+
+
+@pytest.fixture
+def services(settings, loaded) -> Iterator[Services]:
+    likeness = LikenessSettings(challenge_s=600, attempts_per_hour=50, attempts_per_day=50)
+    with open_services(settings.model_copy(update={"likeness": likeness})) as opened:
+        opened.clock = Moved(opened.clock.now())
+        opened.__dict__["detectors"] = loaded
+        yield opened
+
+
+@pytest.fixture
+def person(services):
+    with services.database.transaction(ORG) as tx:
+        wanted = consent.NewPerson(name="Eileen", kind="cameo", state="pending", account="acc_1")
+        return consent.register(tx, services.vault, services.clock.now(), wanted, by="platform")
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A film without a face: what it holds is of no importance where only its handling is tested."""
+    return draw_clip(tmp_path / "plain.mp4", ClipPlan(width=64, height=48, fps=10, frames=10, sounds=(Sound(),)))
+
+
+def ask(services, person):
+    return attempts.ask(services, ORG, person, by="platform")
+
+
+def hand_in(services, person, asked, path):
+    return attempts.receive(services, ORG, person, asked.enrolment_id, path, by="platform")
+
+
+def read(services, asked):
+    with services.database.transaction(ORG) as tx:
+        return attempts.read(tx, asked.enrolment_id)
+
+
+def state_of(services, person):
+    with services.database.transaction(ORG) as tx:
+        return consent.read_person(tx, services.vault, person).state
+
+
+def templates(services):
+    with services.database.transaction(ORG) as tx:
+        return tx.pg.execute("select count(*) from moderation.gallery_vectors").fetchone()[0]
+
+
+def blobs(services):
+    return [key for key, _ in services.store.list(f"{ORG}/recording")]
+
+
+def test_a_challenge_is_answered_once_in_time_and_by_its_person(services, person, plain):
+    first, second = ask(services, person), ask(services, person)
+    assert first.challenge != second.challenge
+    with pytest.raises(attempts.ChallengeOver):
+        hand_in(services, person, first, plain)
+    with pytest.raises(NotFound):
+        hand_in(services, f"per_{0:032x}", second, plain)
+    services.clock.at += timedelta(seconds=601)
+    with pytest.raises(attempts.ChallengeOver):
+        hand_in(services, person, second, plain)
+    third = ask(services, person)
+    assert hand_in(services, person, third, plain).told == "checking"
+    with pytest.raises(attempts.ChallengeOver):
+        hand_in(services, person, third, plain)
+    assert len(blobs(services)) == 1
+
+
+def test_what_is_no_video_or_too_large_uses_nothing_up(services, person, plain, tmp_path):
+    asked = ask(services, person)
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    with pytest.raises(RefusedAtTheDoor):
+        hand_in(services, person, asked, text)
+    services.settings = services.settings.model_copy(update={"likeness": LikenessSettings(recording_bytes=100)})
+    with pytest.raises(TooLarge):
+        hand_in(services, person, asked, plain)
+    assert (read(services, asked).state, blobs(services)) == ("asked", [])
+
+
+def test_challenges_are_counted(services, person):
+    services.settings = services.settings.model_copy(update={"likeness": LikenessSettings(attempts_per_hour=2)})
+    ask(services, person), ask(services, person)
+    with pytest.raises(attempts.TooMany):
+        ask(services, person)
+    services.clock.at += timedelta(hours=1, seconds=1)
+    assert ask(services, person).state == "asked"
+
+
+def test_a_recording_is_sealed_and_deleted_after_the_answer(services, person, plain):
+    asked = ask(services, person)
+    received = hand_in(services, person, asked, plain)
+    with services.store.open(received.recording) as path:
+        assert plain.read_bytes()[:64] not in path.read_bytes()
+    kept = attempts.Templates(faces=np.ones((1, services.face_dimensions), np.float32), voice=None)
+    waits = Check(name="digits", state=CheckState.NOT_MEASURED)
+    attempts.settle(services, received, [waits], Verdict(outcome=Outcome.UNCERTAIN), kept)
+    found = read(services, asked)
+    assert (found.told, state_of(services, person), templates(services)) == ("pending", "pending", 0)
+    assert (blobs(services), found.case_id is not None) == ([received.recording], True)
+    assert kept.faces.tobytes() not in bytes(found.templates)
+    with pytest.raises(Conflict):
+        attempts.answer(services, ORG, asked.enrolment_id, "verify", reason="seen", by="platform")
+    answered = attempts.answer(services, ORG, asked.enrolment_id, "verify", reason="seen", by="staff")
+    assert (answered.state, answered.recording, answered.templates) == ("verified", None, None)
+    assert (blobs(services), state_of(services, person), templates(services)) == ([], "verified", 1)
+    with pytest.raises(Conflict):
+        attempts.answer(services, ORG, asked.enrolment_id, "refuse", reason="late", by="staff")
+
+
+def test_nobody_waits_longer_than_a_week(services, person, plain):
+    asked = ask(services, person)
+    received = hand_in(services, person, asked, plain)
+    attempts.settle(services, received, [], Verdict(outcome=Outcome.UNCERTAIN), None)
+    services.clock.at += timedelta(days=7, seconds=1)
+    assert attempts.forget_spent(services) == 1
+    assert (read(services, asked).state, blobs(services), state_of(services, person)) == ("expired", [], "pending")
+
+
+def test_nothing_of_an_enrolment_outlives_its_person(services, person, plain):
+    asked = ask(services, person)
+    received = hand_in(services, person, asked, plain)
+    with services.database.transaction(ORG) as tx:
+        consent.erase_person(tx, services.clock.now(), person, by="platform")
+    with pytest.raises(NotFound):
+        attempts.unseal(services, received, plain)
+    attempts.forget_spent(services)
+    found = read(services, asked)
+    assert (found.state, found.checks, found.templates, blobs(services)) == ("expired", None, None, [])
+
+
+@pytest.mark.full
+def test_a_film_without_a_face_is_refused_and_nothing_is_learnt(services, person, plain):
+    asked = ask(services, person)
+    hand_in(services, person, asked, plain)
+    assert Checker(services).check_one()
+    found = read(services, asked)
+    assert (found.told, found.hints, blobs(services), templates(services)) == ("refused", [], [], 0)
+
+
+@pytest.fixture(scope="module")
+def head(loaded) -> heads.Head:
+    (reader,) = (detector for detector in loaded if detector.name == "faces")
+    picture = cv2.imread(str(portrait("collins", Settings().models)))
+    return heads.cut_head(picture, reader.finder.find(picture)[0].points)
+
+
+def act(head, asked, path: Path, voices=(VOICE,)) -> Path:
+    score = heads.rehearse(asked.asked().digits, asked.asked().turns, voices, Settings().models)
+    return heads.record(path, heads.act(head, score), score.sound)
+
+
+def writing(services, text):
+    """Let the deployment have a detector of speech, which wrote down `text`."""
+    heard = Utterance(start_ms=0, text=text, confidence=0.9)
+    others = tuple(each for each in services.detectors if "speech.text" not in each.signals)
+    services.__dict__["detectors"] = (*others, RehearsalSpeech(utterances=(heard,)))
+
+
+def checked(services, person, asked, path):
+    hand_in(services, person, asked, path)
+    assert Checker(services).check_one()
+    return read(services, asked)
+
+
+@pytest.mark.full
+def test_from_the_challenge_to_a_verified_person(services, person, head, tmp_path):
+    asked = ask(services, person)
+    path = act(head, asked, tmp_path / "first.mp4")
+    found = checked(services, person, asked, path)
+    states = {check["name"]: check["state"] for check in found.checks}
+    # Nobody writes speech down here, so nobody heard the digits: a person must.
+    assert {name for name, state in states.items() if state != "passed"} == {"digits"}
+    assert (found.state, found.told, templates(services)) == ("uncertain", "pending", 0)
+    assert len(showing.show(services, ORG, asked.enrolment_id, "sound", to="staff")) > 1_000
+    assert len(showing.show(services, ORG, asked.enrolment_id, "pictures", to="staff")) > 10_000
+    attempts.answer(services, ORG, asked.enrolment_id, "refuse", reason="another wish", by="staff")
+    assert (state_of(services, person), templates(services)) == ("pending", 0)
+
+    # The same recording under a new challenge, in which somebody heard the very digits that are asked for now.
+    again = ask(services, person)
+    writing(services, "".join(again.asked().digits))
+    while again.asked().turns == asked.asked().turns:
+        again = ask(services, person)
+        writing(services, "".join(again.asked().digits))
+    replayed = checked(services, person, again, path)
+    assert (replayed.told, replayed.hints, templates(services)) == ("refused", [], 0)
+
+    third = ask(services, person)
+    writing(services, "".join(third.asked().digits))
+    found = checked(services, person, third, act(head, third, tmp_path / "third.mp4"))
+    assert (found.state, found.recording, state_of(services, person)) == ("verified", None, "verified")
+    assert templates(services) == 4
+    assert blobs(services) == []
