@@ -4,12 +4,12 @@ from importlib.resources import files
 
 from alembic import op
 
-revision = "0017"
-down_revision: str | None = "0016"
+revision = "0019"
+down_revision: str | None = "0018"
 
 
 def upgrade() -> None:
-    text = files("moderation.db").joinpath("migrations", "versions", "0017_enrolments.sql").read_text()
+    text = files("moderation.db").joinpath("migrations", "versions", "0019_enrolments.sql").read_text()
     op.get_bind().exec_driver_sql(text)
 
 
