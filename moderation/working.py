@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from moderation import asking, audit, audit_checks, canary, heartbeat, holding, retention
+from moderation import asking, audit, audit_checks, canary, erasure, heartbeat, holding, retention
 from moderation.engine import DeadLetter, Engine
 from moderation.enrolling.checking import Checker
 from moderation.errors import Outage
@@ -114,6 +114,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
+        (RETENTION_SECONDS, lambda: erasure.rebuild(services)),
         (CHAIN_SECONDS, lambda: check_chains_apart(services)),
         (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
         (SWEEP_SECONDS, Sweeper(services).sweep),

@@ -17,10 +17,12 @@ from moderation.api import (
     clips,
     enrolments,
     events,
+    grants,
     health,
     media,
     openapi,
     owners,
+    people,
     policies,
     problems,
     quality,
@@ -57,6 +59,7 @@ TAGS = [
     {"name": "clips", "description": "Clips and what became of them."},
     {"name": "review", "description": "The human queue: claim a case under a lease, decide it."},
     {"name": "quality", "description": "How right the answers are, how the work stands, what it costs people."},
+    {"name": "likeness", "description": "The likeness registry: people, what they allow, what they take back."},
     {"name": "policies", "description": "The rules: bundles on their way, what is in force, break-glass."},
     {"name": "enrolments", "description": "A person's own likeness, enrolled by a challenge and one recording."},
     {"name": "audit", "description": "What happened, in hash chains: who did what to what."},
@@ -92,8 +95,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     problems.register(app)
     read = (clips, media, events, statements, verify, resolution)
-    people = (owners, enrolments)
-    for module in (*read, reviews, reviewers, renditions, trends, quality, policies, audit, *people, webhooks, health):
+    registry = (people, grants, owners, enrolments)
+    staff = (reviews, reviewers, renditions, trends, quality, policies, audit)
+    for module in (*read, *registry, *staff, webhooks, health):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     openapi.describe(app)

@@ -7,7 +7,7 @@ function here hands a template out.
 from moderation.consent.aliases import Alias, add_alias, list_aliases, remove_alias
 from moderation.consent.contexts import CONTEXTS, Context, read_contexts
 from moderation.consent.erasing import erase_person
-from moderation.consent.grants import Grant, Mode, Scope, Terms, grant, read_grants, replace_grant
+from moderation.consent.grants import Grant, Mode, Scope, Terms, grant, read_grants, replace_grant, take_back
 from moderation.consent.limits import forbid, read_limits
 from moderation.consent.lists import GranteeList, change_list, make_list, read_lists
 from moderation.consent.people import (
@@ -15,6 +15,7 @@ from moderation.consent.people import (
     NewPerson,
     Person,
     State,
+    demand_acting,
     list_people,
     page_people,
     read_person,
@@ -55,6 +56,7 @@ __all__ = [
     "add_template",
     "add_voice",
     "change_list",
+    "demand_acting",
     "erase_person",
     "forbid",
     "gallery_version",
@@ -77,5 +79,6 @@ __all__ = [
     "set_state",
     "stale_people",
     "stand",
+    "take_back",
     "use_of",
 ]

@@ -110,6 +110,14 @@ def replace_grant(
     return _write(tx, now, held, terms, by=by, replaces=grant_id), revocation
 
 
+def take_back(tx: Transaction, now: datetime, person: str, grant_id: str, *, by: str) -> dict[str, object]:
+    """Take one grant back; see `revoke`. Raises NotFound for one that is not this person's or does not stand."""
+    lock_person(tx, person)
+    if not any(found.grant_id == grant_id and found.revoked_at is None for found in read_grants(tx, [person])):
+        raise NotFound(f"there is no grant {grant_id} of this person")
+    return write_revocation(tx, now, person, by=by, grant_id=grant_id)
+
+
 def read_grants(tx: Transaction, people: Collection[str]) -> list[Grant]:
     """Every grant that these people ever gave, oldest first."""
     return rows(tx, SQL.grants, Grant, {"people": sorted(people)})

@@ -98,6 +98,16 @@ def lock_person(tx: Transaction, person: str) -> Locked:
     return Locked(person_id=row[0], kind=row[1], state=row[2], account=row[3], age_band=row[4], guardian=row[5])
 
 
+def demand_acting(tx: Transaction, person: str, account: str | None, *, staff: bool) -> None:
+    """Let a platform act for a person whose account it names; for who has none, only its staff may.
+
+    Raises NotFound, in the same words for who is unknown, erased or somebody else's account.
+    """
+    held = lock_person(tx, person)
+    if held.account != account or (account is None and not staff):
+        raise NotFound(f"there is no person {person}")
+
+
 def key_of(tx: Transaction, person: str) -> bytes:
     """A person's wrapped key. Raises NotFound once it was destroyed."""
     row = tx.pg.execute(SQL.person_key, {"person": person}).fetchone()

@@ -203,3 +203,15 @@ select g.scope, case g.grantee_kind
     select distinct on (creator) creator, listed from moderation.list_entries
     where list_id = g.grantee order by creator, entry_id desc) e where e.listed) end
 from moderation.grants g join moderation.people p using (person_id) where g.grant_id = %(grant)s;
+
+-- name: erasures_waiting
+-- A transaction that began before an erasure still sees the rows, and a table written anew meanwhile would keep them.
+select e.person_id from moderation.erasures e
+where e.rebuilt_at is null and not exists (
+  select 1 from pg_stat_activity a
+  where a.datname = current_database() and a.pid <> pg_backend_pid() and a.backend_xmin is not null
+    and age(a.backend_xmin) >= age(e.xmin))
+order by e.person_id;
+
+-- name: erasures_done
+update moderation.erasures set rebuilt_at = %(now)s where person_id = any(%(people)s);

@@ -1,0 +1,74 @@
+"""Erasing a person to the end: what showed them is withdrawn, then rows go, then the tables are written anew.
+
+Deleting a row leaves its bytes in the pages of its table; only a table written anew is without them. What stays in the
+write-ahead log and in back-ups until those run out is said in docs/howto/likeness.md.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, cast
+
+import psycopg
+import structlog
+
+from moderation import consent
+from moderation.clips import FOLLOWS, Status
+from moderation.db import Transaction, libpq_url, queries
+from moderation.db.clips import read_clip
+from moderation.release import withdraw_locked
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+
+SQL = queries("people")
+log = structlog.get_logger()
+REASON: Final = "a person it shows was erased"
+#: What held biometric data, or a key to it, of who was erased. Their indexes are made anew with them.
+TABLES: Final = ("gallery_vectors", "templates", "person_keys", "aliases", "grantee_lists", "people")
+#: A table that somebody reads all the time is tried again at the next sweep rather than waited for.
+LOCK_WAIT: Final = "5s"
+CONNECT_SECONDS: Final = 10
+
+
+def forget_person(tx: Transaction, services: "Services", now: datetime, person: str, *, by: str) -> int:
+    """Take every grant back, withdraw what shows the person, and erase them; returns how many clips were withdrawn.
+
+    Afterwards nobody recognises them here, so that no later judgement could stop what stays out. Raises NotFound.
+    """
+    reached = consent.revoke(tx, now, person, by=by)
+    withdrawn = 0
+    for clip_id in cast("list[str]", reached["clips"]):
+        clip = read_clip(tx, clip_id, lock=True)
+        if Status.WITHDRAWN in FOLLOWS[clip.state]:
+            withdraw_locked(tx, services, clip, now, by=by, reason=REASON)
+            withdrawn += 1
+    consent.erase_person(tx, now, person, by=by)
+    return withdrawn
+
+
+def rebuild(services: "Services") -> int:
+    """Write the registry's tables and their indexes anew when somebody was erased since; returns of how many people.
+
+    Each table is locked while it is written: about a second for 100,000 vectors. A table in use is left for the next
+    sweep, as is an erasure that some older transaction does not see yet.
+    """
+    with services.database.system_transaction() as tx:
+        people = [person for (person,) in tx.pg.execute(SQL.erasures_waiting).fetchall()]
+    if not people:
+        return 0
+    with psycopg.connect(libpq_url(services.dsn), autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+        connection.execute(f"set lock_timeout = '{LOCK_WAIT}'".encode())
+        for table in TABLES:
+            connection.execute(f"vacuum (full, analyze) moderation.{table}".encode())
+        _flush(connection)
+    with services.database.system_transaction() as tx:
+        tx.pg.execute(SQL.erasures_done, {"people": people, "now": services.clock.now()})
+    log.info("registry_rebuilt", erased=len(people))
+    return len(people)
+
+
+def _flush(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Let the old files go now rather than at the next checkpoint, where this role may ask for one."""
+    try:
+        connection.execute("checkpoint")
+    except psycopg.errors.InsufficientPrivilege:
+        log.info("checkpoint_left_to_the_server")

@@ -1,0 +1,155 @@
+"""An erased person's vectors are nowhere: not in tables, their indexes, statistics, files, blobs, dumps or logs."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+import structlog
+
+from detectors.likeness import turn
+from moderation import consent, erasure, intake
+from moderation.assembly import open_services
+from moderation.clips import Submission
+from moderation.consent.people import SQL
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+SOURCE = "a portrait of an unlikely name"
+
+
+@pytest.fixture
+def services(settings):
+    with open_services(settings) as services:
+        yield services
+
+
+@pytest.fixture
+def log():
+    written = StringIO()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(written))
+    return written
+
+
+@pytest.fixture
+def lost(services):
+    """Two people, of whom one is erased; every byte string that would be the erased one's."""
+    vectors = np.random.default_rng(7).standard_normal((2, 128)).astype(np.float32)
+    given = {"kind": "cameo", "model": services.face_model, "by": "test"}
+    with services.database.transaction() as tx:
+        people = [
+            consent.add_person(
+                tx, services.vault, NOW, name=name, vectors=row[None], sources=[SOURCE], account=name, **given
+            )
+            for name, row in zip(("Unlikely Name", "somebody else"), vectors, strict=True)
+        ]
+        consent.add_alias(tx, services.vault, NOW, people[0], "another name", by="test")
+        rotation = consent.rotation_of(tx, services.vault, 128)
+        kept = "select sealed from moderation.templates where person_id = %s"
+        sealed, beside = (bytes(tx.pg.execute(kept, (person,)).fetchone()[0]) for person in people)
+        wrapped = bytes(tx.pg.execute(SQL.person_key, {"person": people[0]}).fetchone()[0])
+    marks = {
+        "raw": vectors[0].tobytes(),
+        "turned": turn(vectors[0][None], rotation)[0].tobytes(),
+        "sealed": sealed,
+        "key": wrapped,
+    }
+    return people[0], marks, beside
+
+
+def files_of(services) -> list[Path]:
+    """The files of this database, as they are on the disk: tables, indexes, statistics."""
+    with psycopg.connect(services.dsn, autocommit=True) as connection:
+        connection.execute("analyze")
+        connection.execute("checkpoint")
+        (folder,) = connection.execute("show data_directory").fetchone()
+        (oid,) = connection.execute("select oid from pg_database where datname = current_database()").fetchone()
+    return [path for path in (Path(folder) / "base" / str(oid)).iterdir() if path.is_file()]
+
+
+def found(paths, marks) -> set[str]:
+    """Which of the byte strings some file holds, whole or in hexadecimal."""
+    texts = [path.read_bytes() for path in paths]
+    return {name for name, mark in marks.items() if any(mark in text or mark.hex().encode() in text for text in texts)}
+
+
+def dumped(services) -> bytes:
+    """Every table of every schema of ours, copied out."""
+    with psycopg.connect(services.dsn, autocommit=True) as connection:
+        tables = connection.execute(
+            "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname <> 'information_schema' "
+            "and schemaname <> 'pg_catalog' union all select 'pg_catalog.pg_statistic'"
+        ).fetchall()
+        rows = []
+        for (table,) in tables:
+            with connection.cursor().copy(f"copy (select t::text from {table} t) to stdout") as copy:
+                rows += [bytes(row) for row in copy]
+    return b"".join(rows)
+
+
+def in_text(text: bytes, marks) -> set[str]:
+    return {name for name, mark in marks.items() if mark in text or mark.hex().encode() in text}
+
+
+def erase(services, person) -> None:
+    with services.database.transaction() as tx:
+        erasure.forget_person(tx, services, NOW, person, by="test")
+
+
+def test_nothing_of_an_erased_person_is_left_after_the_rebuild(services, lost, log, postgres):
+    person, marks, beside = lost
+    assert found(files_of(services), marks) == {"turned", "sealed", "key"}
+    erase(services, person)
+    # The rows are gone and their bytes are not: this is what the rebuild is for.
+    assert in_text(dumped(services), marks) == set()
+    assert found(files_of(services), marks) != set()
+    assert erasure.rebuild(services) == 1
+    files = files_of(services)
+    assert found(files, marks) == set()
+    assert found(files, {"beside": beside}) == {"beside"}, "the others stay"
+    assert in_text(dumped(services), marks) == set()
+    stored = [path for path in services.settings.state.rglob("*") if path.is_file() and path.suffix != ".key"]
+    assert found(stored, marks) == set()
+    assert in_text(log.getvalue().encode(), marks) == set()
+    assert in_text(postgres_log(services), marks) == set()
+    assert erasure.rebuild(services) == 0
+
+
+def postgres_log(services) -> bytes:
+    with psycopg.connect(services.dsn) as connection:
+        (folder,) = connection.execute("show data_directory").fetchone()
+    return b"".join(path.read_bytes() for path in Path(folder).parent.glob("server.log*"))
+
+
+def test_the_planner_keeps_no_sample_of_a_vector(services, lost):
+    with psycopg.connect(services.dsn, autocommit=True) as connection:
+        connection.execute("analyze moderation.gallery_vectors")
+        kept = connection.execute(
+            "select attname from pg_stats where schemaname = 'moderation' and tablename = any(%s) "
+            "and attname in ('vector', 'sealed', 'wrapped', 'name')",
+            [list(erasure.TABLES)],
+        ).fetchall()
+    assert kept == []
+
+
+def test_while_somebody_still_sees_the_rows_the_rebuild_waits(services, lost):
+    person, marks, _ = lost
+    with psycopg.connect(services.dsn) as looking:
+        looking.execute("set transaction isolation level repeatable read")
+        looking.execute("select 1 from moderation.gallery_vectors")
+        erase(services, person)
+        assert erasure.rebuild(services) == 0
+        looking.rollback()
+    assert erasure.rebuild(services) == 1
+    assert found(files_of(services), marks) == set()
+
+
+def test_what_showed_the_person_is_withdrawn(services, lost, drawn):
+    person, _, _ = lost
+    said = Submission(creator="a", cameos=(person,))
+    clip = intake.accept_file(services, "default", "t", drawn, said, runner="check")
+    erase(services, person)
+    with services.database.transaction() as tx:
+        row = tx.pg.execute("select status from moderation.clips where clip_id = %s", (clip.clip_id,)).fetchone()
+    assert row == ("withdrawn",)
