@@ -36,7 +36,7 @@ GIVEN = (
 )  # fmt: skip
 #: The texts of a clip that word lists read.
 TEXTS = ("prompt", "title")
-SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "visibility")
+SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "purpose", "visibility")
 FACE = ("state", "person", "distance", "signals", "unaged")
 PERSON = ("kind", "consent", "declared", "voice")
 VOICE = ("state", "person")
@@ -235,6 +235,7 @@ def _submission(fields: Fields, found: Mapping[str, Node]) -> SubmissionFacts:
         generator=said.get("generator"),
         locale=said.get("locale"),
         market=said.get("market"),
+        purpose=said.get("purpose"),
         visibility=_phase(fields, parts, "visibility"),
     )
 

@@ -114,6 +114,8 @@ def test_who_acts_for_somebody_else_learns_not_even_that_they_exist(service):
     keeper = service.with_scopes("likeness")
     person = keeper.post("/v1/people", json=LEA).json()["id"]
     figure = service.client.post("/v1/people", json={"name": "A Figure", "kind": "public_figure"}).json()["id"]
+    with service.services.database.system_transaction() as tx:
+        tx.pg.execute("insert into moderation.organisations (org_id) values ('other')")
     elsewhere = service.of_organisation("other")
     for known, account in ((person, "somebody-else"), (person, None), (figure, "lea-7"), (figure, None)):
         for (method, path, sent), (_, nowhere, _) in zip(
