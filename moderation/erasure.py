@@ -5,16 +5,18 @@ write-ahead log and in back-ups until those run out is said in docs/howto/likene
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 import structlog
 
 from moderation import consent
-from moderation.clips import FOLLOWS, Status
+from moderation.clips import Status
 from moderation.db import Transaction, libpq_url, queries
 from moderation.db.clips import read_clip
 from moderation.release import withdraw_locked
+from moderation.revocations.beginning import follow
+from moderation.revocations.reaching import SHOWS, find_reached
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -24,25 +26,24 @@ log = structlog.get_logger()
 REASON: Final = "a person it shows was erased"
 #: What held biometric data, or a key to it, of who was erased. Their indexes are made anew with them.
 TABLES: Final = ("gallery_vectors", "templates", "person_keys", "aliases", "grantee_lists", "people")
+_ON_ITS_WAY: Final = frozenset({Status.RECEIVED, Status.PROCESSING, Status.HELD})
 #: A table that somebody reads all the time is tried again at the next sweep rather than waited for.
 LOCK_WAIT: Final = "5s"
 CONNECT_SECONDS: Final = 10
 
 
 def forget_person(tx: Transaction, services: "Services", now: datetime, person: str, *, by: str) -> int:
-    """Take every grant back, withdraw what shows the person, and erase them; returns how many clips were withdrawn.
+    """Take every grant back, erase the person, and start what withdraws the rest; returns how many are withdrawn now.
 
-    Afterwards nobody recognises them here, so that no later judgement could stop what stays out. Raises NotFound.
+    Those are clips on their way: no later judgement would recognise anybody in them. Raises NotFound.
     """
-    reached = consent.revoke(tx, now, person, by=by)
-    withdrawn = 0
-    for clip_id in cast("list[str]", reached["clips"]):
-        clip = read_clip(tx, clip_id, lock=True)
-        if Status.WITHDRAWN in FOLLOWS[clip.state]:
-            withdraw_locked(tx, services, clip, now, by=by, reason=REASON)
-            withdrawn += 1
+    reached = find_reached(tx, person)
+    follow(tx, services, now, person, consent.revoke(tx, now, person, by=by))
+    on_their_way = [each for each in reached if each.status in _ON_ITS_WAY and each.why in SHOWS | {"declared"}]
+    for each in on_their_way:
+        withdraw_locked(tx, services, read_clip(tx, each.clip_id, lock=True), now, by=by, reason=REASON)
     consent.erase_person(tx, now, person, by=by)
-    return withdrawn
+    return len(on_their_way)
 
 
 def rebuild(services: "Services") -> int:

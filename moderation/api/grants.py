@@ -1,7 +1,7 @@
 """The routes of grants: what a person allows, takes back and forbids, and the lists they grant to. Scope `likeness`."""
 
 from dataclasses import asdict
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -11,6 +11,8 @@ from moderation import consent
 from moderation.api.auth import Services_
 from moderation.api.people import Account, Keeper, Name, OnBehalf, demand_acting
 from moderation.api.schemas import Strict
+from moderation.revocations.beginning import follow
+from moderation.revocations.rejudging import judge_clips_of
 from moderation.verdicts import moment
 
 router = APIRouter(prefix="/v1/people/{person_id}", tags=["likeness"])
@@ -72,8 +74,8 @@ def give(person_id: str, said: NewGrant, services: Services_, principal: Keeper)
         if said.replaces is None:
             grant_id = consent.grant(tx, now, person_id, terms=terms, by=by)
         else:
-            grant_id, reached = consent.replace_grant(tx, now, person_id, said.replaces, terms, by=by)
-            consent.judge_again(tx, services.enqueuer, now, cast("list[str]", reached["clips"]))
+            grant_id, begun = consent.replace_grant(tx, now, person_id, said.replaces, terms, by=by)
+            follow(tx, services, now, person_id, begun)
         (made,) = (each for each in consent.read_grants(tx, [person_id]) if each.grant_id == grant_id)
     return JSONResponse(told(made), status_code=201)
 
@@ -91,12 +93,12 @@ def list_grants(person_id: str, services: Services_, principal: Keeper) -> Respo
 def take_back(
     person_id: str, grant_id: str, services: Services_, principal: Keeper, on_behalf_of: OnBehalf = None
 ) -> Response:
-    """Take one grant back; clips that rested on it are judged again."""
+    """Take one grant back; what rested on it is refused from here on and judged again."""
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, on_behalf_of)
-        answer = consent.take_back(tx, now, person_id, grant_id, by=principal.principal)
-        consent.judge_again(tx, services.enqueuer, now, cast("list[str]", answer.pop("clips")))
+        begun = consent.take_back(tx, now, person_id, grant_id, by=principal.principal)
+        answer = follow(tx, services, now, person_id, begun)
     return JSONResponse(answer)
 
 
@@ -107,7 +109,7 @@ def forbid(person_id: str, said: NewLimits, services: Services_, principal: Keep
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, said.on_behalf_of)
         standing = consent.forbid(tx, now, person_id, said.contexts, by=principal.principal)
-        consent.judge_clips_of(tx, services.enqueuer, now, person_id)
+        judge_clips_of(tx, services.enqueuer, now, person_id)
     return JSONResponse({"contexts": list(standing)})
 
 
@@ -140,7 +142,7 @@ def change_list(person_id: str, list_id: str, said: ListChange, services: Servic
         demand_acting(tx, principal, person_id, said.on_behalf_of)
         left = consent.change_list(tx, services.vault, now, person_id, list_id, by=principal.principal, **change)
         if said.remove:
-            consent.judge_clips_of(tx, services.enqueuer, now, person_id)
+            judge_clips_of(tx, services.enqueuer, now, person_id)
     return JSONResponse(listed(left))
 
 

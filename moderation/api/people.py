@@ -20,6 +20,7 @@ from moderation.db import Transaction
 from moderation.erasure import forget_person
 from moderation.errors import Forbidden
 from moderation.keys import Principal
+from moderation.revocations.rejudging import judge_clips_of
 from moderation.verdicts import moment
 
 router = APIRouter(prefix="/v1/people", tags=["likeness"])
@@ -142,7 +143,7 @@ def set_guardian(person_id: str, said: Guardian, services: Services_, principal:
         demand_acting(tx, principal, person_id, said.on_behalf_of)
         by, age_band, guardian = principal.principal, said.age_band, said.guardian
         consent.set_guardian(tx, now, person_id, by=by, age_band=age_band, guardian=guardian)
-        consent.judge_clips_of(tx, services.enqueuer, now, person_id)
+        judge_clips_of(tx, services.enqueuer, now, person_id)
         answer = told(consent.read_person(tx, services.vault, person_id))
     return JSONResponse(answer)
 
@@ -153,7 +154,7 @@ def set_state(person_id: str, said: NewState, services: Services_, principal: Ad
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
         consent.set_state(tx, now, person_id, said.state, by=principal.principal)
-        consent.judge_clips_of(tx, services.enqueuer, now, person_id)
+        judge_clips_of(tx, services.enqueuer, now, person_id)
         answer = told(consent.read_person(tx, services.vault, person_id))
     return JSONResponse(answer)
 

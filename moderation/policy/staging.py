@@ -36,7 +36,17 @@ GIVEN = (
 )  # fmt: skip
 #: The texts of a clip that word lists read.
 TEXTS = ("prompt", "title")
-SUBMISSION = ("creator", "creator_age_band", "prompt", "title", "generator", "locale", "market", "purpose", "visibility")
+SUBMISSION = (
+    "creator",
+    "creator_age_band",
+    "prompt",
+    "title",
+    "generator",
+    "locale",
+    "market",
+    "purpose",
+    "visibility",
+)
 FACE = ("state", "person", "distance", "signals", "unaged")
 PERSON = ("kind", "consent", "declared", "voice")
 VOICE = ("state", "person")

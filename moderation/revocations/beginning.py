@@ -1,9 +1,10 @@
 """Taking consent back in one commit: the ledger's row, the stop, and the work that drives it to zero."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from moderation import consent, outbox
-from moderation.db import queries
+from moderation.db import Transaction, queries
 from moderation.revocations.driving import enqueue_drive
 
 if TYPE_CHECKING:
@@ -21,9 +22,17 @@ def begin(services: "Services", org: str, person: str, *, by: str, grant_id: str
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         begun = consent.revoke(tx, now, person, by=by, grant_id=grant_id)
-        revocation = str(begun["revocation_id"])
-        tx.pg.execute(SQL.note_moved, {"revocation": revocation, "now": now})
-        said = {"revocation_id": revocation, "person": person, "reached": begun["reached"]}
-        outbox.tell(tx, services.enqueuer, revocation, "revocation.started", now, said)
-        enqueue_drive(tx, services.enqueuer, org, revocation, 1)
+        follow(tx, services, now, person, begun)
+    return begun
+
+
+def follow(
+    tx: Transaction, services: "Services", now: datetime, person: str, begun: dict[str, object]
+) -> dict[str, object]:
+    """Tell of a revocation that the same transaction wrote into the ledger, and start what drives it to zero."""
+    revocation = str(begun["revocation_id"])
+    tx.pg.execute(SQL.note_moved, {"revocation": revocation, "now": now})
+    said = {"revocation_id": revocation, "person": person, "reached": begun["reached"]}
+    outbox.tell(tx, services.enqueuer, revocation, "revocation.started", now, said)
+    enqueue_drive(tx, services.enqueuer, str(tx.org), revocation, 1)
     return begun
