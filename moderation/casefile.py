@@ -1,5 +1,6 @@
 """All that one reviewer may read of one case, in one transaction: for whatever page shows it. Decides nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -59,44 +60,78 @@ class CaseFile:
     groups: list[str]
     #: Open cases of the same clip, nearly, that may be decided alike.
     similar: tuple[batches.Similar, ...]
-    #: The case that would be dealt next; empty where none would, or there is nothing of it to make ready.
-    upcoming: str
+    #: What there is to see and hear of it; empty where this reviewer may see nothing.
+    sheet: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """The case that would be dealt next, for making ready what it shows first: its moments' beginnings."""
+
+    case_id: str
+    moments_ms: tuple[int, ...]
 
 
 def read_casefile(services: "Services", org: str, case_id: str, who: review.Reviewer) -> CaseFile:
     """Read it. Raises NotFound, Forbidden for a queue that is not this reviewer's."""
+    with services.database.transaction(org) as tx:
+        return _read(services, tx, review.read_case(tx, case_id), who)
+
+
+def claim_casefile(services: "Services", org: str, queue: str, who: review.Reviewer) -> CaseFile | None:
+    """Take the next case of a queue and read it at once; None when nothing is free. Raises as `review.claim`."""
+    with services.database.transaction(org) as tx:
+        case = review.claim(tx, review.terms_of(services.settings), services.clock.now(), queue, who)
+        return _read(services, tx, case, who) if case else None
+
+
+def read_ahead(services: "Services", org: str, case_id: str, who: review.Reviewer) -> Ahead | None:
+    """What comes after the case that this reviewer has in hand; None where nothing can be made ready."""
     now, terms = services.clock.now(), review.terms_of(services.settings)
     with services.database.transaction(org) as tx:
         case = review.read_case(tx, case_id)
-        queue = review.demand_access(tx, case.queue, who)
-        verdict = gather(tx, case.clip_id)
-        clip = document(verdict)
-        people, state = _people(clip, verdict), _state(case, who, now)
-        mine = state == "mine"
-        history, opinions = _told(tx, case, who)
-        return CaseFile(
-            case=case,
-            opened=review.opening_decision(tx, case),
-            verdict=verdict,
-            clip=clip,
-            background=read_background(tx, now, verdict.clip, people),
-            people=people,
-            state=state,
-            holder=_name(tx, case.lease_holder),
-            history=history,
-            opinions=opinions,
-            unseen=_unseen(tx, case, state),
-            two_person=takes_two(terms, queue),
-            groups=_groups(tx, now, who) if mine else [],
-            similar=batches.similar(tx, terms, now, case, who) if mine else (),
-            upcoming=_upcoming(tx, terms, now, case, who) if mine else "",
-        )
+        if case.queue in {MINOR_SAFETY, review.HASH_QUEUE} or _state(case, who, now) != "mine":
+            return None
+        found = review.peek(tx, terms, now, case.queue, who, beside=case.case_id)
+        upcoming = review.read_case(tx, found) if found else None
+        if upcoming is None or renditions.find(tx, upcoming.clip_id, "marked") is None:
+            return None
+        begins = tuple(cast("int", moment["start_ms"]) for moment in renditions.moments_of(tx, upcoming))
+    return Ahead(case_id=upcoming.case_id, moments_ms=begins)
 
 
-def sheet_of(services: "Services", org: str, case_id: str, who: review.Reviewer) -> dict[str, Any]:
-    """What there is to see and hear of a case; nothing where this reviewer may see nothing."""
+def _read(services: "Services", tx: "Transaction", case: review.Case, who: review.Reviewer) -> CaseFile:
+    now, terms = services.clock.now(), review.terms_of(services.settings)
+    queue = review.demand_access(tx, case.queue, who)
+    verdict, opened = gather(tx, case.clip_id), review.opening_decision(tx, case)
+    clip = document(verdict)
+    people, state = _people(clip, verdict), _state(case, who, now)
+    mine, unseen = state == "mine", _unseen(tx, case, state)
+    history, opinions = _told(tx, case, who)
+    return CaseFile(
+        case=case,
+        opened=opened,
+        verdict=verdict,
+        clip=clip,
+        background=read_background(tx, now, verdict.clip, people),
+        people=people,
+        state=state,
+        holder=_name(tx, case.lease_holder) if state == "held" else "",
+        history=history,
+        opinions=opinions,
+        unseen=unseen,
+        two_person=takes_two(terms, queue),
+        groups=_groups(tx, now, who) if mine else [],
+        similar=batches.similar(tx, terms, now, case, who) if mine else (),
+        sheet={} if unseen else _sheet(tx, now, case, who, opened, verdict),
+    )
+
+
+def _sheet(
+    tx: "Transaction", now: datetime, case: review.Case, who: review.Reviewer, opened: "Decision", verdict: Verdict
+) -> Mapping[str, Any]:
     try:
-        return cast("dict[str, Any]", renditions.sheet(services, org, case_id, who))
+        return renditions.sheet_of(tx, now, case, who, opened, verdict)
     except (Forbidden, NotFound):
         return {}
 
@@ -153,11 +188,3 @@ def _groups(tx: "Transaction", now: datetime, who: review.Reviewer) -> list[str]
     """Whom the case may be handed to: colleagues of a queue one sees, and always those of minor safety."""
     lines = review.list_queues(tx, now, who, empty=True)
     return list(dict.fromkeys([MINOR_SAFETY, *(line.name for line in lines if line.name != review.HASH_QUEUE)]))
-
-
-def _upcoming(tx: "Transaction", terms: review.Terms, now: datetime, case: review.Case, who: review.Reviewer) -> str:
-    if case.queue in {MINOR_SAFETY, review.HASH_QUEUE}:
-        return ""
-    found = review.peek(tx, terms, now, case.queue, who, beside=case.case_id)
-    shown = found and renditions.find(tx, review.read_case(tx, found).clip_id, "marked")
-    return found if found and shown else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from moderation import review
 from moderation.api.auth import reviewer_of
-from moderation.casefile import MINOR_SAFETY, CaseFile, read_casefile, sheet_of
+from moderation.casefile import MINOR_SAFETY, Ahead, CaseFile, read_casefile
 from moderation.decisions import Outcome
 from moderation.timelines import Line
 from review_ui.guidance import Guidance, read_guidance
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 OUTCOMES: Final = ("allow", "block", "restrict", "escalate")
 #: Frames a second of a clip whose rate nobody could tell.
 USUAL_FPS: Final = 24.0
+#: So many moments have a still.
+STILLS: Final = 4
 #: What a specialist goes through before deciding; ticks of their own, never sent.
 CHECKLIST: Final = (
     marked("Decide as soon as you know enough; nothing has to be watched to the end."),
@@ -70,6 +72,11 @@ class Media:
     #: Whether the server unveils anything of it to whoever holds the case.
     unveiled: bool = False
 
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The addresses of all that is a picture."""
+        return (self.strip, *self.stills.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView:
@@ -90,8 +97,6 @@ class CaseView:
     guidance: list[Guidance]
     frame_s: float
     portrait: bool
-    #: What the case that would be dealt next will show first.
-    upcoming: Media
 
     @property
     def case(self) -> review.Case:
@@ -129,6 +134,13 @@ class CaseView:
         return self.state == "mine" and self.media.unveiled
 
     @property
+    def sound_after(self) -> str:
+        """The signal under whose lane the sound's lane stands: the last one of voices, else the last one."""
+        names = [lane.signal for lane in self.lanes]
+        voices = [name for name in names if name.startswith("voice.")]
+        return (voices or names or [""])[-1]
+
+    @property
     def checklist(self) -> tuple[str, ...]:
         """What a specialist goes through first."""
         return CHECKLIST if self.specialist else ()
@@ -141,10 +153,12 @@ class CaseView:
 
 def read_view(services: "Services", principal: "Principal", case_id: str, language: str) -> CaseView:
     """Read a case. Raises NotFound, Forbidden for a queue that is not this reviewer's."""
-    who, org = reviewer_of(principal), principal.org
-    file = read_casefile(services, org, case_id, who)
-    sheet = {} if file.unseen else sheet_of(services, org, case_id, who)
-    clip, trace, stored = file.clip, file.opened.trace, file.verdict.clip
+    return view_of(services, read_casefile(services, principal.org, case_id, reviewer_of(principal)), language)
+
+
+def view_of(services: "Services", file: CaseFile, language: str) -> CaseView:
+    """A case that was read as its page shows it."""
+    clip, trace, stored, sheet = file.clip, file.opened.trace, file.verdict.clip, file.sheet
     lines, shown, rules = lines_of(trace), moments(clip, acted_on(trace)), acting_rules(file.opened)
     return CaseView(
         file=file,
@@ -161,14 +175,14 @@ def read_view(services: "Services", principal: "Principal", case_id: str, langua
         guidance=_guidance(services, rules, language),
         frame_s=_frame_s(stored),
         portrait=_portrait(stored),
-        upcoming=ahead(file.upcoming),
     )
 
 
-def ahead(case_id: str) -> Media:
+def first_seen(ahead: Ahead) -> Media:
     """What the next case shows first: addresses only, as what is asked for there is made there."""
-    base = f"/v1/cases/{case_id}/renditions"
-    return Media(veiled=f"{base}/veiled", strip=f"{base}/strip") if case_id else Media()
+    base = f"/v1/cases/{ahead.case_id}/renditions"
+    stills = {n: f"{base}/still_{n}" for n in range(1, min(STILLS, len(ahead.moments_ms)) + 1)}
+    return Media(veiled=f"{base}/veiled", strip=f"{base}/strip", stills=stills)
 
 
 def acting_rules(opened: "Decision") -> list["RuleTrace"]:

@@ -9,14 +9,15 @@ from starlette.responses import RedirectResponse, Response
 
 from moderation import review
 from moderation.api.auth import reviewer_of, services_of
+from moderation.casefile import claim_casefile, read_ahead
 from moderation.decisions import Outcome
 from moderation.errors import Conflict, Forbidden, Unprocessable
 from moderation.messages import say
 from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
 from moderation.review import batches
 from review_ui import security
-from review_ui.cases import CaseView, read_view
-from review_ui.desk import read_desk
+from review_ui.cases import CaseView, first_seen, read_view, view_of
+from review_ui.desk import desks_of, read_desk
 from review_ui.rendering import Toast, language, page, see_other, wants_fragment
 from review_ui.routes import PageRoute, acting, reading
 from review_ui.translating import Words, marked, words
@@ -28,6 +29,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 PAGE: Final = "case/page.html"
 CASE: Final = "case/swapped.html"
 DECIDE: Final = "case/decide.html"
+AHEAD: Final = "case/ahead.html"
 #: Button of the form that hands a case to somebody else; every other one is an outcome.
 ESCALATE: Final = "escalate"
 #: How many reasons of the list carry a digit.
@@ -56,6 +58,8 @@ class Given(BaseModel):
 def case_page(request: Request, case_id: str, after: str = "", said: str = "") -> Response:
     """Why the clip is here, what is in it, and what to do; `after` is the case answered before, which may be undone."""
     principal = reading(request)
+    # What was looked at since is said on the new page.
+    desks_of(request).forget(principal)
     try:
         view = read_view(services_of(request), principal, case_id, spoken(request, principal).language)
     except Forbidden:
@@ -63,18 +67,27 @@ def case_page(request: Request, case_id: str, after: str = "", said: str = "") -
     return show(request, principal, view, toast=told(request, principal, said, after))
 
 
+@router.get("/review/{case_id}/ahead")
+def ahead(request: Request, case_id: str) -> Response:
+    """What the next case will show first, so that it is there when this one is answered; nothing where none comes."""
+    principal = reading(request)
+    upcoming = read_ahead(services_of(request), principal.org, case_id, reviewer_of(principal))
+    if upcoming is None:
+        return Response(status_code=204)
+    at = (upcoming.moments_ms or (0,))[0] / 1000
+    return page(request, AHEAD, principal, fragment=AHEAD, media=first_seen(upcoming), at=at)
+
+
 @router.post("/review/{case_id}/claim")
 def claim(request: Request, case_id: str, form_token: security.Field = "") -> Response:
-    """Claim this very case."""
+    """Claim this very case; its page says who was first where somebody was."""
     principal = acting(request, form_token)
     services = services_of(request)
     with services.database.transaction(principal.org) as tx:
         case = review.read_case(tx, case_id)
         terms = review.terms_of(services.settings)
         got = review.claim(tx, terms, services.clock.now(), case.queue, reviewer_of(principal), case.clip_id)
-    if got is None:
-        raise Conflict("another reviewer has this case")
-    return RedirectResponse(f"/review/{got.case_id}", status_code=303)
+    return RedirectResponse(f"/review/{case_id}{'' if got else '?said=not_taken'}", status_code=303)
 
 
 @router.post("/review/{case_id}/decide")
@@ -177,16 +190,15 @@ def fault_of(outcome: str, reason: str, note: str) -> str:
 def go_on(request: Request, principal: "Principal", queue: str, answered: str) -> Response:
     """The next case of the queue at once, with the way back to the one before; the queues when nothing is free."""
     services = services_of(request)
-    with services.database.transaction(principal.org) as tx:
-        terms = review.terms_of(services.settings)
-        case = review.claim(tx, terms, services.clock.now(), queue, reviewer_of(principal))
-    if case is None:
+    file = claim_casefile(services, principal.org, queue, reviewer_of(principal))
+    if file is None:
         return see_other(request, f"/queues?said=recorded&after={answered}")
+    address = f"/review/{file.case.case_id}"
     if not wants_fragment(request):
-        return see_other(request, f"/review/{case.case_id}?after={answered}")
-    view = read_view(services, principal, case.case_id, spoken(request, principal).language)
+        return see_other(request, f"{address}?after={answered}")
+    view = view_of(services, file, spoken(request, principal).language)
     answer = show(request, principal, view, toast=undo_toast(request, principal, answered))
-    answer.headers["HX-Push-Url"] = f"/review/{case.case_id}"
+    answer.headers["HX-Push-Url"] = address
     return answer
 
 
@@ -201,6 +213,9 @@ def undo_toast(request: Request, principal: "Principal", case_id: str) -> Toast:
 
 def told(request: Request, principal: "Principal", said: str, after: str) -> Toast | None:
     """What the last action has to say, by the address."""
+    if said == "not_taken":
+        lost = marked("You did not get this case: a colleague was first, or it is not yours to answer.")
+        return Toast(text=spoken(request, principal).gettext(lost))
     if said == "undone":
         return Toast(text=spoken(request, principal).gettext("Taken back. The case is yours again."))
     return undo_toast(request, principal, after) if after else None
@@ -276,7 +291,8 @@ def refusals(tongue: Words) -> list[tuple[str, str]]:
         ("conflict", _("Your hold on this case ran out, so nothing is unveiled.")),
         ("not_revealed", _("That was as long as one look may last. Hold again to look again.")),
         ("forbidden", _("This clip is never unveiled.")),
-        ("undecodable", _("Your browser cannot play this. Stills and scores stay, and you can decide.")),
+        ("undecodable", _("This cannot be played here. Stills and scores stay: decide by them, or skip.")),
         ("making", _("It is being made; this takes some seconds.")),
+        ("preparing", _("The preview is being made, about 5 seconds. Read on meanwhile, or skip this case.")),
         ("away", _("The service did not answer, so nothing is unveiled.")),
     ]

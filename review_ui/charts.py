@@ -1,6 +1,6 @@
 """Figures as still pictures: SVG made here, and the same figures as rows of a table. Reads nothing, translates nothing.
 
-No `style` anywhere, since the pages' policy forbids it; colours come from `static/charts.css`, and never mean anything
+No `style` anywhere, since the pages' policy forbids it; colours come from `static/tables.css`, and never mean anything
 alone. Pictures run left to right in every language, as clocks do; each label is isolated in its own direction.
 """
 

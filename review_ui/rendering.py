@@ -101,6 +101,12 @@ def ago(tongue: Words, at: datetime, now: datetime) -> str:
     return tongue.gettext("%(span)s ago", span=span(tongue, now - at))
 
 
+def seen_for(day_ms: int) -> Markup:
+    """Write how long somebody looked, in minutes and seconds; a script that hears of more writes it anew."""
+    seconds = day_ms // 1000
+    return Markup('<bdi id="unveiled">{}:{:02}</bdi>').format(seconds // 60, seconds % 60)
+
+
 def wants_fragment(request: Request) -> bool:
     """Whether htmx asks for a part of the page that it has, not for a page of its own."""
     asked = request.headers
@@ -150,6 +156,7 @@ def _frame(request: Request, principal: "Principal | None", given: Desk | None) 
         "say": lambda key, **params: say(key, params, tongue.language),
         "say_reason": lambda reason: say_reason(reason, tongue.language),
         "isolated": Markup("<bdi>{}</bdi>").format,
+        "seen_for": seen_for,
         "queue_name": partial(queue_name, tongue),
         "due": partial(due, tongue),
         "ago": partial(ago, tongue),

@@ -1,8 +1,19 @@
 """What reviewers are shown: made from the marked file, veiled by default, each copy bearing the code of its viewer."""
 
-from moderation.renditions.bases import find
+from moderation.renditions.bases import find, moments_of
 from moderation.renditions.personal import UNVEILED, Rendition, demand_personal, veiled
-from moderation.renditions.sheet import sheet
+from moderation.renditions.sheet import sheet, sheet_of
 from moderation.renditions.sight import demand_sight, demand_unveiled
 
-__all__ = ["UNVEILED", "Rendition", "demand_personal", "demand_sight", "demand_unveiled", "find", "sheet", "veiled"]
+__all__ = [
+    "UNVEILED",
+    "Rendition",
+    "demand_personal",
+    "demand_sight",
+    "demand_unveiled",
+    "find",
+    "moments_of",
+    "sheet",
+    "sheet_of",
+    "veiled",
+]

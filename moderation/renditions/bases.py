@@ -11,10 +11,11 @@ from psycopg.types.json import Jsonb
 
 from moderation import review
 from moderation.db import Transaction, queries
+from moderation.decisions import Decision
 from moderation.errors import NotFound
+from moderation.scoring import Analysis
 from moderation.store import Blob
 from moderation.timelines import flagged, segments
-from moderation.verdicts import gather
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -36,16 +37,15 @@ def report_of(tx: Transaction, clip_id: str, kind: str) -> dict[str, object] | N
 
 def moments_of(tx: Transaction, case: review.Case) -> list[dict[str, object]]:
     """The stretches that the case's reader is led to; `still_N` shows the beginning of the N-th."""
-    analysis = gather(tx, case.clip_id).analysis
+    found = tx.pg.execute(SQL.latest_analysis, {"clip": case.clip_id}).fetchone()
+    return moments_in(Analysis.from_text(found[0]), review.opening_decision(tx, case)) if found else []
+
+
+def moments_in(analysis: Analysis | None, opened: Decision) -> list[dict[str, object]]:
+    """The same of what was measured and what opened the case; pure."""
     if analysis is None:
         return []
-    acted = {
-        leaf.name
-        for entry in review.opening_decision(tx, case).trace
-        if entry.acts
-        for leaf in entry.leaves
-        if leaf.name
-    }
+    acted = {leaf.name for entry in opened.trace if entry.acts for leaf in entry.leaves if leaf.name}
     return flagged(segments(analysis), acted)
 
 

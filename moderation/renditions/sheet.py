@@ -1,17 +1,20 @@
 """What there is to see and hear of a case, as one document: addresses, times and numbers. Makes nothing."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from moderation import review
-from moderation.renditions.bases import find, moments_of, report_of
+from moderation.db import Transaction
+from moderation.renditions.bases import find, moments_in, report_of
 from moderation.renditions.sight import demand_sight, veil_only
-from moderation.verdicts import gather
+from moderation.verdicts import Verdict, gather
 from watermark.filmstrip import COLUMNS, ROWS, times_of
 from watermark.loudness import STEP_MS
 
 if TYPE_CHECKING:
+    from moderation.decisions import Decision
     from moderation.scoring import Analysis
     from moderation.services import Services
 
@@ -28,14 +31,21 @@ def sheet(services: "Services", org: str, case_id: str, who: review.Reviewer) ->
     """
     with services.database.transaction(org) as tx:
         case = review.read_case(tx, case_id)
-        demand_sight(tx, services.clock.now(), case, who)
-        marked = find(tx, case.clip_id, "marked") is not None
-        notes = report_of(tx, case.clip_id, "strip") or {}
-        moments = moments_of(tx, case) if marked else []
-        verdict = gather(tx, case.clip_id)
-        veiled_only = veil_only(tx, case)
-        ready = find(tx, case.clip_id, "veiled") is not None
-    base = f"/v1/cases/{case_id}/renditions"
+        opened, verdict = review.opening_decision(tx, case), gather(tx, case.clip_id)
+        return sheet_of(tx, services.clock.now(), case, who, opened, verdict)
+
+
+def sheet_of(
+    tx: Transaction, now: datetime, case: review.Case, who: review.Reviewer, opened: "Decision", verdict: Verdict
+) -> dict[str, object]:
+    """The same for who has read the case already, with what opened it and its clip's verdict."""
+    demand_sight(tx, now, case, who)
+    marked = find(tx, case.clip_id, "marked") is not None
+    notes = report_of(tx, case.clip_id, "strip") or {}
+    moments = moments_in(verdict.analysis, opened) if marked else []
+    veiled_only = veil_only(tx, case)
+    ready = find(tx, case.clip_id, "veiled") is not None
+    base = f"/v1/cases/{case.case_id}/renditions"
     duration_ms = int(cast("int | None", (verdict.clip.probe or {}).get("duration_ms")) or 0)
     times = notes.get("times_ms") or times_of(duration_ms)
     return {

@@ -105,10 +105,13 @@ def decide_all(
     Cases that went to somebody else meanwhile, or are no near-duplicates, are left. Raises as `decide`, and
     Unprocessable for a queue that takes no batches.
     """
+    if not also:
+        recorded = decide(tx, enqueuer, terms, now, case_id, answer, reviewer)
+        return Batch(recorded=recorded, decided=(), left=())
     lead = read_case(tx, case_id)
-    if also and not _may_batch(tx, terms, lead, reviewer):
+    if not _may_batch(tx, terms, lead, reviewer):
         raise Unprocessable("cases of this queue are decided one by one")
-    offered = {one.case_id: one.clip_id for one in similar(tx, terms, now, lead, reviewer)} if also else {}
+    offered = {one.case_id: one.clip_id for one in similar(tx, terms, now, lead, reviewer)}
     chosen = {each: offered[each] for each in dict.fromkeys(also) if each in offered}
     lock_all(tx, {case_id: lead.clip_id, **chosen})
     recorded = decide(tx, enqueuer, terms, now, case_id, answer, reviewer)

@@ -2,7 +2,7 @@
 // An element with data-key is clicked (a field is focused) by that key; with data-hold it gets the events "hold" and
 // "release"; with data-repeat it follows a key held down. Which key is whose, the server writes into the page.
 
-const FIELDS = "textarea, select, input:not([type=range], [type=checkbox], [type=radio]), [contenteditable=true]";
+export const FIELDS = "textarea, select, input:not([type=range], [type=checkbox], [type=radio]), [contenteditable=true]";
 const SIGNS = { BracketLeft: "[", BracketRight: "]", Comma: ",", Period: ".", Slash: "/" };
 const SEQUENCE_MS = 1000;
 let first = "";
@@ -10,7 +10,7 @@ let firstAt = 0;
 let held = null;
 
 // The key as it is written here; on layouts without Latin letters the one printed at its place.
-function names({ key, code }) {
+export function names({ key, code }) {
   const written = key.toLowerCase();
   const printed = /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : (/^Digit(\d)$/.exec(code)?.[1] ?? SIGNS[code]);
   return /^[a-z0-9]$/.test(written) || !printed ? [written] : [written, printed];
@@ -87,9 +87,12 @@ function goToasts() {
 // Times that count up since a moment (seconds of the epoch), by the clock of this machine.
 function countUp() {
   for (const shown of document.querySelectorAll("[data-since]")) {
-    const passed = Math.max(0, Math.floor(Date.now() / 1000 - Number(shown.dataset.since)));
-    shown.textContent = `${Math.floor(passed / 60)}:${String(passed % 60).padStart(2, "0")}`;
+    shown.textContent = minutes(Math.max(0, Math.floor(Date.now() / 1000 - Number(shown.dataset.since))));
   }
+}
+
+export function minutes(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
 setInterval(countUp, 1000);

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,38 +88,46 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
     return Settings(env="development", state=tmp_path / "state", database_url=dsn, review=review)
 
 
+@contextmanager
+def serving(app: FastAPI) -> Iterator[Running]:
+    """Serve an app while the block lasts."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive(), "the service ended while starting"
+        assert time.monotonic() < deadline, "the service did not start"
+        time.sleep(0.01)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    services = app.state.services
+    headers = {"Authorization": f"Bearer {development_key(services)}"}
+    running = Running(url=url, services=services, client=httpx.Client(base_url=url, headers=headers, timeout=60))
+    yield running
+    running.close()
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive(), "the service did not stop"
+
+
 @pytest.fixture
 def run_app(settings: Settings) -> Iterator[Run]:
     """Serve an app made by `factory` from the settings, changed as asked, until the test ends."""
-    served = []
-
     # Here, so that tests of the database alone do not load the whole service.
     from moderation.api.app import create_app  # noqa: PLC0415
 
-    def run(factory: Callable[[Settings], FastAPI] = create_app, **changes: object) -> Running:
-        app = factory(settings.model_copy(update=changes))
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        deadline = time.monotonic() + 30
-        while not server.started:
-            assert thread.is_alive(), "the service ended while starting"
-            assert time.monotonic() < deadline, "the service did not start"
-            time.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        services = app.state.services
-        headers = {"Authorization": f"Bearer {development_key(services)}"}
-        client = httpx.Client(base_url=url, headers=headers, timeout=60)
-        running = Running(url=url, services=services, client=client)
-        served.append((server, thread, running))
-        return running
+    with ExitStack() as served:
 
-    yield run
-    for server, thread, running in served:
-        running.close()
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive(), "the service did not stop"
+        def run(factory: Callable[[Settings], FastAPI] = create_app, **changes: object) -> Running:
+            return served.enter_context(serving(factory(settings.model_copy(update=changes))))
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[FastAPI], AbstractContextManager[Running]]:
+    """Serve an app while a block lasts: for services that several tests share."""
+    return serving
 
 
 @pytest.fixture

@@ -229,7 +229,8 @@ def test_a_lost_lease_says_so_and_records_nothing(pages, browser, clip):
     assert theirs.status_code == 409
     assert "another reviewer may have it" in theirs.text
     assert "lease_token" not in Fields(theirs.text).hidden
-    assert browser.post(f"{path}/claim", data=fields).status_code == 409
+    taken = browser.post(f"{path}/claim", data=fields).headers["location"]
+    assert "You did not get this case" in browser.get(taken).text
     assert browser.post(f"{path}/skip", data=fields).status_code == 409
     assert scalar(pages, "select count(*) from moderation.decisions where actor = 'dev'") == 0
 

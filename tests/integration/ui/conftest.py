@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from clips import ClipPlan, draw_clip
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
@@ -26,12 +27,14 @@ from moderation import holding
 from moderation.assembly import open_services
 from moderation.checking import check_file
 from moderation.db import queries
+from moderation.keys import Principal
 from moderation.samples.clips import make_samples, register_people
 from moderation.scoring import Analysis
 from moderation.services import Services
-from moderation.sessions import login_token
-from moderation.settings import Settings
+from moderation.sessions import begin, login_token
+from moderation.settings import Reviewing, Settings
 from review_ui.app import create_app
+from review_ui.security import COOKIE
 
 ROOT = Path(__file__).resolve().parents[3]
 SHOTS = ROOT / "var" / "screenshots"
@@ -98,33 +101,68 @@ def empty_pages(run_app, postgres, tmp_path):
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="module")
+def shared_pages(serve, postgres, tmp_path_factory):
+    """The service with the pages for all tests of a module, with nothing in it; undoing lasts ten minutes."""
+    name = f"ui_shared_{os.getpid()}"
+    folder = tmp_path_factory.mktemp("shared")
+    folder.chmod(0o755)
+    with psycopg.connect(postgres.dsn().replace("/moderation?", "/postgres?"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE moderation")
+        url = postgres.dsn().replace("/moderation?", f"/{name}?")
+        settings = Settings(env="development", state=folder, database_url=url, review=Reviewing(undo_s=600))
+        with serve(create_app(settings)) as running:
+            yield running
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-def draw_case(tmp_path) -> Callable[..., str]:
+def empty_queues(shared_pages):
+    """The shared service without an open case, whatever the tests before left in it."""
+    with shared_pages.services.database.transaction("default") as tx:
+        tx.pg.execute(
+            "update moderation.cases set state = 'closed', lease_token = null, lease_holder = null, "
+            "lease_expires_at = null where state = 'open'"
+        )
+    return shared_pages
+
+
+@pytest.fixture(scope="session")
+def portrait_clip(tmp_path_factory) -> Path:
+    """A drawn clip of three seconds, silent and upright."""
+    return draw_clip(tmp_path_factory.mktemp("portrait") / "drawn.mp4", ClipPlan(width=360, height=640, frames=90))
+
+
+@pytest.fixture
+def draw_case(portrait_clip) -> Callable[..., str]:
     """Put a drawn clip of three seconds before a person, with one moment at 0:00.9; returns the clip.
 
-    Its scores are written, not measured: for tests that need many cases and care nothing for what is in them.
+    Its scores are written, not measured: for tests that need many cases and care nothing for what is in them. `file` is
+    another clip, `signals` are more scores by signal.
     """
-    path = draw_clip(tmp_path / "drawn.mp4", ClipPlan(width=360, height=640, frames=90))
 
-    def put(pages, **said: str) -> str:
-        return _put(pages, path, {"prompt": "Shapes over hills", "creator": "noor", **said})
+    def put(
+        pages, *, file: Path = portrait_clip, signals: Mapping[str, list[object]] | None = None, **said: str
+    ) -> str:
+        return _put(pages, file, {"prompt": "Shapes over hills", "creator": "noor", **said}, signals or {})
 
     return put
 
 
-def _put(pages, path: Path, metadata: dict[str, str]) -> str:
+def _put(pages, path: Path, metadata: dict[str, str], signals: Mapping[str, list[object]]) -> str:
     services: Services = pages.services
     sent = {"file": path.read_bytes(), "metadata": ("", json.dumps(metadata))}
     clip = pages.client.post("/v1/clips", files=sent).json()["id"]
     blob, now = services.store.put("default", "marked", path), services.clock.now()
-    signal = {"samples": SCORES, "state": "measured", "model": "m", "version": "1", "calibration": "none", "note": ""}
-    analysis = Analysis(signals={"explicit.score": signal}, faces=[], seen_ms=[at for at, _, _ in SCORES])
+    measured = {"state": "measured", "model": "m", "version": "1", "calibration": "none", "note": ""}
+    scored = {name: {**measured, "samples": each} for name, each in {"explicit.score": SCORES, **signals}.items()}
+    analysis = Analysis(signals=scored, faces=[], seen_ms=[at for at, _, _ in SCORES])
     row = {"org": "default", "clip": clip, "now": now}
     marked = {"kind": "marked", "sha256": blob.sha256, "blob_key": blob.key, "bytes": blob.size, "report": Jsonb({})}
-    measured = {"detectors": "d", "gallery": "g", "body": analysis.to_text()}
+    analysed = {"detectors": "d", "gallery": "g", "body": analysis.to_text()}
     with services.database.transaction("default") as tx:
         tx.pg.execute(RECORDS.insert_rendition, {**row, **marked})
-        tx.pg.execute(RECORDS.insert_analysis, {**row, **measured})
+        tx.pg.execute(RECORDS.insert_analysis, {**row, **analysed})
     holding.ask_a_person(services, "default", clip, 1, "processing_failed", "it broke")
     return clip
 
@@ -134,6 +172,8 @@ def chromium() -> Iterator[Browser]:
     """Chromium of the system; where it is missing, these tests cannot say anything and fail."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "no chromium here: install it, or name it in CHROMIUM"
+    # Nothing here is a test of how quick a busy machine is.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         # Only our own pages are opened, and containers lack what its own sandbox needs.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
@@ -176,12 +216,25 @@ class Watch:
 
 
 @pytest.fixture
-def open_browser(chromium, run_app) -> Iterator[Callable[..., Page]]:
-    """Open a logged-in reviewer's tab on a service; each is a browser of its own. `page.watch` is its `Watch`."""
+def open_browser(chromium, request) -> Iterator[Callable[..., Page]]:
+    """Open a logged-in reviewer's tab on a service; each is a browser of its own. `page.watch` is its `Watch`.
+
+    `who` is somebody other than the developer, with the `scopes` of a reviewer.
+    """
+    if "run_app" in request.fixturenames:
+        # Browsers close before the service that they talk to.
+        request.getfixturevalue("run_app")
     opened: list[tuple[BrowserContext, Watch]] = []
 
     def enter(
-        pages, *, locale: str = "en", size: tuple[int, int] = (1280, 720), log_in: bool = True, **options
+        pages,
+        *,
+        locale: str = "en",
+        size: tuple[int, int] = (1280, 720),
+        log_in: bool = True,
+        who: str = "",
+        scopes: tuple[str, ...] = ("review",),
+        **options,
     ) -> Page:
         viewport = {"width": size[0], "height": size[1]}
         context = chromium.new_context(viewport=viewport, base_url=pages.url, locale=locale, **options)
@@ -191,7 +244,11 @@ def open_browser(chromium, run_app) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.watch = watch
-        if log_in:
+        if who:
+            person = Principal(org="default", principal=who, scopes=frozenset(scopes), kind="person")
+            cookie = begin(pages.services, person, method="development")
+            context.add_cookies([{"name": COOKIE, "value": cookie, "url": pages.url}])
+        elif log_in:
             page.goto(f"/login/dev?token={login_token(pages.services)}")
         return page
 
@@ -199,6 +256,47 @@ def open_browser(chromium, run_app) -> Iterator[Callable[..., Page]]:
     for context, _ in opened:
         context.close()
     assert [watch.complaints() for _, watch in opened] == [[] for _ in opened]
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Page, str], None]:
+    """Wait until an expression over `video` holds; asked from outside: the content policy lets nobody inside ask."""
+
+    def wait(page: Page, expression: str) -> None:
+        deadline = time.monotonic() + 60
+        asked = f"(() => {{ const video = document.querySelector('video'); return {expression} }})()"
+        while not page.evaluate(asked):
+            assert time.monotonic() < deadline, expression
+            page.wait_for_timeout(50)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def take_case(until) -> Callable[..., str]:
+    """Take the next drawn case and wait until its clip stands at the first moment; the case's address."""
+
+    def take(
+        page: Page, ready: str = "video && video.readyState >= 2 && Math.abs(video.currentTime - 0.999) < 0.1"
+    ) -> str:
+        page.goto("/queues")
+        page.locator('form[action="/queues/failures/start"] button').click()
+        page.wait_for_url(re.compile("/review/case_"))
+        until(page, f"'live' in document.body.dataset && {ready}")
+        return str(page.evaluate("location.pathname"))
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., object]:
+    """The one value that a query on a service's database gives."""
+
+    def value(pages, query: str, *values: object) -> object:
+        with pages.services.database.transaction("default") as tx:
+            return tx.pg.execute(query, values).fetchone()[0]
+
+    return value
 
 
 @pytest.fixture

@@ -1,16 +1,26 @@
-// The clip of a case: veiled until somebody holds it open; one clock over picture, sound, film strip and lanes.
+// The case page. First its clip: veiled until somebody holds it open; one clock over picture, sound, film strip and
+// lanes. Then the work: the hold, answers that outlive a lost network, reasons by digit. The forms work without it.
+import { FIELDS, minutes, names } from "./keys.js";
 
 const SPEEDS = [1, 1.5, 2, 0.5, 0.25];
 const DRIFT = 0.08;
-const prepared = new Map();
+const find = (selector) => document.querySelector(selector);
+let prepared = null;
 
-// Fetched before it is asked for; the player of its case takes the element over.
-export function prepare(url) {
-  if (prepared.has(url)) return;
+// A clip that runs beside another or is fetched before it is asked for: silent, and at the same moment.
+function silent(url, at, className = "") {
   const video = document.createElement("video");
-  Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url });
-  prepared.clear();
-  prepared.set(url, video);
+  return Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url, currentTime: at, className });
+}
+
+// Under the lease; null where nobody answers.
+function post(id, path, token, body = {}, keepalive = false) {
+  return fetch(`/v1/cases/${id}/${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...body, lease_token: token }),
+    keepalive,
+  }).catch(() => null);
 }
 
 // What is unveiled: asked of the server, which counts it, and taken away as soon as it is let go.
@@ -21,7 +31,8 @@ class Sight extends EventTarget {
   #key = "";
   #open = null;
   #turn = Promise.resolve();
-  #timers = [];
+  #beats = 0;
+  #limit = 0;
 
   constructor(id, token) {
     super();
@@ -36,7 +47,7 @@ class Sight extends EventTarget {
   }
 
   prepare(picture) {
-    this.#post(`renditions/${picture}`, {});
+    this.#post(`renditions/${picture}`);
   }
 
   leave() {
@@ -60,16 +71,24 @@ class Sight extends EventTarget {
     clearTimeout(slow);
     if (!answer?.ok) return this.#refuse(await answer?.json().catch(() => null));
     this.#open = await answer.json();
-    this.#tell("standing", this.#open.standing);
     if (this.#wanted !== wanted) return;
-    this.#timers = [setInterval(() => this.#beat(), this.#open.beat_ms)];
+    this.#beats = setInterval(() => this.#beat(), this.#open.beat_ms);
+    this.#lasts(this.#open);
     this.#tell("shown", { ...wanted, url: this.#open.url, soundUrl: this.#open.sound_url });
   }
 
   async #beat() {
     const open = this.#open;
-    const answer = open && (await this.#post(`reveals/${open.id}/beat`, {}));
-    if (open === this.#open && !answer?.ok) this.#refuse(await answer?.json().catch(() => null));
+    const answer = open && (await this.#post(`reveals/${open.id}/beat`));
+    const told = await answer?.json().catch(() => null);
+    if (open === this.#open) answer?.ok ? this.#lasts(told) : this.#refuse(told);
+  }
+
+  // Nothing is shown beyond what the server's last word allows, whether or not another comes.
+  #lasts({ limit_ms: limit, standing }) {
+    clearTimeout(this.#limit);
+    this.#limit = setTimeout(() => this.#refuse({ type: "not_revealed" }), limit);
+    this.#tell("standing", standing);
   }
 
   #refuse(problem) {
@@ -81,7 +100,8 @@ class Sight extends EventTarget {
   }
 
   #hide() {
-    for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    clearInterval(this.#beats);
+    clearTimeout(this.#limit);
     this.#tell("hidden");
   }
 
@@ -92,13 +112,8 @@ class Sight extends EventTarget {
     if (answer?.ok) this.#tell("standing", (await answer.json()).standing);
   }
 
-  #post(path, body, keepalive = false) {
-    return fetch(`/v1/cases/${this.#case}/${path}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ...body, lease_token: this.#token }),
-      keepalive,
-    }).catch(() => null);
+  #post(path, body, keepalive) {
+    return post(this.#case, path, this.#token, body, keepalive);
   }
 
   #tell(name, detail) {
@@ -123,9 +138,11 @@ class ClipPlayer extends HTMLElement {
     this.#listen();
     this.video.controls = false;
     const [first] = this.moments;
-    if (first) this.seek(first.at);
+    if (first && Math.abs(this.video.currentTime - first.at) > 0.001) this.seek(first.at);
     this.video.defaultPlaybackRate = this.video.playbackRate = Number(this.dataset.speed);
     this.#paint();
+    if (this.video.error) this.#broken();
+    setTimeout(() => this.video.readyState || this.video.error || this.#tell("preparing"), 400);
     if ("playing" in this.dataset) this.video.play().catch(() => {});
   }
 
@@ -136,10 +153,9 @@ class ClipPlayer extends HTMLElement {
   }
 
   #adopt(video) {
-    const url = video?.getAttribute("src");
-    const ready = url && prepared.get(url);
-    if (!ready) return video;
-    prepared.delete(url);
+    const ready = prepared;
+    if (!video || ready?.src !== video.src) return video;
+    prepared = null;
     for (const { name, value } of video.attributes) if (name !== "src") ready.setAttribute(name, value);
     video.replaceWith(ready);
     return ready;
@@ -153,7 +169,8 @@ class ClipPlayer extends HTMLElement {
     on(this.video, "play", () => (this.#say("play", true), this.#want(), this.#follow()));
     on(this.video, "pause", () => (this.#say("play", false), this.conceal()));
     on(this.video, "seeked ratechange loadedmetadata", () => (this.#align(true), this.#paint()));
-    on(this.video, "error", () => this.#tell("undecodable"));
+    on(this.video, "loadedmetadata", () => this.#tell(""));
+    on(this.video, "error", () => this.#broken());
     on(this.#part("scrub"), "input", (event) => this.seek(Number(event.target.value)));
     on(this, "click", (event) => this.#click(event));
     on(this, "hold", (event) => event.target.dataset.do === "reveal" && this.#hold(true));
@@ -283,8 +300,7 @@ class ClipPlayer extends HTMLElement {
   #show({ picture, url, soundUrl }) {
     this.#tell("");
     if (picture) {
-      this.seen = document.createElement("video");
-      Object.assign(this.seen, { muted: true, playsInline: true, preload: "auto", src: url, className: picture });
+      this.seen = silent(url, this.video.currentTime, picture);
       this.seen.addEventListener("loadedmetadata", () => this.#align(true), { once: true });
       this.seen.addEventListener("seeked", () => this.seen && this.setAttribute("unveiled", picture), { once: true });
       this.seen.addEventListener("error", () => this.seen && this.#refused({ code: "undecodable" }), { once: true });
@@ -311,6 +327,14 @@ class ClipPlayer extends HTMLElement {
     for (const name of ["cartoon", "sound"]) this.#button(name)?.setAttribute("aria-pressed", "false");
     this.conceal();
     this.#tell(problem?.code ?? "away");
+  }
+
+  // What is there cannot be played; what is not there yet is asked for again.
+  async #broken() {
+    const answer = await fetch(this.video.src, { method: "HEAD" }).catch(() => null);
+    const there = answer?.status < 500;
+    this.#tell(there ? "undecodable" : "preparing");
+    if (!there) setTimeout(() => this.isConnected && this.video.load(), 3000);
   }
 
   #tell(code) {
@@ -348,7 +372,148 @@ class ClipPlayer extends HTMLElement {
 function written(seconds) {
   // Cut off, not rounded, as the server writes moments; a seek lands a hair before where it was sent.
   const tenths = Math.floor(seconds * 10 + 0.01);
-  return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+  return `${minutes(Math.floor(tenths / 10))}.${tenths % 10}`;
 }
 
 customElements.define("clip-player", ClipPlayer);
+
+const RENEW_EVERY_MS = 60_000;
+const SOON_S = 30;
+const RESEND_MS = 3000;
+const WORK_MS = 50 * 60_000;
+const REMIND_MS = 10 * 60_000;
+const began = Date.now();
+let active = 0;
+let asked = Date.now();
+let ends = 0;
+let shown = null;
+let waiting = null;
+let rested = 0;
+let choosing = false;
+
+function notice(name) {
+  const place = find("#notice");
+  if (!place || place.dataset.now === name) return;
+  place.dataset.now = name;
+  place.textContent = name ? place.dataset[name] : "";
+}
+
+function readLease() {
+  const lease = find("#lease");
+  // A form that came back leaves the clock as it is.
+  if (lease === shown) return;
+  shown = lease;
+  [ends, asked] = [lease ? Date.now() + lease.dataset.left * 1000 : 0, Date.now()];
+}
+
+async function renew(lease) {
+  asked = Date.now();
+  const answer = await post(lease.dataset.case, "renew", lease.dataset.token);
+  if (lease !== find("#lease")) return;
+  if (answer?.ok) ends = Date.parse((await answer.json()).lease.expires_at);
+  else if (answer?.status === 409) lose();
+}
+
+function lose() {
+  ends = 0;
+  const place = find("#decide");
+  const lost = find("#lost");
+  if (!place || !lost) return;
+  find("clip-player")?.conceal?.();
+  place.replaceChildren(lost.content.cloneNode(true));
+  place.focus();
+}
+
+function tick() {
+  const lease = find("#lease");
+  if (!lease || !ends) return;
+  const left = Math.max(0, Math.round((ends - Date.now()) / 1000));
+  lease.textContent = minutes(left);
+  if (!waiting) notice(left <= SOON_S ? "soon" : restDue() ? "rest" : "");
+  if (left === 0 && !waiting) lose();
+  else if (!document.hidden && active > asked && (left <= SOON_S || Date.now() - asked > RENEW_EVERY_MS)) renew(lease);
+}
+
+// Whoever goes on is reminded again later.
+function restDue() {
+  return Date.now() - rested > REMIND_MS && (find("#notice")?.dataset.due === "yes" || Date.now() - began > WORK_MS);
+}
+
+// Sent again as it is: the server knows its key.
+function keep(form, button) {
+  if (waiting) clearTimeout(waiting);
+  notice("waiting");
+  form.inert = true;
+  waiting = setTimeout(() => form.isConnected && form.requestSubmit(button), RESEND_MS);
+}
+
+function settled() {
+  clearTimeout(waiting);
+  waiting = null;
+  const form = find("#answer");
+  if (form) form.inert = false;
+}
+
+function unsent(event) {
+  const { ctx: context } = event.detail ?? {};
+  const form = context?.sourceElement;
+  if (form?.id !== "answer" || (context.response && context.response.status < 500)) return;
+  // Not the problem's page in the place of the case: it stays as it is until it is sent.
+  event.preventDefault();
+  keep(form, form.querySelector("[data-sent]"));
+}
+
+// A digit after the key of the reasons is a reason, wherever the focus went meanwhile, and no moment.
+function choose(event) {
+  const list = find("#reason");
+  const digit = choosing && names(event).find((name) => /^\d$/.test(name));
+  const option = digit && list?.querySelector(`[data-number="${digit}"]`);
+  if (event.key === "Escape" || (event.key.length === 1 && event.target !== list)) choosing = false;
+  if (!option) return;
+  event.preventDefault();
+  event.stopPropagation();
+  choosing = false;
+  list.value = option.value;
+  list.dispatchEvent(new Event("change", { bubbles: true }));
+  list.blur();
+}
+
+function fresh() {
+  settled();
+  readLease();
+  notice("");
+  choosing = false;
+}
+
+function swapped({ detail }) {
+  if (detail.ctx.sourceElement.id !== "upcoming") return fresh();
+  const { clip, at } = find("#upcoming")?.dataset ?? {};
+  if (clip) prepared = silent(new URL(clip, location).href, Number(at));
+}
+
+document.addEventListener("submit", ({ target, submitter }) => {
+  if (target.id !== "answer") return;
+  for (const button of target.querySelectorAll("[data-sent]")) delete button.dataset.sent;
+  if (submitter) submitter.dataset.sent = "";
+});
+document.addEventListener("keydown", choose, true);
+document.addEventListener("focusin", ({ target }) => {
+  if (target.matches(FIELDS)) choosing = target.id === "reason";
+});
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("#stay") && find("#lease")) renew(find("#lease"));
+  if (target.closest("[data-do=play]") && find("#notice").dataset.now === "rest") rested = Date.now();
+});
+document.addEventListener("exposure", ({ detail }) => {
+  const seen = find("#unveiled");
+  if (seen) seen.textContent = minutes(Math.floor(detail.day_ms / 1000));
+  const place = find("#notice");
+  if (place && detail.run_ms >= detail.run_cap_ms) place.dataset.due = "yes";
+});
+for (const name of ["keydown", "pointerdown", "pointermove", "input"]) {
+  document.addEventListener(name, () => (active = Date.now()), { passive: true });
+}
+for (const name of ["htmx:error", "htmx:before:response"]) document.addEventListener(name, unsent);
+document.addEventListener("htmx:after:swap", swapped);
+setInterval(tick, 1000);
+fresh();
