@@ -140,9 +140,9 @@ def test_what_is_not_made_yet_is_said_and_then_appears(ana, empty_queues, draw_c
     line = ana.get_by_text("The preview is being made, about 5 seconds.")
     expect(line).to_be_visible()
     expect(ana.get_by_role("button", name="Skip, leave it to a colleague")).to_be_enabled()
-    ana.unroute("**/renditions/veiled")
     for route in held:
         route.continue_()
+    ana.unroute("**/renditions/veiled")
     until(ana, "video.readyState >= 2")
     expect(line).to_be_hidden()
 
@@ -214,9 +214,9 @@ def test_a_look_lasts_as_long_as_its_beats_are_heard_and_no_longer(ana, case):
     expect(player).not_to_have_attribute("unveiled", "revealed")
     expect(ana.get_by_text("That was as long as one look may last. Hold again to look again.")).to_be_visible()
     ana.keyboard.up("r")
-    ana.unroute("**/beat")
     for route in hanging:
         route.abort()
+    ana.unroute("**/beat")
     ana.watch.forgiven += ["ERR_FAILED", "403", "404"]
 
 
