@@ -30,6 +30,7 @@ from moderation.api import (
     resolution,
     reviewers,
     reviews,
+    revocations,
     statements,
     trends,
     uploads,
@@ -95,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     problems.register(app)
     read = (clips, media, events, statements, verify, resolution)
-    registry = (people, grants, owners, enrolments)
+    registry = (people, grants, owners, enrolments, revocations)
     staff = (reviews, reviewers, renditions, trends, quality, policies, audit)
     for module in (*read, *registry, *staff, webhooks, health):
         app.include_router(module.router)

@@ -196,6 +196,18 @@ class Revealing(Strict):
     sound: bool = Field(default=False, description="The sound beside the pictures.")
 
 
+class Revoking(Strict):
+    """What is taken back: one grant, or without it every grant."""
+
+    grant_id: Annotated[Line, Field(max_length=64)] | None = None
+
+
+class PurgeReceipt(Strict):
+    """Which clips of a revocation the platform removed; all of them when none are named."""
+
+    clips: list[Annotated[str, AfterValidator(_clip)]] | None = Field(default=None, max_length=10_000)
+
+
 class Withdrawal(Strict):
     """Why a clip is taken back."""
 

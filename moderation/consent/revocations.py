@@ -7,6 +7,7 @@ from psycopg.types.json import Jsonb
 from moderation import audit, stops
 from moderation.consent.people import SQL, lock_person
 from moderation.db import Transaction
+from moderation.errors import NotFound
 from moderation.ids import new_id
 from moderation.revocations.reaching import count_reach, find_reached
 
@@ -26,7 +27,7 @@ def write_revocation(
 ) -> dict[str, object]:
     """The same for a person whose row the caller holds."""
     tx.pg.execute(SQL.touch_person, {"person": person})
-    scope, creators = _concerned(tx, grant_id)
+    scope, creators = _concerned(tx, person, grant_id)
     reached = count_reach(find_reached(tx, person, scope=scope, creators=creators)).to_json()
     revocation = new_id("rev")
     tx.pg.execute(
@@ -46,7 +47,11 @@ def write_revocation(
     return {"revocation_id": revocation, "reached": reached}
 
 
-def _concerned(tx: Transaction, grant_id: str | None) -> tuple[str, list[str] | None]:
-    """Scope of what is taken back and whose clips it concerns, None for everybody's."""
-    row = tx.pg.execute(SQL.concerned, {"grant": grant_id}).fetchone() if grant_id else None
-    return ("both", None) if row is None else (row[0], row[1])
+def _concerned(tx: Transaction, person: str, grant_id: str | None) -> tuple[str, list[str] | None]:
+    """Scope of what is taken back and whose clips it concerns, None for everybody's. Raises NotFound."""
+    if grant_id is None:
+        return "both", None
+    row = tx.pg.execute(SQL.concerned, {"grant": grant_id, "person": person}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no grant {grant_id} of this person")
+    return row[0], row[1]

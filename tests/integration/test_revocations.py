@@ -179,3 +179,34 @@ def test_one_clip_is_taken_out_while_the_grants_stand(inside, person):
     body = json.loads(scalar(inside, "select body from moderation.events where clip_id = %s", sure))
     assert body["data"]["purge"] is True
     assert scalar(inside, "select count(*) from moderation.revocations") == 0
+
+
+def test_the_routes_say_what_is_reached_take_back_and_end_with_the_receipt(service, inside, person):
+    clip, other = put(inside, Row(shows=[(person, "face", "matched")]), Row(shows=[(person, "declared", "declared")]))
+    client, stranger = service.with_scopes("likeness"), service.with_scopes("read")
+    assert stranger.get(f"/v1/people/{person}/reach").status_code == 403
+    assert client.get("/v1/people/per_0/reach").status_code == 404
+    numbers = client.get(f"/v1/people/{person}/reach").json()["reached"]
+    assert (numbers["released"], numbers["descendants"]) == (2, 0)
+    first = client.get(f"/v1/people/{person}/appearances", params={"limit": 1}).json()
+    assert [(each["clip_id"], each["hows"]) for each in first["items"]] == [(other, ["declared"])]
+    rest = client.get(f"/v1/people/{person}/appearances", params={"cursor": first["next_cursor"]}).json()
+    assert [(each["clip_id"], each["matched"]) for each in rest["items"]] == [(clip, True)]
+    assert rest["next_cursor"] is None
+    assert client.post(f"/v1/people/{person}/revoke", json={"grant_id": "grant_0"}).status_code == 404
+    began = client.post(f"/v1/people/{person}/revoke")
+    assert (began.status_code, began.json()["reached"]) == (202, numbers)
+    place = began.headers["location"]
+    assert service.client.get(f"/v1/clips/{clip}/media").status_code == 410
+    driving.drive(inside, ORG, began.json()["revocation_id"])
+    waiting = client.get(place).json()
+    assert (waiting["state"], waiting["targets"]["awaiting_receipt"], waiting["time_to_zero_s"]) == (
+        *("awaiting_receipts", 1),
+        None,
+    )
+    done = client.post(f"{place}/receipts", json={"clips": [clip]}).json()
+    assert (done["state"], done["targets"]["purged"]) == ("completed", 1)
+    assert client.post(f"{place}/receipts", json={"clips": ["nothing"]}).status_code == 422
+    of_another = service.of_organisation("other")
+    assert {of_another.get(place).status_code, of_another.get(f"/v1/people/{person}/appearances").status_code} == {404}
+    assert client.delete(f"/v1/people/{person}/appearances/{clip}").json()["status"] == "withdrawn"

@@ -202,7 +202,8 @@ select g.scope, case g.grantee_kind
   else (select coalesce(array_agg(e.creator), '{}') from (
     select distinct on (creator) creator, listed from moderation.list_entries
     where list_id = g.grantee order by creator, entry_id desc) e where e.listed) end
-from moderation.grants g join moderation.people p using (person_id) where g.grant_id = %(grant)s;
+from moderation.grants g join moderation.people p using (person_id)
+where g.grant_id = %(grant)s and g.person_id = %(person)s;
 
 -- name: erasures_waiting
 -- A transaction that began before an erasure still sees the rows, and a table written anew meanwhile would keep them.
