@@ -52,6 +52,7 @@ bench-scale: install ## long queues and many fingerprints; never in CI
 	$(PYTHON) benchmarks/scale.py
 	$(PYTHON) benchmarks/review_queue.py
 	$(PYTHON) benchmarks/backtest.py
+	$(PYTHON) benchmarks/revocation.py
 
 lock: install-dev ## resolve the pinned requirements anew
 	$(PYTHON) .ci/lock.py

@@ -49,8 +49,9 @@ def register(database: Database, vault: Vault, model: str = "m", dimensions: int
     """A cameo with a grant for everybody, whose template is no face at all."""
     with database.transaction() as tx:
         vector = np.full((1, dimensions), 9.0, np.float32)
-        said = {"name": "Noor", "kind": "cameo", "vectors": vector, "model": model, "sources": ["a test"]}
-        person = consent.add_person(tx, vault, NOW, **said, by="test")
+        person = consent.add_person(
+            tx, vault, NOW, name="Noor", kind="cameo", vectors=vector, model=model, sources=["a test"], by="test"
+        )
         consent.grant(tx, NOW, person, grantee=None, scope="both", by="test")
         return person
 

@@ -73,12 +73,12 @@ from unnest(%(clips)s::text[], %(whys)s::text[], %(actions)s::text[], %(statuses
 on conflict do nothing;
 
 -- name: next_targets
--- Locked with their clips; what others hold right now comes with a later batch.
+-- Withdrawals first. Locked with their clips; what others hold right now comes with a later batch.
 select t.clip_id, t.action, c.status, c.callback_url, c.priority, r.clip_id is not null as was_out
 from moderation.revocation_targets t join moderation.clips c on c.clip_id = t.clip_id
 left join moderation.releases r on r.clip_id = t.clip_id
 where t.revocation_id = %(revocation)s and t.state = 'pending'
-order by t.clip_id limit %(limit)s for update of t, c skip locked;
+order by t.action desc, t.clip_id limit %(limit)s for update of t, c skip locked;
 
 -- name: pending_left
 select 1 from moderation.revocation_targets where revocation_id = %(revocation)s and state = 'pending' limit 1;
