@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Final
 import results
 from states import passing_state
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "assets"))
+from families import register, tree, write
+
 from moderation import release
 from moderation.assembly import open_services
 from moderation.revocations import beginning, driving
@@ -24,9 +27,6 @@ from moderation.settings import Settings
 from moderation.steps import QUEUES
 from moderation.webhooks import create_endpoint
 from moderation.working import make_engine
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "assets"))
-from families import register, tree, write  # noqa: E402 (clips that are only rows, as the tests make them)
 
 if TYPE_CHECKING:
     from moderation.services import Services
