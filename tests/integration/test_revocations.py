@@ -207,6 +207,8 @@ def test_the_routes_say_what_is_reached_take_back_and_end_with_the_receipt(servi
     done = client.post(f"{place}/receipts", json={"clips": [clip]}).json()
     assert (done["state"], done["targets"]["purged"]) == ("completed", 1)
     assert client.post(f"{place}/receipts", json={"clips": ["nothing"]}).status_code == 422
+    with inside.database.system_transaction() as tx:
+        tx.pg.execute("insert into moderation.organisations (org_id) values ('other')")
     of_another = service.of_organisation("other")
     assert {of_another.get(place).status_code, of_another.get(f"/v1/people/{person}/appearances").status_code} == {404}
     assert client.delete(f"/v1/people/{person}/appearances/{clip}").json()["status"] == "withdrawn"
