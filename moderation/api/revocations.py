@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from moderation import appearances, consent
 from moderation.api.auth import Registrar, Services_
+from moderation.api.people import OnBehalf, demand_acting
 from moderation.api.schemas import PurgeReceipt, Revoking
 from moderation.db import Transaction
 from moderation.revocations import beginning, reaching, removing
@@ -52,8 +53,12 @@ def list_appearances(
 
 
 @router.delete("/people/{person_id}/appearances/{clip_id}")
-def remove_appearance(person_id: str, clip_id: str, services: Services_, principal: Registrar) -> Response:
+def remove_appearance(
+    person_id: str, clip_id: str, services: Services_, principal: Registrar, on_behalf_of: OnBehalf = None
+) -> Response:
     """Take one clip out for somebody it shows, while every grant stands. Where it only may show them, people look."""
+    with services.database.transaction(principal.org) as tx:
+        demand_acting(tx, principal, person_id, on_behalf_of)
     status = removing.remove_clip(services, principal.org, person_id, clip_id, by=principal.principal)
     return JSONResponse({"clip_id": clip_id, "status": status})
 
@@ -61,8 +66,10 @@ def remove_appearance(person_id: str, clip_id: str, services: Services_, princip
 @router.post("/people/{person_id}/revoke", status_code=202)
 def revoke(person_id: str, services: Services_, principal: Registrar, revoking: Revoking | None = None) -> Response:
     """Take back one grant, or all. From this answer on nothing that shows the person is served; the rest follows."""
-    grant = (revoking or Revoking()).grant_id
-    begun = beginning.begin(services, principal.org, person_id, by=principal.principal, grant_id=grant)
+    said = revoking or Revoking()
+    with services.database.transaction(principal.org) as tx:
+        demand_acting(tx, principal, person_id, said.on_behalf_of)
+    begun = beginning.begin(services, principal.org, person_id, by=principal.principal, grant_id=said.grant_id)
     place = f"/v1/revocations/{begun['revocation_id']}"
     return JSONResponse({**begun, "status_url": place}, status_code=202, headers={"Location": place})
 

@@ -200,6 +200,9 @@ class Revoking(Strict):
     """What is taken back: one grant, or without it every grant."""
 
     grant_id: Annotated[Line, Field(max_length=64)] | None = None
+    on_behalf_of: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The account of the person you act for."
+    )
 
 
 class PurgeReceipt(Strict):

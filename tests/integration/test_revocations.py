@@ -183,7 +183,10 @@ def test_one_clip_is_taken_out_while_the_grants_stand(inside, person):
 
 def test_the_routes_say_what_is_reached_take_back_and_end_with_the_receipt(service, inside, person):
     clip, other = put(inside, Row(shows=[(person, "face", "matched")]), Row(shows=[(person, "declared", "declared")]))
-    client, stranger = service.with_scopes("likeness"), service.with_scopes("read")
+    client, stranger = service.with_scopes("likeness", "admin"), service.with_scopes("read")
+    platform = service.with_scopes("likeness")
+    assert platform.post(f"/v1/people/{person}/revoke", json={"on_behalf_of": "somebody"}).status_code == 404
+    assert platform.delete(f"/v1/people/{person}/appearances/{clip}").status_code == 404
     assert stranger.get(f"/v1/people/{person}/reach").status_code == 403
     assert client.get("/v1/people/per_0/reach").status_code == 404
     numbers = client.get(f"/v1/people/{person}/reach").json()["reached"]
