@@ -66,7 +66,7 @@ def remove_appearance(
 @router.post("/people/{person_id}/revoke", status_code=202)
 def revoke(person_id: str, services: Services_, principal: Registrar, revoking: Revoking | None = None) -> Response:
     """Take back one grant, or all. From this answer on nothing that shows the person is served; the rest follows."""
-    said = revoking or Revoking()
+    said = revoking or Revoking(on_behalf_of=None)
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, said.on_behalf_of)
     begun = beginning.begin(services, principal.org, person_id, by=principal.principal, grant_id=said.grant_id)
