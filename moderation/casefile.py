@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from moderation import renditions, review
+from moderation.appeals import Said as AppealSaid
+from moderation.appeals import appeals_of
 from moderation.background import Background, read_background
 from moderation.code_names import code_names
 from moderation.errors import Forbidden, NotFound
+from moderation.notices.rows import Said as NoticeSaid
+from moderation.notices.rows import claims_of
 from moderation.review import batches
 from moderation.review.escalation import takes_two
 from moderation.verdicts import Verdict, document, gather
@@ -52,6 +56,9 @@ class CaseFile:
     history: list[Told]
     #: What colleagues think, where this reviewer may see it.
     opinions: list[Told]
+    #: What notices, and then appeals, say of the clip, in their senders' words; never who they are.
+    claims: list[NoticeSaid]
+    appeals: list[AppealSaid]
     #: Why there is nothing to look at; empty when there is.
     unseen: str
     #: Whether approving and limiting take two people here.
@@ -119,6 +126,8 @@ def _read(services: "Services", tx: "Transaction", case: review.Case, who: revie
         holder=_name(tx, case.lease_holder) if state == "held" else "",
         history=history,
         opinions=opinions,
+        claims=claims_of(tx, services.vault, case.clip_id),
+        appeals=appeals_of(tx, services.vault, case.clip_id),
         unseen=unseen,
         two_person=takes_two(terms, queue),
         groups=_groups(tx, now, who) if mine else [],

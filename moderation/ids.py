@@ -34,6 +34,8 @@ Kind = Literal[
     "link",
     "own",
     "pk",
+    "ntc",
+    "apl",
 ]
 
 

@@ -34,6 +34,7 @@ from moderation.facts import (
 )
 from moderation.hashlists.matching import compare
 from moderation.history import account_facts, lineage_facts
+from moderation.notices.opening import bring_stopped
 from moderation.policy.engine import Ruleset, decide, required_failures
 from moderation.recording import insert_decision, keep_version, withhold
 from moderation.rulebook.shadowing import write_shadows
@@ -307,4 +308,5 @@ def follow(
             # Blocked all the same, yet specialists look: some of what is blocked has to be reported.
             review.insert_case(tx, clip, decision, decision_id, now)
         return "withheld"
-    return "publishable"
+    # What people asked to be taken down is let out by people alone.
+    return "in_review" if bring_stopped(tx, services.enqueuer, now, clip) else "publishable"

@@ -19,6 +19,9 @@ GAUGES: Mapping[str, tuple[str, str, str]] = {
     "countersign_oldest_held_seconds": ("oldest_held", "cause", "Age of the oldest held clip by cause."),
     "countersign_cases_waiting": ("cases_waiting", "queue", "Open cases by queue."),
     "countersign_cases_overdue": ("cases_overdue", "queue", "Open cases past their deadline, by queue."),
+    "countersign_notices_open": ("notices_open", "kind", "Notices that nobody has decided, by kind."),
+    "countersign_notices_overdue": ("notices_overdue", "kind", "Open notices past their clock, by kind."),
+    "countersign_appeals_open": ("appeals_waiting", "by", "Appeals that nobody has decided, by who appeals."),
     "countersign_deliveries": ("deliveries_by_state", "state", "Webhook deliveries by state."),
 }
 

@@ -22,6 +22,8 @@ from moderation.facts import FactRecord
 from moderation.holding import owns
 from moderation.labelling import visible_spec
 from moderation.marks import prove_marks
+from moderation.notices import stops as clip_stops
+from moderation.notices.stops import Stopped
 from moderation.stages import stage
 from moderation.store import hash_file
 from watermark.payload import Payload
@@ -90,7 +92,8 @@ def release(services: "Services", org: str, clip_id: str, generation: int) -> st
         if not owns(clip, generation):
             return "outdated"
         decision_id, decision, facts = publishable(tx, clip_id)
-        if not still_true(tx, facts) or stops.stopped(tx, clip_id, hold=True):
+        refused = stops.stopped(tx, clip_id, hold=True) or clip_stops.stands(tx, clip_id)
+        if refused or not still_true(tx, facts):
             return "facts_changed"
         rendition = proven_rendition(tx, clip_id)
         _publish(tx, services, clip, decision_id, decision, rendition, now)
@@ -248,15 +251,17 @@ def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
 def media(services: "Services", org: str, clip_id: str) -> tuple[str, str, int]:
     """Blob key, hash and size of the released file. Raises Conflict before release, Gone after withdrawal.
 
-    Gone too from the commit of a revocation on, whatever is still to be withdrawn.
+    Gone too from the commit of a revocation on, whatever is still to be withdrawn; Stopped while a notice stops it.
     """
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
         row = tx.pg.execute(SQL.release, {"clip": clip_id}).fetchone()
         rendition = tx.pg.execute(SQL.rendition, {"clip": clip_id, "kind": "marked"}).fetchone()
-        stopped = stops.stopped(tx, clip_id)
+        stopped, stopped_by_notice = stops.stopped(tx, clip_id), clip_stops.stands(tx, clip_id)
     if clip.state is Status.WITHDRAWN or stopped:
         raise Gone
+    if stopped_by_notice:
+        raise Stopped
     if clip.state is not Status.RELEASED or row is None or row[4] is not None or rendition is None:
         raise Conflict(f"the clip is {clip.status}, not released")
     return row[1], row[0], rendition[2]

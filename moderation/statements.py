@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SQL = queries("records")
 #: A reason that nobody is told (docs/decisions/0015): the statement then says what every withheld clip's says.
 SILENT: Final = "known_illegal"
+#: Nothing found it: somebody's notice did.
+ASKED_FOR: Final = "takedown_notice"
 TRUE: Final = "true"
 
 
@@ -127,6 +129,8 @@ def measured(decision: Decision, language: str) -> list[str]:
 
 def automated(decision: Decision, language: str) -> dict[str, object]:
     """Whether machines found and decided it."""
+    if any(reason.code == ASKED_FOR for reason in decision.reasons):
+        return {"detection": False, "decision": False, "text": say("statement.automated.notice", {}, language)}
     by_rule = decision.decided_by == POLICY
     code = "decided" if by_rule and decision.outcome is not Outcome.REVIEW else "found"
     return {"detection": True, "decision": code == "decided", "text": say(f"statement.automated.{code}", {}, language)}

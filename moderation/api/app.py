@@ -20,6 +20,7 @@ from moderation.api import (
     grants,
     health,
     media,
+    notices,
     openapi,
     owners,
     people,
@@ -65,6 +66,7 @@ TAGS = [
     {"name": "enrolments", "description": "A person's own likeness, enrolled by a challenge and one recording."},
     {"name": "audit", "description": "What happened, in hash chains: who did what to what."},
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
+    {"name": "notices", "description": "Notices and appeals of anybody. No key needed; limited by address."},
     {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
     {"name": "likeness", "description": "Whose likeness is registered, and what they allow."},
     {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
@@ -95,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
     problems.register(app)
-    read = (clips, media, events, statements, verify, resolution)
+    read = (clips, media, events, statements, notices, verify, resolution)
     registry = (people, grants, owners, enrolments, revocations)
     staff = (reviews, reviewers, renditions, trends, quality, policies, audit)
     for module in (*read, *registry, *staff, webhooks, health):

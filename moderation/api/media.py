@@ -38,7 +38,7 @@ def media(
     if_range: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The marked, signed file. 409 until the clip is released, 410 after it was withdrawn."""
+    """The marked, signed file. 409 until its release, 410 after its withdrawal, 451 while a notice stops it."""
     key, sha256, size = release.media(services, principal.org, clip_id)
     tag = f'"{sha256}"'
     if if_none_match is not None and named(if_none_match, tag):

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from moderation.api.notices import NoticeBody
 from moderation.api.schemas import ClipMetadata, ClipSource, PolicyTexts, Problem, VerifySource
 from moderation.problems import MEDIA_TYPE
 
@@ -21,6 +22,7 @@ FILE = {"type": "string", "format": "binary", "description": "MP4, QuickTime, We
 BODIES: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
     "/v1/clips": ({"file": FILE, "metadata": {"$ref": REFERENCE.format(model="ClipMetadata")}}, ClipSource),
     "/v1/verify": ({"file": FILE}, VerifySource),
+    "/v1/notices": ({"file": FILE, "metadata": {"$ref": REFERENCE.format(model="NoticeBody")}}, NoticeBody),
 }
 #: What takes a policy folder, as JSON or as an archive.
 POLICY_FOLDERS = ("/v1/policies/bundles", "/v1/policies/lint", "/v1/policies/test")
@@ -133,7 +135,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, tags=app.openapi_tags, routes=app.routes
     )
     schemas: dict[str, Any] = made["components"]["schemas"]
-    for model in (Problem, ClipMetadata, ClipSource, VerifySource, PolicyTexts):
+    for model in (Problem, ClipMetadata, ClipSource, VerifySource, PolicyTexts, NoticeBody):
         schemas[model.__name__] = model.model_json_schema(ref_template=REFERENCE)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)

@@ -174,7 +174,9 @@ def release(tx: Transaction, terms: Terms, now: datetime, case_id: str, reviewer
 
 def _may_batch(tx: Transaction, terms: Terms, case: Case, reviewer: Reviewer) -> bool:
     queue = demand_access(tx, case.queue, reviewer)
-    return case.effect == "clip" and case.stage == "first" and not queue.specialist and not takes_two(terms, queue)
+    # What somebody says of one clip is read with that clip.
+    alone = case.source in {"notice", "appeal"} or queue.specialist or takes_two(terms, queue)
+    return case.effect == "clip" and case.stage == "first" and not alone
 
 
 def _codes(tx: Transaction, case: Case) -> frozenset[str]:

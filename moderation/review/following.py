@@ -10,6 +10,7 @@ from moderation.clips import Clip, Status, may_follow
 from moderation.db import Transaction, queries
 from moderation.db.clips import next_generation, read_clip
 from moderation.decisions import Decision, Outcome
+from moderation.notices.settling import Answered, settle
 from moderation.recording import withhold
 from moderation.review.cases import Case, insert_case, read_case
 from moderation.review.opinions import Opinion, read_opinion
@@ -52,7 +53,13 @@ def follow(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip
     if case.effect == "opinion":
         heed(tx, now, clip, case, opinion)
     elif clip.generation == case.answered_in and opinion.decision_id is not None:
+        settle(tx, enqueuer, now, clip, answered_by(case, opinion.outcome, opinion.decision_id, opinion.reviewer))
         carry_out(tx, enqueuer, now, clip, opinion.decision_id)
+
+
+def answered_by(case: Case, outcome: str, decision_id: str, by: str) -> Answered:
+    """A person's answer to a case as notices and appeals hear of it."""
+    return Answered(case_id=case.case_id, source=case.source, outcome=Outcome(outcome), decision_id=decision_id, by=by)
 
 
 def carry_out(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip, decision_id: str) -> None:

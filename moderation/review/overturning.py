@@ -11,11 +11,12 @@ from moderation.db.clips import read_clip
 from moderation.decisions import Outcome
 from moderation.errors import Conflict, Forbidden, Unprocessable
 from moderation.ids import new_id
+from moderation.notices.settling import settle
 from moderation.recording import insert_decision
 from moderation.review.cases import HASH_QUEUE, Case, note_act, opening_decision, read_case
 from moderation.review.deciding import Recorded, decision_of, demand_reason
 from moderation.review.escalation import takes_two
-from moderation.review.following import carry_out
+from moderation.review.following import answered_by, carry_out
 from moderation.review.opinions import View, opinions_of, write_opinion
 from moderation.review.queues import demand_access, read_queue
 from moderation.review.reviewers import Reviewer
@@ -72,6 +73,7 @@ def overturn(
     _write_overturn(tx, now, clip, case, wish, overturned=overturned, decision_id=decision_id, opinion=opinion)
     said = {"outcome": str(wish.outcome), "reason": wish.reason, "error_class": wish.error_class}
     note_act(tx, now, case_id, "overturned", reviewer, **said)
+    settle(tx, enqueuer, now, clip, answered_by(case, wish.outcome, decision_id, reviewer.principal))
     carry_out(tx, enqueuer, now, clip, decision_id)
     return Recorded(opinion_id=opinion, decision_id=decision_id, next_stage=None, undo_until=None)
 

@@ -16,3 +16,13 @@ select queue, count(*) filter (where deadline < %(now)s) from moderation.cases w
 
 -- name: deliveries_by_state
 select state, count(*) from moderation.deliveries group by state;
+
+-- name: notices_open
+select kind, count(*) from moderation.notices where state = 'open' group by kind;
+
+-- name: notices_overdue
+select kind, count(*) filter (where due_at < %(now)s) from moderation.notices where state = 'open' group by kind;
+
+-- name: appeals_waiting
+select case when notice_id is null then 'creator' else 'notifier' end, count(*)
+from moderation.appeals where state = 'open' group by 1;

@@ -109,6 +109,7 @@ select c.case_id, c.clip_id, p.hashes
 from moderation.cases c
 join moderation.clip_prints p on p.clip_id = c.clip_id
 where c.state = 'open' and c.queue = %(queue)s and c.effect = 'clip' and c.stage = 'first' and c.case_id <> %(case)s
+  and c.source not in ('notice', 'appeal')
   and (c.lease_expires_at is null or c.lease_expires_at <= %(now)s)
   and not exists (select 1 from moderation.opinions o where o.clip_id = c.clip_id and o.reviewer = %(holder)s)
 order by c.deadline limit %(limit)s;
@@ -127,6 +128,7 @@ from moderation.cases c
 join moderation.clips k on k.clip_id = c.clip_id
 join moderation.decisions d on d.decision_id = c.opened_by
 where c.state = 'open' and c.queue = %(queue)s and c.effect = 'clip' and c.stage = 'first'
+  and c.source not in ('notice', 'appeal')
   and not exists (select 1 from moderation.trend_cases t join moderation.trends r on r.trend_id = t.trend_id
     where t.case_id = c.case_id and r.state = 'drawn')
 order by c.deadline, c.case_id limit %(limit)s;

@@ -1,0 +1,1 @@
+"""Notices from outside: taken in, hidden provisionally, decided by people within a clock. Publishes nothing."""

@@ -1,0 +1,113 @@
+"""Putting a clip's notices before a person, and hiding the clip meanwhile where a stop stands. Decides nothing."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from moderation import audit, outbox, review
+from moderation.clips import Clip, Status
+from moderation.db import Transaction, queries, rows
+from moderation.db.clips import move, next_generation, read_clip
+from moderation.decisions import POLICY, Decision, Outcome, Reason
+from moderation.notices import stops
+from moderation.notices.claims import PRIORITY
+from moderation.notices.rows import COUNTER, Notice
+from moderation.notices.settling import settle_gone
+from moderation.recording import insert_decision
+
+SQL, RECORDS, CASES = queries("notices"), queries("records"), queries("cases")
+QUEUE: Final = "takedown"
+REASON: Final = "takedown_notice"
+SYSTEM: Final = "system"
+#: Nothing of such a clip was ever out, or will be again by itself.
+OUT_OF_SIGHT: Final = frozenset({Status.WITHHELD, Status.WITHDRAWN})
+ON_ITS_WAY: Final = frozenset({Status.RECEIVED, Status.PROCESSING, Status.HELD})
+
+
+def bring(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip) -> str | None:
+    """Put a locked clip's open notices before a person; returns the case, None where none is needed now.
+
+    A clip on its way comes to `bring_stopped` when it is judged, one before a person for other reasons comes here
+    again when they have decided.
+    """
+    asked = _asking(tx, clip, "open")
+    if not asked or clip.state in ON_ITS_WAY:
+        return None
+    sealed = tx.pg.execute(CASES.sealed_case, {"clip": clip.clip_id}).fetchone()
+    if clip.erased_at or sealed or clip.state is Status.REFUSED:
+        settle_gone(tx, enqueuer, now, clip)
+        return None
+    if clip.state is Status.RELEASED and stops.stands(tx, clip.clip_id):
+        clip = hide(tx, now, clip)
+    return _case_of(tx, enqueuer, now, clip, asked)
+
+
+def bring_stopped(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip) -> bool:
+    """Put a locked clip that was just judged publishable before a person where a stop stands; whether one does."""
+    if not stops.stands(tx, clip.clip_id):
+        return False
+    _case_of(tx, enqueuer, now, clip, _asking(tx, clip, "open", "upheld"))
+    return True
+
+
+def _asking(tx: Transaction, clip: Clip, *states: str) -> list[Notice]:
+    found = rows(tx, SQL.notices_of_clip, Notice, {"clip": clip.clip_id})
+    return [notice for notice in found if notice.state in states and notice.kind != COUNTER]
+
+
+def hide(tx: Transaction, now: datetime, clip: Clip) -> Clip:
+    """Take a locked, released clip from the public; it is `processing` after this, for its case to take over."""
+    tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
+    next_generation(tx, clip, now)
+    audit.record(tx, now, SYSTEM, "clip.hidden", clip.clip_id)
+    return read_clip(tx, clip.clip_id, lock=True)
+
+
+def _case_of(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip, asked: list[Notice]) -> str | None:
+    acting = tx.pg.execute(SQL.acting_case, {"clip": clip.clip_id}).fetchone()
+    if acting is not None and acting[1] == "notice":
+        case = str(acting[0])
+        if any(notice.case_id != case for notice in asked):
+            tx.pg.execute(SQL.read_anew, {"case": case})
+    elif acting is not None:
+        # Somebody has it for other reasons, specialists perhaps: it is theirs first.
+        if clip.state is Status.PROCESSING:
+            move(tx, clip, Status.IN_REVIEW, now)
+        return None
+    elif clip.state is Status.IN_REVIEW:
+        # Answered, and about to be followed; or its case was closed a moment ago.
+        return _open(tx, enqueuer, now, clip, asked) if _idle(tx, clip) else None
+    else:
+        case = _open(tx, enqueuer, now, clip, asked)
+    tx.pg.execute(SQL.link_notices, {"clip": clip.clip_id, "case": case})
+    return case
+
+
+def _idle(tx: Transaction, clip: Clip) -> bool:
+    return tx.pg.execute(SQL.unfollowed_case, {"clip": clip.clip_id}).fetchone() is None
+
+
+def _open(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip, asked: list[Notice]) -> str:
+    standing = tx.pg.execute(RECORDS.latest_decision, {"clip": clip.clip_id}).fetchone()
+    before = Decision.from_json(json.loads(standing[2])) if standing else None
+    left = min(notice.due_at for notice in asked) - now
+    priority = max(PRIORITY[notice.kind] for notice in asked)
+    deadline_s = max(int(left.total_seconds()), 0)
+    if clip.state is not Status.PROCESSING and standing is not None and before is not None:
+        # It stays as it is until somebody decides: what it stands on is what they confirm or change.
+        opened = replace(before, queue=QUEUE, priority=priority, deadline_s=deadline_s)
+        return review.insert_case(tx, clip, opened, standing[0], now, source="notice")
+    decision = Decision(
+        outcome=Outcome.REVIEW,
+        facts_hash="",
+        reasons=(Reason(code=REASON),),
+        # What rules asked before is answered with it; what people answered stands as it is.
+        lesser=(*before.reasons, *before.lesser) if before and before.decided_by == POLICY else (),
+        decided_by=SYSTEM,
+        queue=QUEUE,
+        priority=priority,
+        deadline_s=deadline_s,
+    )
+    opened_by = insert_decision(tx, clip, decision, actor_kind=SYSTEM, actor="notices", now=now)
+    return review.open_case(tx, enqueuer, clip, decision, opened_by, now, source="notice")

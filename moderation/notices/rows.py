@@ -1,0 +1,111 @@
+"""Notices as they stand in the database, and what may be told of one. Reads; decides and opens nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from moderation.db import Transaction, queries, row, rows
+from moderation.errors import NotFound
+from moderation.messages import language_of, say
+from moderation.notices.claims import Kind
+from moderation.notices.sealing import hash_of, open_identity, open_words
+from moderation.verdicts import moment
+
+if TYPE_CHECKING:
+    from moderation.services import Services
+    from moderation.vault import Vault
+
+SQL = queries("notices")
+COUNTER: Final = "counter_notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One row of `moderation.notices`, without what only counts or proves."""
+
+    org_id: str
+    notice_id: str
+    clip_id: str
+    kind: Kind
+    #: open | upheld | rejected
+    state: str
+    hidden: bool
+    doubt: str | None
+    joined_to: str | None
+    case_id: str | None
+    language: str
+    filed_at: datetime
+    due_at: datetime
+    decided_at: datetime | None
+    decision_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one notice says, for whoever decides; who says it is no part of this."""
+
+    kind: Kind
+    filed_at: datetime
+    due_at: datetime
+    explanation: str
+    location: str
+    child_protection: bool
+    hidden: bool
+    doubt: str
+
+
+def read_notice(tx: Transaction, notice_id: str) -> Notice:
+    """One notice of this organisation. Raises NotFound."""
+    found = row(tx, SQL.notice, Notice, {"notice": notice_id})
+    if found is None:
+        raise NotFound(f"there is no notice {notice_id}")
+    return found
+
+
+def read_by_token(services: "Services", notice_id: str, token: str) -> Notice:
+    """The notice whose sender holds this token. Raises NotFound, the same whether number or token is wrong."""
+    with services.database.system_transaction() as tx:
+        found = row(tx, SQL.notice_by_token, Notice, {"notice": notice_id, "token": hash_of(token)})
+    if found is None:
+        raise NotFound("there is no notice of this number with this token")
+    return found
+
+
+def state_document(notice: Notice, language: str | None = None) -> dict[str, object]:
+    """State and clock of a notice, for its sender: no clip, no person, no reviewer."""
+    spoken = language_of(language or notice.language)
+    return {
+        "id": notice.notice_id,
+        "state": notice.state,
+        "hidden": notice.hidden,
+        "filed_at": moment(notice.filed_at),
+        "due_at": moment(notice.due_at),
+        "decided_at": moment(notice.decided_at),
+        "language": spoken,
+        "text": say(f"notice.state.{notice.state}", {}, spoken),
+    }
+
+
+def claims_of(tx: Transaction, vault: "Vault", clip_id: str) -> list[Said]:
+    """What notices say of a clip, the oldest first; of those that were erased nothing but their kind."""
+    found = rows(tx, SQL.notices_of_clip, Notice, {"clip": clip_id})
+    return [_said(notice, open_words(tx, vault, notice.notice_id)) for notice in found]
+
+
+def _said(notice: Notice, words: dict[str, object]) -> Said:
+    return Said(
+        kind=notice.kind,
+        filed_at=notice.filed_at,
+        due_at=notice.due_at,
+        explanation=str(words.get("explanation", "")),
+        location=str(words.get("location", "")),
+        child_protection=bool(words.get("child_protection", False)),
+        hidden=notice.hidden,
+        doubt=notice.doubt or "",
+    )
+
+
+def read_identity(services: "Services", org: str, notice_id: str, by: str) -> dict[str, str]:
+    """Who filed a notice or an appeal; that it was read goes into the audit log. Raises NotFound."""
+    with services.database.transaction(org) as tx:
+        return open_identity(tx, services.vault, services.clock.now(), notice_id, by)
