@@ -114,6 +114,15 @@ class Bureau:
         self.decide(who, case, outcome)
         return case
 
+    def overturn(self, who: str, case_id: str, version: int) -> None:
+        """Let somebody say that a block was wrong."""
+        terms = review.terms_of(self.services.settings)
+        wish = review.Overturn(
+            outcome=Outcome.ALLOW, reason="no_violation", error_class="false_positive", version=version
+        )
+        with self.services.database.transaction(ORG) as tx:
+            review.overturn(tx, self.services.enqueuer, terms, self.clock.now(), case_id, wish, person(who))
+
     def status(self, clip: str) -> object:
         return self.scalar("select status from moderation.clips where clip_id = %s", clip)
 
