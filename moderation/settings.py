@@ -264,23 +264,18 @@ class LikenessSettings(BaseModel):
 
 
 class Noticing(BaseModel):
-    """How notices and appeals are handled (docs/howto/notices.md)."""
+    """How notices and appeals are handled; docs/howto/notices.md says what each figure does."""
 
-    #: Addresses under which the platform shows clips, with one place: `https://clips.example/v/{clip}` or `{payload}`.
+    #: Where the platform shows clips, with one place: `https://clips.example/v/{clip}` or `{payload}`.
     share_urls: tuple[str, ...] = ()
-    #: How long people have to decide. Past it a hidden clip stays hidden.
     decide_within_hours: float = Field(default=48.0, gt=0)
-    #: So many hours after a notice was filed its platform is alarmed, if nobody has decided.
     alarm_hours: tuple[float, ...] = (24.0, 36.0, 44.0, 48.0)
     per_contact_a_day: int = Field(default=20, ge=1)
-    #: After so many rejected notices in so many days a contact's or an address's next ones hide nothing.
     rejected_before: int = Field(default=3, ge=1)
     rejected_days: int = Field(default=90, ge=1)
-    #: So many clips one contact or address may hide a day; the rest goes to people first.
     hidden_a_day: int = Field(default=10, ge=1)
-    #: How long after a decision an appeal is taken (Digital Services Act, article 20: six months at the least).
+    #: Six months at the least (Digital Services Act, article 20).
     appeal_days: int = Field(default=184, ge=184)
-    #: How long after the decision it is kept who filed a notice, and what they said.
     identity_days: int = Field(default=400, ge=1)
 
 
