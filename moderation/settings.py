@@ -266,7 +266,6 @@ class LikenessSettings(BaseModel):
 class Noticing(BaseModel):
     """How notices and appeals are handled; docs/howto/notices.md says what each figure does."""
 
-    #: Where the platform shows clips, with one place: `https://clips.example/v/{clip}` or `{payload}`.
     share_urls: tuple[str, ...] = ()
     decide_within_hours: float = Field(default=48.0, gt=0)
     alarm_hours: tuple[float, ...] = (24.0, 36.0, 44.0, 48.0)
@@ -274,7 +273,6 @@ class Noticing(BaseModel):
     rejected_before: int = Field(default=3, ge=1)
     rejected_days: int = Field(default=90, ge=1)
     hidden_a_day: int = Field(default=10, ge=1)
-    #: Six months at the least (Digital Services Act, article 20).
     appeal_days: int = Field(default=184, ge=184)
     identity_days: int = Field(default=400, ge=1)
 
