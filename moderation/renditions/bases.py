@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from psycopg.types.json import Jsonb
 
 from moderation import review
+from moderation.clips import Clip
 from moderation.db import Transaction, queries
 from moderation.decisions import Decision
 from moderation.errors import NotFound
@@ -71,6 +72,32 @@ def demand_base(services: "Services", case: review.Case, kind: str) -> tuple[str
     return made
 
 
+def demand_veiled(services: "Services", clip: Clip, kind: str, at_ms: int) -> tuple[str, int]:
+    """Blob key and size of a clip's veiled rendition, or of its still at a time: as `demand_base`, without a case."""
+    with services.database.transaction(clip.org_id) as tx:
+        made, marked = find(tx, clip.clip_id, kind), find(tx, clip.clip_id, "marked")
+    if made is not None:
+        return made
+    if marked is None:
+        raise NotFound("there is no marked rendition of this clip, so nothing can be shown of it")
+    if kind == "veiled":
+        _make_veil(services, clip, marked[0], ())
+    else:
+        _make_still(services, clip, marked[0], at_ms)
+    with services.database.transaction(clip.org_id) as tx:
+        made = find(tx, clip.clip_id, kind)
+    if made is None:
+        raise NotFound("this clip has no such rendition")
+    return made
+
+
+def _make_still(services: "Services", clip: Clip, marked_key: str, at_ms: int) -> None:
+    """Make one still and nothing else: a strip belongs to the case of a reviewer."""
+    with services.store.scratch() as folder, services.store.open(marked_key) as marked:
+        (still,) = services.sandbox.survey(marked, (at_ms,)).stills
+        _keep(services, clip, f"still_{at_ms}", _written(folder, still), {})
+
+
 def make_survey(services: "Services", case: review.Case, marked_key: str, times: Sequence[int]) -> None:
     """Make the film strip and the stills of these times in one pass, and note flashes and loudness beside the strip."""
     with services.store.scratch() as folder, services.store.open(marked_key) as marked:
@@ -92,7 +119,7 @@ def _written(folder: Path, picture: bytes) -> Path:
     return path
 
 
-def _make_veil(services: "Services", case: review.Case, marked_key: str, _: Sequence[int]) -> None:
+def _make_veil(services: "Services", case: review.Case | Clip, marked_key: str, _: Sequence[int]) -> None:
     _make(services, case, "veiled", marked_key, services.sandbox.veil)
 
 
@@ -108,7 +135,7 @@ def _make_sound(services: "Services", case: review.Case, marked_key: str, _: Seq
 
 
 def _make(
-    services: "Services", case: review.Case, kind: str, marked_key: str, write: Callable[[Path, Path], object]
+    services: "Services", case: review.Case | Clip, kind: str, marked_key: str, write: Callable[[Path, Path], object]
 ) -> None:
     with services.store.scratch() as folder, services.store.open(marked_key) as marked:
         target = folder / "made.mp4"
@@ -116,7 +143,7 @@ def _make(
         _keep(services, case, kind, target, {})
 
 
-def _keep(services: "Services", case: review.Case, kind: str, path: Path, report: Mapping[str, object]) -> Blob:
+def _keep(services: "Services", case: review.Case | Clip, kind: str, path: Path, report: Mapping[str, object]) -> Blob:
     """Store a rendition; of two makers at once the first one's row stands."""
     blob = services.store.put(case.org_id, "veiled", path)
     row = {
