@@ -12,10 +12,14 @@ from review_ui import (
     breaks,
     casework,
     frame,
+    grants,
+    likeness,
     login,
     metrics_board,
+    mine,
     own,
     pages,
+    passkey_steps,
     policies,
     policy_desk,
     provenance,
@@ -40,6 +44,10 @@ AREAS = (
     provenance,
     policy_desk,
     policies,
+    likeness,
+    passkey_steps,
+    grants,
+    mine,
 )
 STATIC = Path(__file__).parent / "static"
 

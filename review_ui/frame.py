@@ -1,4 +1,4 @@
-"""What belongs to no area of work: the likeness registry's place, and what browsers report as refused."""
+"""What belongs to no area of work: what browsers report as refused."""
 
 from http import HTTPStatus
 from typing import Final
@@ -8,20 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from moderation.api.rates import at_most
-from review_ui.rendering import page
-from review_ui.routes import PageRoute, reading
+from review_ui.routes import PageRoute
 
 log = structlog.get_logger()
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 #: A report is read so far and no further; whoever sends more is not a browser.
 REPORT_BYTES: Final = 4096
 REPORTS_PER_MINUTE: Final = 30
-
-
-@router.get("/likeness")
-def likeness(request: Request) -> Response:
-    """The place of the likeness registry."""
-    return page(request, "likeness.html", reading(request, "likeness"))
 
 
 @router.post("/csp-report", dependencies=[Depends(at_most(REPORTS_PER_MINUTE, "csp-report"))])

@@ -1,23 +1,26 @@
-"""A person's own page, made for a phone: where they appear, what they take out, what they allow, what they are asked."""
+"""A person's own page, made for a phone: where they appear, and taking out one clip or all. Shows nothing unveiled."""
 
-from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from moderation import asking, consent, owners, registered, revocations
+from moderation import asking, consent, owners, registered
 from moderation.api.auth import services_of
 from moderation.api.media import parse_range, send_blob
-from moderation.errors import ModerationError, NotFound, Unauthorised
+from moderation.errors import NotFound, Unauthorised
 from moderation.messages import LANGUAGES
 from moderation.owners import Owner
 from moderation.passkeys import passkeys_of
 from moderation.renditions import owned
 from moderation.renditions.personal import Rendition
+from moderation.revocations.beginning import begin
+from moderation.revocations.progress import progress, revocations_of
+from moderation.revocations.reaching import reach as reach_of
+from moderation.revocations.removing import remove_clip
 from review_ui.login import YEAR, set_cookie
 from review_ui.owner import cookie_name, demand_own_form, keep_cookie, own_page, signing, visiting
+from review_ui.passkey_steps import door
 from review_ui.rendering import LANGUAGE_COOKIE
 from review_ui.routes import PageRoute
 from review_ui.search import STATUSES
@@ -28,12 +31,6 @@ PAGE: Final = 20
 HEADERS: Final = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-store", "Content-Disposition": "inline"}
 
 
-@router.get("/mine/enter")
-def ask_in(request: Request, link: Annotated[str, Query(max_length=200)] = "", said: str = "") -> Response:
-    """The door. A link is used up by a press, so that nothing that looks at links in advance uses it up."""
-    return own_page(request, "mine/enter.html", None, link=link, said=said)
-
-
 @router.post("/mine/enter")
 def enter(request: Request, link: Field = "", form_token: Field = "") -> Response:
     """Turn a link into a session."""
@@ -41,7 +38,7 @@ def enter(request: Request, link: Field = "", form_token: Field = "") -> Respons
     try:
         cookie = owners.enter_by_link(services_of(request), link)
     except Unauthorised:
-        return own_page(request, "mine/enter.html", None, link="", said="old", status=401)
+        return door(request, said="old", status=401)
     answer = RedirectResponse("/mine", status_code=303)
     keep_cookie(request, answer, cookie)
     return answer
@@ -79,10 +76,10 @@ def _home(request: Request, owner: Owner, *, said: str = "", after: str = "", st
     with services.database.transaction(owner.org) as tx:
         person = consent.read_person(tx, services.vault, owner.person)
         found = registered.places_of(tx, owner.person, after=after or None, limit=PAGE + 1)
-        reach = revocations.reach(tx, owner.person)
+        reach = reach_of(tx, owner.person)
         questions = asking.questions_of(tx, owner.person)
         passkeys = passkeys_of(tx, owner.person)
-        under_way = [revocations.progress(tx, each) for each in revocations.revocations_of(tx, owner.person, limit=3)]
+        under_way = [progress(tx, each) for each in revocations_of(tx, owner.person, limit=3)]
     return own_page(
         request,
         "mine/page.html",
@@ -106,7 +103,7 @@ def _home(request: Request, owner: Owner, *, said: str = "", after: str = "", st
 def remove(request: Request, clip_id: str, form_token: Field = "") -> Response:
     """Take one clip out."""
     owner = signing(request, form_token)
-    became = revocations.remove_clip(services_of(request), owner.org, owner.person, clip_id, by=owner.actor)
+    became = remove_clip(services_of(request), owner.org, owner.person, clip_id, by=owner.actor)
     return RedirectResponse(f"/mine?said={'removed' if became == 'withdrawn' else 'looked_at'}", status_code=303)
 
 
@@ -119,7 +116,7 @@ def ask_all(request: Request) -> Response:
 def _ask_all(request: Request, owner: Owner, *, wrong: bool = False) -> Response:
     services = services_of(request)
     with services.database.transaction(owner.org) as tx:
-        reach = revocations.reach(tx, owner.person)
+        reach = reach_of(tx, owner.person)
     return own_page(request, "mine/all.html", owner, reach=reach, wrong=wrong, status=422 if wrong else 200)
 
 
@@ -128,10 +125,10 @@ def take_back(request: Request, typed: Field = "", form_token: Field = "") -> Re
     """Take everything back, once the number of published clips was typed: who types it has read it."""
     owner, services = signing(request, form_token), services_of(request)
     with services.database.transaction(owner.org) as tx:
-        reach = revocations.reach(tx, owner.person)
+        reach = reach_of(tx, owner.person)
     if typed.strip() != str(reach.released):
         return _ask_all(request, owner, wrong=True)
-    revocations.begin(services, owner.org, owner.person, by=owner.actor)
+    begin(services, owner.org, owner.person, by=owner.actor)
     return RedirectResponse("/mine?said=taken_back", status_code=303)
 
 
@@ -153,6 +150,5 @@ def asked_clip(
 
 def _send(request: Request, found: Rendition, range_: str | None) -> Response:
     wanted = parse_range(range_, found.size) if range_ else None
-    store = services_of(request).store
-    said = {"headers": dict(HEADERS), "media_type": found.media_type}
-    return send_blob(store, found.key, found.size, wanted, head=False, **said)
+    store, headers = services_of(request).store, dict(HEADERS)
+    return send_blob(store, found.key, found.size, wanted, head=False, headers=headers, media_type=found.media_type)

@@ -1,4 +1,6 @@
-"""What every page of a person's own has in common: their cookie, their forms, their frame. No reviewer's session counts."""
+"""What every page of a person's own shares: their cookie, their forms, their frame. No reviewer's session counts."""
+
+from typing import Any, Final
 
 from fastapi import Request
 from starlette.responses import Response
@@ -12,7 +14,7 @@ from review_ui.login import set_cookie
 from review_ui.rendering import page
 from review_ui.security import demand_form_token, form_token, is_secure
 
-COOKIE = "countersign_owner"
+COOKIE: Final = "countersign_owner"
 
 
 def cookie_name(request: Request) -> str:
@@ -54,7 +56,8 @@ def keep_cookie(request: Request, answer: Response, cookie: str) -> None:
 def own_page(request: Request, template: str, owner: Owner | None, *, status: int = 200, **context: object) -> Response:
     """One of the pages of a person's own."""
     token = form_token(services_of(request), owner_cookie(request))
-    return page(request, template, None, status=status, form_token=token, owner=owner, here="/mine", **context)
+    own: dict[str, Any] = {**context, "form_token": token, "owner": owner, "here": "/mine"}
+    return page(request, template, None, status=status, **own)
 
 
 def party_of(request: Request) -> Party | None:

@@ -179,7 +179,13 @@ def _frame(request: Request, principal: "Principal | None", given: Desk | None) 
         "chain_broken": principal is not None and _chain_broken(request, principal),
         # A page that answers a form has no address to come back to.
         "here": request.url.path if request.method == "GET" else "/queues",
+        "home": home_of(request),
     }
+
+
+def home_of(request: Request) -> str:
+    """Where a visitor of this page begins: people at their own page are no reviewers."""
+    return "/mine" if request.url.path.startswith("/mine") else "/queues"
 
 
 def _known_as(request: Request) -> str:

@@ -16,7 +16,7 @@ from moderation.keys import Principal
 from moderation.outcomes import database_away
 from moderation.sessions import check_session, read_session
 from review_ui.desk import Desk, desks_of
-from review_ui.rendering import page, see_other, wants_fragment
+from review_ui.rendering import home_of, page, see_other, wants_fragment
 from review_ui.security import demand_form_token, session_cookie
 
 #: Scopes of which a reviewer holds at least one.
@@ -49,7 +49,9 @@ class PageRoute(APIRoute):
 
 
 def login_address(request: Request) -> str:
-    """The log-in, which leads back to the page that was asked for."""
+    """The log-in, which leads back to the page that was asked for; for people at their own page its door."""
+    if home_of(request) == "/mine":
+        return "/mine/enter"
     url = request.url
     wanted = f"{url.path}?{url.query}" if url.query else url.path
     return f"/login?back={quote(wanted)}" if request.method == "GET" and wanted != "/queues" else "/login"

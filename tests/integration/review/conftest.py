@@ -66,6 +66,7 @@ class Desk:
             "market",
             "callback_url",
             "source_url",
+            "purpose",
         )
         row = dict.fromkeys((*nothing, "content_sha256", "content_bytes", "probe"), None)
         lists = {"cameos": [], "parents": [], "claims": "{}", "locale": "fr", "visibility": "public", "priority": 1}

@@ -1,0 +1,166 @@
+"""What a person allows: their grants and limits, given, changed and taken back on their own page."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Final, Literal, cast
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse, Response
+
+from moderation import consent
+from moderation.api.auth import services_of
+from moderation.errors import Conflict, NotFound, Unprocessable
+from moderation.owners import Owner
+from moderation.revocations.beginning import begin
+from review_ui.filters import Unreadable, day
+from review_ui.own import entered
+from review_ui.owner import own_page, signing, visiting
+from review_ui.routes import PageRoute
+from review_ui.translating import marked
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+Entered = Annotated[FormData, Depends(entered)]
+CONTEXTS: Final = {
+    "sexual": marked("sexual"),
+    "violent": marked("violent"),
+    "political": marked("political"),
+    "commercial": marked("commercial"),
+}
+SCOPES: Final = {"face": marked("Face"), "voice": marked("Voice"), "both": marked("Face and voice")}
+MODES: Final = {"ask_me": marked("Ask me about every clip"), "standing": marked("Always, without asking")}
+AUDIENCES: Final = {"public": marked("for everybody"), "draft": marked("as a draft that only its maker sees")}
+NO_GRANTEE: Final = marked("Write the name that the platform has for this maker.")
+REFUSED: Final = marked(
+    "This cannot be granted so: it contradicts itself, is over already, or you are too young for it."
+)
+NO_DAY: Final = marked("Write a day as 2026-11-22.")
+
+
+@router.get("/mine/grants")
+def grants(request: Request, said: str = "", change: str = "") -> Response:
+    """What somebody allows and forbids; `change` names the grant whose terms the form begins with."""
+    return show(request, visiting(request), said=said, change=change)
+
+
+def show(
+    request: Request,
+    owner: Owner,
+    *,
+    said: str = "",
+    change: str = "",
+    fields: Mapping[str, object] | None = None,
+    wrong: Unreadable | None = None,
+    status: int = 200,
+) -> Response:
+    """The page, with what was typed where that was refused."""
+    services = services_of(request)
+    with services.database.transaction(owner.org) as tx:
+        person = consent.read_person(tx, services.vault, owner.person)
+        found = consent.read_grants(tx, [owner.person])
+        limits = consent.read_limits(tx, [owner.person]).get(owner.person, ())
+    changed = next((grant for grant in found if grant.grant_id == change and grant.revoked_at is None), None)
+    now = services.clock.now()
+    return own_page(
+        request,
+        "mine/grants.html",
+        owner,
+        status=status,
+        person=person,
+        live=[grant for grant in found if grant.revoked_at is None and not grant.over(now)],
+        ended=[grant for grant in reversed(found) if grant.revoked_at is not None or grant.over(now)][:20],
+        limits=consent.CONTEXTS if person.age_band == "teen" else limits,
+        changed=changed,
+        fields=fields or _fields_of(changed),
+        contexts=CONTEXTS,
+        scopes=SCOPES,
+        modes=MODES,
+        audiences=AUDIENCES,
+        said=said,
+        wrong=wrong,
+    )
+
+
+def _fields_of(grant: consent.Grant | None) -> dict[str, object]:
+    """What the form begins with: an existing grant, or the most careful one."""
+    if grant is None:
+        return {"to": "creator", "scope": "face", "mode": "ask_me", "audience": "public", "limits": [*CONTEXTS]}
+    return {
+        "to": grant.grantee_kind,
+        "grantee": grant.grantee or "",
+        "scope": grant.scope,
+        "mode": grant.mode,
+        "audience": grant.audience,
+        "limits": grant.limits,
+        "remix": grant.remix,
+        "until": grant.expires_at.date().isoformat() if grant.expires_at else "",
+    }
+
+
+@router.post("/mine/grants")
+def give(request: Request, form: Entered) -> Response:
+    """Give a grant, or with `changes` one in the place of another."""
+    owner, services = signing(request, str(form.get("form_token", ""))), services_of(request)
+    now, changes = services.clock.now(), str(form.get("changes", ""))
+    try:
+        terms = read_terms(form)
+        with services.database.transaction(owner.org) as tx:
+            if changes:
+                consent.replace_grant(tx, now, owner.person, changes, terms, by=owner.actor)
+            else:
+                consent.grant(tx, now, owner.person, by=owner.actor, terms=terms)
+    except Unreadable as error:
+        return show(request, owner, change=changes, fields=_typed(form), wrong=error, status=422)
+    except (Unprocessable, Conflict, NotFound) as error:
+        return show(
+            request, owner, change=changes, fields=_typed(form), wrong=Unreadable("terms", REFUSED), status=error.status
+        )
+    return RedirectResponse("/mine/grants?said=granted", status_code=303)
+
+
+def _typed(form: FormData) -> dict[str, object]:
+    typed: dict[str, object] = {name: str(value) for name, value in form.items()}
+    return typed | {"limits": [str(value) for value in form.getlist("limits")], "remix": "remix" in form}
+
+
+def read_terms(form: FormData) -> consent.Terms:
+    """The terms that a form describes. Raises Unreadable with the field that says what it cannot say."""
+    to, grantee = str(form.get("to", "")), str(form.get("grantee", "")).strip()[:200]
+    if to not in {"creator", "everyone", "self"} or (to == "creator" and not grantee):
+        raise Unreadable("grantee", NO_GRANTEE)
+    until = day(str(form.get("until", "")), "until", NO_DAY)
+    return consent.Terms(
+        grantee_kind=cast("Literal['creator', 'everyone', 'self']", to),
+        grantee=grantee if to == "creator" else None,
+        scope=cast("consent.Scope", _one_of(form, "scope", SCOPES)),
+        mode=cast("consent.Mode", _one_of(form, "mode", MODES)),
+        limits=tuple(context for context in consent.CONTEXTS if context in form.getlist("limits")),
+        audience=cast("Literal['draft', 'public']", _one_of(form, "audience", AUDIENCES)),
+        remix="remix" in form,
+        expires_at=until + timedelta(days=1) if until else None,
+    )
+
+
+def _one_of(form: FormData, name: str, known: Mapping[str, str]) -> str:
+    value = str(form.get(name, ""))
+    if value not in known:
+        raise Unprocessable("this is no choice of the page")
+    return value
+
+
+@router.post("/mine/grants/{grant_id}/revoke")
+def revoke(request: Request, grant_id: str, form: Entered) -> Response:
+    """Take one grant back."""
+    owner = signing(request, str(form.get("form_token", "")))
+    begin(services_of(request), owner.org, owner.person, by=owner.actor, grant_id=grant_id)
+    return RedirectResponse("/mine/grants?said=revoked", status_code=303)
+
+
+@router.post("/mine/limits")
+def forbid(request: Request, form: Entered) -> Response:
+    """Say in which contexts one may not be shown, whatever a grant says."""
+    owner, services = signing(request, str(form.get("form_token", ""))), services_of(request)
+    wanted = [context for context in consent.CONTEXTS if context in form.getlist("limits")]
+    with services.database.transaction(owner.org) as tx:
+        consent.forbid(tx, services.clock.now(), owner.person, wanted, by=owner.actor)
+    return RedirectResponse("/mine/grants?said=limited", status_code=303)
