@@ -1,4 +1,4 @@
-// The frame's script: single keys, rows, the dialog that shows the keys, toasts that go. Pages work without it.
+// Single keys, rows, the dialog that shows the keys, toasts that go. Pages work without it.
 // An element with data-key is clicked (a field is focused) by that key; with data-hold it gets the events "hold" and
 // "release"; with data-repeat it follows a key held down. Which key is whose, the server writes into the page.
 

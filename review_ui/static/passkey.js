@@ -1,16 +1,14 @@
-// A form with data-passkey carries what the device signed for the options it names; without it, it is not sent.
-for (const form of document.querySelectorAll('[data-passkey]')) {
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault()
-    const publicKey = JSON.parse(form.dataset.passkey)
+// A form with data-passkey is sent with what the device signs, or not at all.
+for (const form of document.querySelectorAll("[data-passkey]"))
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
     try {
-      const made = publicKey.user
-        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey) })
-        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey) })
-      form.elements.credential.value = JSON.stringify(made)
-      form.submit()
+      const asked = JSON.parse(form.dataset.passkey);
+      const [does, kind] = asked.user ? ["create", "Creation"] : ["get", "Request"];
+      const publicKey = PublicKeyCredential[`parse${kind}OptionsFromJSON`](asked);
+      form.elements.credential.value = JSON.stringify(await navigator.credentials[does]({ publicKey }));
+      form.submit();
     } catch {
-      form.lastElementChild.hidden = false
+      form.lastElementChild.hidden = false;
     }
-  })
-}
+  });

@@ -1,0 +1,176 @@
+"""The registry's pages as text: who may open them, what they say, what they do. One service for all of it."""
+
+import re
+
+import httpx
+import numpy as np
+import pytest
+from authenticator import Authenticator
+
+from moderation import asking, consent, passkeys
+from moderation.db.clips import read_clip
+from moderation.ids import new_id
+from moderation.sessions import login_token
+from review_ui.app import create_app
+
+HIDDEN = re.compile(r'name="(form_token|sealed|link)" value="([^"]+)"')
+
+
+def hidden(text: str) -> dict[str, str]:
+    return dict(HIDDEN.findall(text))
+
+
+@pytest.fixture
+def pages(run_app):
+    return run_app(create_app)
+
+
+@pytest.fixture
+def lea(pages) -> str:
+    """A person whose one grant wants her asked, and who is shown by a published clip that is only a row."""
+    services = pages.services
+    with services.database.transaction("default") as tx:
+        now, vector = services.clock.now(), np.eye(1, 128, dtype=np.float32)
+        said = {"name": "Léa & Co", "kind": "cameo", "model": "m", "sources": ["test"], "by": "test"}
+        person = consent.add_person(tx, services.vault, now, vectors=vector, **said)
+        consent.grant(tx, now, person, scope="face", mode="ask_me", by="test")
+        for status in ("released", "released", "in_review"):
+            clip = new_id("clip")
+            row = (clip, status, now, now)
+            tx.pg.execute(
+                "insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at) "
+                "values ('default', %s, %s, 'noor', %s, %s)", row,
+            )  # fmt: skip
+            tx.pg.execute(
+                "insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, "
+                "judged_at) values ('default', %s, %s, 'face', 'matched', 1, 1, %s)", (clip, person, now),
+            )  # fmt: skip
+        asking.ask(tx, services.enqueuer, read_clip(tx, clip, lock=True), [(person, "face")], now)
+    return person
+
+
+@pytest.fixture
+def staff(pages) -> httpx.Client:
+    client = pages.with_headers()
+    client.follow_redirects = True
+    client.get("/login/dev", params={"token": login_token(pages.services)})
+    return client
+
+
+@pytest.fixture
+def owner(pages, lea) -> httpx.Client:
+    """Lea, who opened the link that her platform gave her."""
+    made = pages.client.post(f"/v1/people/{lea}/links", json={"on_behalf_of": None})
+    assert made.status_code == 201, made.text
+    client = pages.with_headers()
+    client.follow_redirects = True
+    door = client.get(made.json()["url"])
+    assert client.post("/mine/enter", data=hidden(door.text)).url.path == "/mine"
+    assert client.cookies.get("countersign_owner")
+    assert pages.with_headers().post("/mine/enter", data=hidden(door.text)).status_code in {401, 403}
+    return client
+
+
+def test_staff_see_who_is_registered_and_take_back_by_typing_the_number(pages, staff, lea):
+    listed = staff.get("/likeness")
+    assert "Léa &amp; Co" in listed.text
+    assert "Nobody matches." in staff.get("/likeness", params={"kind": "public_figure"}).text
+    page = staff.get(f"/likeness/{lea}")
+    assert "2 published clips are withdrawn here" in page.text
+    token = hidden(page.text)["form_token"]
+    wrong = staff.post(f"/likeness/{lea}/revoke", data={"form_token": token, "typed": "3"})
+    assert (wrong.status_code, "Nothing was taken back." in wrong.text) == (422, True)
+    assert "Nothing was taken back yet." in staff.get(f"/likeness/{lea}").text
+    done = staff.post(f"/likeness/{lea}/revoke", data={"form_token": token, "typed": "2"})
+    assert "Everything is taken back." in done.text
+    assert "None stands" in done.text
+    assert staff.get(f"/likeness/{new_id('per')}").status_code == 404
+
+
+def test_only_the_scope_opens_the_registry(pages, lea, owner):
+    for path in ("/likeness", f"/likeness/{lea}"):
+        assert pages.with_headers().get(path).status_code == 303
+        assert owner.get(path).url.path == "/login"
+    assert pages.with_scopes("read").post(f"/v1/people/{lea}/links").status_code == 403
+
+
+def test_an_owner_sees_their_own_page_and_no_reviewers_session_opens_it(pages, owner, staff, lea):
+    page = owner.get("/mine")
+    assert page.status_code == 200
+    assert page.text.count("Take this clip out") == 3
+    assert "1 question to you" in page.text
+    assert "noor" not in page.text
+    assert "Ask me about every clip" in owner.get("/mine/grants").text
+    assert staff.get("/mine").url.path == "/mine/enter"
+    assert owner.get("/queues").url.path == "/login"
+    assert owner.get("/v1/people").status_code in {401, 404, 405}
+    strange = owner.get(f"/mine/clips/{new_id('clip')}/still")
+    assert strange.status_code == 404
+    left = owner.post("/mine/leave", data=hidden(page.text))
+    assert "You have logged out." in left.text
+    assert owner.get("/mine").url.path == "/mine/enter"
+
+
+def test_forms_of_an_owners_page_are_their_own(owner, lea, staff):
+    clip = re.search(r"/mine/clips/(clip_[0-9a-f]+)/remove", owner.get("/mine").text)[1]
+    foreign = hidden(staff.get("/likeness").text)["form_token"]
+    for token in ("", foreign):
+        assert owner.post(f"/mine/clips/{clip}/remove", data={"form_token": token}).status_code == 403
+    mine = hidden(owner.get("/mine").text)["form_token"]
+    removed = owner.post(f"/mine/clips/{clip}/remove", data={"form_token": mine})
+    assert "The clip is taken out." in removed.text
+    assert removed.text.count("Take this clip out") == 2
+
+
+def test_grants_are_given_changed_and_taken_back(owner):
+    token = hidden(owner.get("/mine/grants").text)["form_token"]
+    terms = {"form_token": token, "to": "creator", "grantee": "omar", "scope": "both", "mode": "standing",
+             "audience": "public", "limits": ["sexual", "violent"], "until": ""}  # fmt: skip
+    assert "<bdi>omar</bdi>" in owner.post("/mine/grants", data=terms).text
+    for wrong in ({"grantee": " "}, {"until": "tomorrow"}, {"until": "2001-01-01"}):
+        refused = owner.post("/mine/grants", data={**terms, **wrong})
+        assert (refused.status_code, 'role="alert"' in refused.text) == (422, True)
+    assert owner.post("/mine/grants", data={**terms, "scope": "soul"}).status_code == 422
+    grants = re.findall(r"/mine/grants/(grant_[0-9a-f]+)/revoke", owner.get("/mine/grants").text)
+    assert len(grants) == 2
+    changed = owner.post("/mine/grants", data={**terms, "changes": grants[-1], "grantee": "noor"})
+    live = changed.text.partition("What you allowed before")[0]
+    assert ("<bdi>noor</bdi>" in live, "<bdi>omar</bdi>" in live) == (True, False)
+    for grant in re.findall(r"/mine/grants/(grant_[0-9a-f]+)/revoke", changed.text):
+        left = owner.post(f"/mine/grants/{grant}/revoke", data={"form_token": token})
+    assert "Nothing. Nobody may use your face or voice here." in left.text
+    limited = owner.post("/mine/limits", data={"form_token": token, "limits": ["political"]})
+    assert 'value="political" checked' in limited.text
+
+
+def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, lea, monkeypatch):
+    party = passkeys.Party(host="localhost", origin="http://localhost")
+    path = re.search(r'href="(/mine/questions/ask_[0-9a-f]+)"', owner.get("/mine").text)[1]
+    # A bare address is no name that a passkey could be bound to.
+    assert "Passkeys do not work" in owner.get("/mine/passkeys").text
+    token = hidden(owner.get("/mine").text)["form_token"]
+    unsigned = {"form_token": token, "credential": "{}"}
+    assert owner.post(f"{path}/yes", data=unsigned).status_code == 422
+    monkeypatch.setattr(pages.services.settings, "url", "http://localhost")
+    import html  # noqa: PLC0415
+    import json  # noqa: PLC0415
+
+    device = Authenticator(host=party.host, origin=party.origin)
+    asked = owner.get("/mine/passkeys").text
+    options = json.loads(html.unescape(re.search(r'data-passkey="([^"]+)"', asked)[1]))
+    made = {**hidden(asked), "credential": json.dumps(device.register(options))}
+    assert "Your passkey is registered." in owner.post("/mine/passkeys", data=made).text
+    assert owner.post(f"{path}/yes", data=unsigned).status_code == 422
+    question = owner.get(path).text
+    yes, no = (json.loads(html.unescape(found)) for found in re.findall(r'data-passkey="([^"]+)"', question))
+    swapped = {"form_token": token, "credential": json.dumps(device.sign(no["challenge"]))}
+    assert owner.post(f"{path}/yes", data=swapped).status_code == 422
+    signed = {"form_token": token, "credential": json.dumps(device.sign(yes["challenge"]))}
+    assert "Your answer is signed and recorded." in owner.post(f"{path}/yes", data=signed).text
+    assert "You said yes." in owner.get(path).text
+    visitor = pages.with_headers()
+    visitor.follow_redirects = True
+    door = visitor.get("/mine/enter").text
+    options = json.loads(html.unescape(re.search(r'data-passkey="([^"]+)"', door)[1]))
+    entered = {**hidden(door), "credential": json.dumps(device.sign(options["challenge"]))}
+    assert visitor.post("/mine/passkey", data=entered).url.path == "/mine"
