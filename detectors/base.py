@@ -265,6 +265,19 @@ class TakesTexts(Protocol):
     def take(self, texts: Sequence[Text]) -> None: ...
 
 
+@runtime_checkable
+class ComparesAgain(Protocol):
+    """What an inspection has besides whose findings depend on who is registered: an answer for another gallery."""
+
+    def again(self, subject: Subject) -> Findings | None:
+        """Say what `finish` would have said had the clip been opened with this subject, without another look.
+
+        Asked after `finish`. Only the galleries of the subject may differ. None where that takes a look, as for faces
+        that nobody read because nobody was registered.
+        """
+        ...
+
+
 class Detector(Protocol):
     """A detector holds its model sessions and may be used by several threads, one inspection each."""
 

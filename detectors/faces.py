@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from detectors.base import (
     FaceTrack,
     Findings,
     Frame,
+    Gallery,
     Model,
     PersonMatch,
     Sample,
@@ -32,7 +33,7 @@ from detectors.minors import AgeReader, AgeReading, AgeState, TrackAge, conclude
 from detectors.probes import drawn_head
 from detectors.runtime import Device, Session
 from detectors.tracking import Sighting, Track, Tracker
-from detectors.views import Patch, Pixels, View, look_of
+from detectors.views import Patch, Pixels, Reading, View, look_of
 from detectors.yunet import Detection, FaceFinder, Floats, Network, free_size
 
 FINDER_MODEL: Final = "face_detection_yunet"
@@ -106,16 +107,18 @@ class Faces:
 
     def open(self, subject: Subject) -> "FacesInspection":
         """Begin with one clip. Raises DetectorUnavailable when its gallery was made with other weights."""
-        gallery = subject.gallery
+        return FacesInspection(self, subject, self.likeness(subject.gallery))
+
+    def likeness(self, gallery: Gallery | None) -> Likeness:
+        """Make a gallery ready for questions. Raises DetectorUnavailable when it was made with other weights."""
         if gallery is not None and gallery.people and gallery.model != self.embedder_model.id:
             raise DetectorUnavailable(f"the gallery holds {gallery.model} vectors, and faces are read by another model")
         if gallery is not None and gallery.people and gallery.vectors.shape[1:] != (DIMENSION,):
             raise DetectorUnavailable(f"the gallery's vectors are not {DIMENSION} numbers long")
         try:
-            likeness = Likeness(gallery, self.lines)
+            return Likeness(gallery, self.lines)
         except ValueError as problem:
             raise DetectorUnavailable(str(problem)) from problem
-        return FacesInspection(self, subject, likeness)
 
     def face_templates(self, image_bgr: NDArray[np.uint8]) -> list[FaceTemplate]:
         """Return the readable faces of a still picture (uint8 [height, width, 3], BGR), largest first.
@@ -162,9 +165,28 @@ class Faces:
             raise DetectorUnavailable(f"{EMBEDDER_MODEL} gives another vector than stored: it cannot be relied on")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Ended:
+    """What is kept of a track that ended: no pixels, and vectors that never leave this process."""
+
+    number: int
+    start_ms: int
+    end_ms: int
+    height_px: int
+    boxes: tuple[tuple[int, Box], ...]
+    #: In the order of time; empty where nothing could be read.
+    readings: tuple[Reading, ...]
+    #: The track's mean, float32 [128].
+    mean: Floats | None
+    #: Whether it was read from afar only.
+    distant: bool
+    #: Whether every network could read it.
+    whole: bool
+
+
 @dataclass(slots=True)
 class FacesInspection:
-    """The faces of one clip, frame by frame. A track is read, compared and let go when it ends."""
+    """The faces of one clip, frame by frame. A track is read and let go when it ends; compared when all have ended."""
 
     detector: Faces
     subject: Subject
@@ -172,7 +194,9 @@ class FacesInspection:
     _tracker: Tracker = field(init=False)
     _shot: int | None = None
     _times: list[int] = field(default_factory=list)
-    _faces: list[FaceTrack] = field(default_factory=list)
+    _ended: list[_Ended] = field(default_factory=list)
+    #: Whether a face was passed over because nobody was registered.
+    _passed_over: bool = False
     _samples: dict[str, list[Sample]] = field(default_factory=lambda: {name: [] for name in Faces.signals})
 
     def __post_init__(self) -> None:
@@ -199,8 +223,11 @@ class FacesInspection:
         for track, sighting in zip(self._tracker.link(sightings, frame.time_ms), sightings, strict=True):
             if sighting.view is not None and track.album.add(sighting.view):
                 sighting.view.patch = Patch.cut(frame.pixels, sighting.found)
-            if sighting.distant is not None and not track.read and not self.likeness.empty:
-                track.distant.add(sighting.distant)
+            if sighting.distant is not None and not track.read:
+                if self.likeness.empty:
+                    self._passed_over = True
+                else:
+                    track.distant.add(sighting.distant)
 
     def _sighting(self, frame: Frame, face: Detection) -> Sighting:
         box = face.box(frame.pixels.shape[1], frame.pixels.shape[0])
@@ -218,13 +245,25 @@ class FacesInspection:
         """Conclude: the tracks with their matches, and the signals. No vector is in either."""
         self._tracker.cut()
         self._conclude_ended()
-        for samples in self._samples.values():
-            samples.sort(key=lambda sample: (sample.time_ms, -1 if sample.track is None else sample.track))
+        return self._told(self.likeness)
+
+    def again(self, subject: Subject) -> Findings | None:
+        """See `base.ComparesAgain`. None where faces were passed over that somebody is registered for now."""
+        likeness = self.detector.likeness(subject.gallery)
+        return None if self._passed_over and not likeness.empty else self._told(likeness)
+
+    def _told(self, likeness: Likeness) -> Findings:
+        """Compare every track with a gallery, and tell what was found."""
+        compared = [self._compared(ended, likeness) for ended in self._ended]
+        samples = self._samples | {
+            "face.match_distance": [sample for _, distances in compared for sample in distances],
+        }
+        for found in samples.values():
+            found.sort(key=lambda sample: (sample.time_ms, -1 if sample.track is None else sample.track))
         return Findings(
-            signals=tuple(self._signal(name) for name in OWN_SIGNALS) + self.detector.ages.signals(self._samples),
-            faces=tuple(
-                replace(face, end_ms=self._end(face.end_ms)) for face in sorted(self._faces, key=lambda f: f.track)
-            ),
+            signals=tuple(self._signal(name, samples[name], likeness) for name in OWN_SIGNALS)
+            + self.detector.ages.signals(samples),
+            faces=tuple(sorted((face for face, _ in compared), key=lambda face: face.track)),
         )
 
     def _conclude_ended(self) -> None:
@@ -243,21 +282,22 @@ class FacesInspection:
                 track.learn(view, self._read(view))
         else:
             self._tell_age(track, age)
-        matches = self._compare(track, distant=distant) if track.read else ()
         # What one network cannot read is not read: half a reading would pass for a whole one.
-        read = age.state is not AgeState.UNREAD
-        if not read:
+        whole = age.state is not AgeState.UNREAD
+        if not whole:
             for time_ms, box in track.boxes:
                 self._add("face.unread", Sample(time_ms=time_ms, value=1.0, track=track.number, box=box))
-        self._faces.append(
-            FaceTrack(
-                track=track.number,
+        self._ended.append(
+            _Ended(
+                number=track.number,
                 start_ms=track.start_ms,
                 end_ms=track.end_ms,
-                state=FaceState.UNREAD if distant else _state(matches, read=read),
                 height_px=round(track.height_px),
                 boxes=tuple(track.boxes),
-                matches=matches,
+                readings=tuple(sorted(track.read, key=lambda reading: reading.time_ms)),
+                mean=track.mean() if track.read else None,
+                distant=distant,
+                whole=whole,
             )
         )
 
@@ -273,29 +313,42 @@ class FacesInspection:
         for name, sample in age.samples(time_ms=first.time_ms, track=track.number, box=first.box).items():
             self._add(name, sample)
 
-    def _compare(self, track: Track, *, distant: bool) -> tuple[PersonMatch, ...]:
-        """Compare the track with the gallery; a sample for every view that was read."""
-        readings = sorted(track.read, key=lambda reading: reading.time_ms)
-        vectors = np.stack([reading.vector for reading in readings])
-        comparison = self.likeness.compare(track.mean(), vectors, distant=distant)
-        for reading, distance in zip(readings, comparison.nearest, strict=True):
-            if distance is not None:
-                sample = Sample(time_ms=reading.time_ms, value=distance, track=track.number, box=reading.box)
-                self._add("face.match_distance", sample)
-        return comparison.matches
+    def _compared(self, ended: _Ended, likeness: Likeness) -> tuple[FaceTrack, list[Sample]]:
+        """Compare a track with a gallery: the track as it is told, and a sample for every view that was read."""
+        matches: tuple[PersonMatch, ...] = ()
+        samples: list[Sample] = []
+        if ended.mean is not None:
+            vectors = np.stack([reading.vector for reading in ended.readings])
+            comparison = likeness.compare(ended.mean, vectors, distant=ended.distant)
+            matches = comparison.matches
+            samples = [
+                Sample(time_ms=reading.time_ms, value=distance, track=ended.number, box=reading.box)
+                for reading, distance in zip(ended.readings, comparison.nearest, strict=True)
+                if distance is not None
+            ]
+        track = FaceTrack(
+            track=ended.number,
+            start_ms=ended.start_ms,
+            end_ms=self._end(ended.end_ms),
+            state=FaceState.UNREAD if ended.distant else _state(matches, read=ended.whole),
+            height_px=ended.height_px,
+            boxes=ended.boxes,
+            matches=matches,
+        )
+        return track, samples
 
     def _add(self, name: str, sample: Sample) -> None:
         self._samples[name].append(sample)
 
-    def _signal(self, name: str) -> Signal:
+    def _signal(self, name: str, samples: Sequence[Sample], likeness: Likeness) -> Signal:
         detector = self.detector
         matching = name == "face.match_distance"
         return Signal(
             name=name,
             state=State.MEASURED,
             model=detector.embedder_model if matching else detector.finder_model,
-            samples=tuple(self._samples[name]),
-            note=self.likeness.note if matching else "",
+            samples=tuple(samples),
+            note=likeness.note if matching else "",
         )
 
     def _end(self, last_ms: int) -> int:

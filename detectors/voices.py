@@ -13,6 +13,7 @@ from detectors.base import (
     DetectorUnavailable,
     Findings,
     Frame,
+    Gallery,
     Sample,
     Signal,
     Sound,
@@ -95,16 +96,18 @@ class Voices:
 
     def open(self, subject: Subject) -> "VoicesInspection":
         """Begin with one clip. Raises DetectorUnavailable when its gallery was made with other weights."""
-        gallery = subject.voices
+        return VoicesInspection(self, subject, self.likeness(subject.voices))
+
+    def likeness(self, gallery: Gallery | None) -> Likeness:
+        """Make a gallery ready for questions. Raises DetectorUnavailable when it was made with other weights."""
         if gallery is not None and gallery.people and gallery.model != self.encoder.model.id:
             raise DetectorUnavailable(f"the gallery holds {gallery.model} vectors and voices are read by another model")
         if gallery is not None and gallery.people and gallery.vectors.shape[1:] != (DIMENSION,):
             raise DetectorUnavailable(f"the gallery's vectors are not {DIMENSION} numbers long")
         try:
-            likeness = Likeness(gallery, self.lines)
+            return Likeness(gallery, self.lines)
         except ValueError as problem:
             raise DetectorUnavailable(str(problem)) from problem
-        return VoicesInspection(self, subject, likeness)
 
     def voice_template(self, samples: Floats) -> VoiceTemplate | None:
         """Return the one voice of a recording (float32 [count], mono, 16 kHz); None when it holds too little speech.
@@ -143,6 +146,16 @@ class Voices:
             raise DetectorUnavailable(f"{self.encoder.model.id} gives another vector than stored")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Heard:
+    """What is kept of a sound track: no sound, and vectors that never leave this process."""
+
+    shares: tuple[Sample, ...]
+    speech: tuple[Stretch, ...]
+    #: None where nobody was registered, so that nothing was read.
+    utterances: tuple[Utterance, ...] | None
+
+
 @dataclass(slots=True)
 class VoicesInspection:
     """The sound of one clip. Nothing is concluded before all of it was heard."""
@@ -152,6 +165,8 @@ class VoicesInspection:
     likeness: Likeness
     _start_ms: int = 0
     _pieces: list[Floats] = field(default_factory=list)
+    #: What was said, set by `finish`: None where there is no sound track.
+    _heard: "_Heard | None" = None
 
     def see(self, frames: Sequence[Frame]) -> None:
         """Frames make no sound."""
@@ -176,24 +191,36 @@ class VoicesInspection:
                 )
             )
         samples = np.concatenate(self._pieces)
-        likelihoods = detector.finder.likelihoods(samples)
-        speech = stretches(likelihoods)
-        distances, voices = self._compare(samples, speech)
+        self._pieces = []
+        speech = stretches(detector.finder.likelihoods(samples))
+        self._heard = _Heard(
+            shares=self._shares(len(samples), speech),
+            speech=tuple(speech),
+            utterances=self._utterances(samples, speech),
+        )
+        return self._told(self._heard, self.likeness)
+
+    def again(self, subject: Subject) -> Findings | None:
+        """See `base.ComparesAgain`. None where there is speech that nobody compared, and somebody is registered now."""
+        if self._heard is None:
+            return self.finish()
+        likeness = self.detector.likeness(subject.voices)
+        unheard = self._heard.utterances is None and self._heard.speech
+        return None if unheard and not likeness.empty else self._told(self._heard, likeness)
+
+    def _utterances(self, samples: Floats, speech: Sequence[Stretch]) -> tuple[Utterance, ...] | None:
+        if self.likeness.empty:
+            return None
+        return self.detector.encoder.utterances(samples, speech) if speech else ()
+
+    def _told(self, heard: "_Heard", likeness: Likeness) -> Findings:
+        """Compare the speakers with a gallery, and tell what was found."""
+        finder, encoder = self.detector.finder.model, self.detector.encoder.model
+        distances, voices = self._compare(heard, likeness)
         return Findings(
             signals=(
-                Signal(
-                    name=SPEECH,
-                    state=State.MEASURED,
-                    model=detector.finder.model,
-                    samples=self._shares(len(samples), speech),
-                ),
-                Signal(
-                    name=DISTANCE,
-                    state=State.MEASURED,
-                    model=detector.encoder.model,
-                    samples=distances,
-                    note=self.likeness.note,
-                ),
+                Signal(name=SPEECH, state=State.MEASURED, model=finder, samples=heard.shares),
+                Signal(name=DISTANCE, state=State.MEASURED, model=encoder, samples=distances, note=likeness.note),
             ),
             voices=voices,
         )
@@ -213,17 +240,17 @@ class VoicesInspection:
             Sample(time_ms=max(0, time_ms), value=quantise(share)) for time_ms, share in (*before, *shares, *after)
         )
 
-    def _compare(self, samples: Floats, speech: Sequence[Stretch]) -> tuple[tuple[Sample, ...], tuple[Voice, ...]]:
+    def _compare(self, heard: "_Heard", likeness: Likeness) -> tuple[tuple[Sample, ...], tuple[Voice, ...]]:
         """Return the distance of each piece's speaker to the nearest registered voice, and the speakers."""
-        if self.likeness.empty or not speech:
+        speech, utterances = heard.speech, heard.utterances or ()
+        if likeness.empty or not speech:
             return (), ()
-        utterances = self.detector.encoder.utterances(samples, speech)
         speakers: dict[int, list[Utterance]] = {}
         for number, utterance in zip(group(utterances), utterances, strict=True):
             speakers.setdefault(number, []).append(utterance)
         voices, found = [], []
         for number, said in speakers.items():
-            nearest, voice = self._voice(number, said)
+            nearest, voice = self._voice(number, said, likeness)
             voices.append(voice)
             if nearest is not None:
                 found += [Sample(time_ms=self._start(piece.stretch), value=nearest) for piece in said]
@@ -232,12 +259,12 @@ class VoicesInspection:
             voices.append(Voice(number=0, state=VoiceState.UNREAD, segments=self._segments(short)))
         return tuple(sorted(found, key=lambda sample: sample.time_ms)), tuple(voices)
 
-    def _voice(self, number: int, said: Sequence[Utterance]) -> tuple[float | None, Voice]:
+    def _voice(self, number: int, said: Sequence[Utterance], likeness: Likeness) -> tuple[float | None, Voice]:
         """Return a speaker's distance to the nearest person, and the speaker with all who are near."""
         windows = np.concatenate([utterance.windows for utterance in said])
         pieces = [utterance.vector for utterance in said if len(utterance.windows) >= MATCH_WINDOWS]
-        whole, *parts = self.likeness.distances(np.stack([mean_vector(windows), *pieces]))
-        matches = conclude(whole, parts, self.likeness.lines, clear=len(windows) >= MATCH_WINDOWS)
+        whole, *parts = likeness.distances(np.stack([mean_vector(windows), *pieces]))
+        matches = conclude(whole, parts, likeness.lines, clear=len(windows) >= MATCH_WINDOWS)
         state = matches[0].state if matches else VoiceState.UNMATCHED
         segments = self._segments([utterance.stretch for utterance in said])
         return min(whole.values(), default=None), Voice(number=number, state=state, segments=segments, matches=matches)

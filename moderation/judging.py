@@ -38,7 +38,7 @@ from moderation.notices.opening import bring_stopped
 from moderation.policy.engine import Ruleset, decide, required_failures
 from moderation.recording import insert_decision, keep_version, withhold
 from moderation.rulebook.shadowing import write_shadows
-from moderation.scoring import Analysis, duration_of, read_analysis
+from moderation.scoring import Analysis, analysis_of_now, duration_of
 from moderation.screening import seal
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             # This very step was done before and its answer lost: the clip itself tells it.
             return clip.status
         gallery = consent.gallery_version(tx)
-        analysis = read_analysis(tx, clip_id, services.detectors_hash, gallery)
+        analysis = analysis_of_now(tx, services, org, clip_id, gallery)
         if analysis is None or resembles is None:
             return "gallery_changed"
         run = f"{generation}.{judgement}"

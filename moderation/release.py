@@ -24,6 +24,7 @@ from moderation.labelling import visible_spec
 from moderation.marks import prove_marks
 from moderation.notices import stops as clip_stops
 from moderation.notices.stops import Stopped
+from moderation.scoring import analysis_of_now, read_analysis
 from moderation.stages import stage
 from moderation.store import hash_file
 from watermark.payload import Payload
@@ -93,10 +94,11 @@ def release(services: "Services", org: str, clip_id: str, generation: int) -> st
             return "outdated"
         decision_id, decision, facts = publishable(tx, clip_id)
         refused = stops.stopped(tx, clip_id, hold=True) or clip_stops.stands(tx, clip_id)
-        if refused or not still_true(tx, facts):
+        if refused or not still_true(tx, services, facts):
             return "facts_changed"
         rendition = proven_rendition(tx, clip_id)
         _publish(tx, services, clip, decision_id, decision, rendition, now)
+    services.readings.forget(org, clip_id)
     return "released"
 
 
@@ -112,13 +114,23 @@ def publishable(tx: Transaction, clip_id: str) -> tuple[str, Decision, FactRecor
     return row[0], decision, FactRecord.from_json(facts[0])
 
 
-def still_true(tx: Transaction, facts: FactRecord) -> bool:
-    """Tell whether gallery and consent are what the judgement saw; both stay so until this transaction ends."""
-    if consent.gallery_version(tx, hold=True) != facts.manifests.gallery:
+def still_true(tx: Transaction, services: "Services", facts: FactRecord) -> bool:
+    """Tell whether gallery and consent say what the judgement saw; both stay so until this transaction ends."""
+    gallery = consent.gallery_version(tx, hold=True)
+    if gallery != facts.manifests.gallery and not _says_the_same(tx, services, facts, gallery):
         return False
     people = sorted(set(facts.people) | set(facts.submission.cameos))
     rows = tx.pg.execute(PEOPLE.people_shared, {"people": people}).fetchall()
     return {row[0]: row[2] for row in rows} == {person: fact.version for person, fact in facts.people.items()}
+
+
+def _says_the_same(tx: Transaction, services: "Services", facts: FactRecord, gallery: str) -> bool:
+    """Whether a gallery that was edited since finds in the clip whom the judgement saw, at the same distances."""
+    if facts.manifests.detectors != services.detectors_hash or facts.manifests.gallery is None:
+        return False
+    judged = read_analysis(tx, facts.clip, services.detectors_hash, facts.manifests.gallery)
+    now = analysis_of_now(tx, services, facts.org, facts.clip, gallery)
+    return judged is not None and now is not None and judged.to_text() == now.to_text()
 
 
 def proven_rendition(tx: Transaction, clip_id: str) -> tuple[str, str, dict[str, object]]:

@@ -36,6 +36,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
 from moderation.errors import ClipFault, Outage
 from moderation.hashlists.prints import PrintTaker, keep_print, read_print
+from moderation.readings import Look
 from moderation.stages import stage
 from watermark.sampling import Account, SamplingRules
 
@@ -81,7 +82,7 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
         gallery = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
         voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
         printed = read_print(tx, clip_id) is not None
-        if printed and read_analysis(tx, clip_id, services.detectors_hash, gallery.version) is not None:
+        if printed and analysis_of_now(tx, services, org, clip_id, gallery.version) is not None:
             return "done"
     texts = {name: text for name, text in (("prompt", clip.prompt), ("title", clip.title)) if text}
     with stage(services, org, clip_id, generation, "detect") as detail:
@@ -90,7 +91,14 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
         )
         taker = PrintTaker()
         also = (lambda _: None) if printed else taker.see
-        analysis = look(services, services.upload_key(clip), subject, also, partial(detail.__setitem__, "cpu_seconds"))
+        analysis = look(
+            services,
+            services.upload_key(clip),
+            subject,
+            also,
+            partial(detail.__setitem__, "cpu_seconds"),
+            partial(services.readings.keep, org, clip_id),
+        )
         detail["frames"] = len(analysis.seen_ms)
         detail["signals"] = len(analysis.signals)
     keep(services, org, clip_id, gallery, analysis)
@@ -128,10 +136,12 @@ def look(
     subject: Subject,
     also: Callable[[Sequence[Frame]], None] = lambda _: None,
     spent: Callable[[float], None] = lambda _: None,
+    finished: Callable[[Look], None] = lambda _: None,
 ) -> Analysis:
     """Run every detector over the sampled frames of one stored file; `also` is shown them too.
 
-    `spent` is told the CPU seconds of the detectors, which work in a thread of their own. Raises Outage when a detector
+    `spent` is told the CPU seconds of the detectors, which work in a thread of their own; `finished` is given the look
+    itself, with which other galleries can be compared. Raises Outage when a detector
     cannot work for anybody, ClipFault when it fails, or does not answer in time, for this clip alone.
     """
     detectors = services.detectors
@@ -145,7 +155,9 @@ def look(
 
     try:
         work = [(detector, ask(detector, detector.open, subject)) for detector in detectors]
-        return _look(services, key, work, also, ask)
+        done = _look(services, key, subject, work, also, ask)
+        finished(done)
+        return told(done, [findings for _, findings in done.found])
     except Outage as outage:
         note_outage(services, outage)
         raise
@@ -157,10 +169,11 @@ def look(
 def _look(
     services: "Services",
     key: str,
+    subject: Subject,
     work: Sequence[tuple[Detector, Inspection]],
     also: Callable[[Sequence[Frame]], None],
     ask: Asking,
-) -> Analysis:
+) -> Look:
     seen: list[int] = []
     accounts: list[Account] = []
     long_side = services.settings.sampling.long_side
@@ -173,11 +186,39 @@ def _look(
             for sound in services.sandbox.sound(path):
                 hear(work, sound, ask)
     (account,) = accounts
+    return Look(subject=subject, found=conclude(work, ask), seen_ms=tuple(seen), account=account)
+
+
+def told(look: Look, findings: Sequence[Findings]) -> Analysis:
+    """What a look tells: `findings` are those of its inspections, in their order."""
+    account = look.account
     return replace(
-        gather([*tie_ages_to_tracks(withhold_ages_of_drawn(finish(work, ask))), overlooked(account)], seen),
+        gather([*tie_ages_to_tracks(withhold_ages_of_drawn(findings)), overlooked(account)], list(look.seen_ms)),
         shots=[[start.start_ms, start.shot] for start in account.shots],
         unseen_ms=[[stretch.first_ms, stretch.last_ms] for stretch in account.unseen],
     )
+
+
+def analysis_of_now(tx: Transaction, services: "Services", org: str, clip_id: str, gallery: str) -> Analysis | None:
+    """What the detectors say of a clip with the gallery of this version, None where that takes a look.
+
+    Where the registry changed after the look and this process still has what was read, only the comparison is done
+    again, with all of the registry: to the byte what another look would say.
+    """
+    known = read_analysis(tx, clip_id, services.detectors_hash, gallery)
+    if known is not None:
+        return known
+    look = services.readings.find(org, clip_id)
+    if look is None:
+        return None
+    faces = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
+    voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
+    findings = look.against(faces, voices)
+    if findings is None or {faces.version, voices.version} != {gallery}:
+        return None
+    analysis = told(look, findings)
+    keep_in(tx, services, clip_id, gallery, analysis)
+    return analysis
 
 
 def see(work: Sequence[tuple[Detector, Inspection]], frames: Sequence[Frame], ask: Asking = guarded) -> None:
@@ -195,17 +236,24 @@ def hear(work: Sequence[tuple[Detector, Inspection]], sound: Sound, ask: Asking 
 
 def finish(work: Sequence[tuple[Detector, Inspection]], ask: Asking = guarded) -> list[Findings]:
     """End every inspection, those last that also judge what the others read off the clip."""
+    return [findings for _, findings in conclude(work, ask)]
+
+
+def conclude(
+    work: Sequence[tuple[Detector, Inspection]], ask: Asking = guarded
+) -> tuple[tuple[Inspection, Findings], ...]:
+    """As `finish`, each inspection beside what it found."""
     taking = [(detector, inspection) for detector, inspection in work if isinstance(inspection, TakesTexts)]
-    findings = [
-        ask(detector, vouched, detector, inspection)
+    found = [
+        (inspection, ask(detector, vouched, detector, inspection))
         for detector, inspection in work
         if not isinstance(inspection, TakesTexts)
     ]
-    texts = [text for found in findings for text in found.texts]
+    texts = [text for _, findings in found for text in findings.texts]
     for detector, inspection in taking:
         ask(detector, inspection.take, texts)
-        findings.append(ask(detector, vouched, detector, inspection))
-    return findings
+        found.append((inspection, ask(detector, vouched, detector, inspection)))
+    return tuple(found)
 
 
 def vouched(detector: Detector, inspection: Inspection) -> Findings:
@@ -319,9 +367,14 @@ def text_to_json(text: Text) -> dict[str, object]:
 
 def keep(services: "Services", org: str, clip_id: str, gallery: Gallery, analysis: Analysis) -> None:
     """Store an analysis under the detectors and gallery that made it."""
-    row = {"org": org, "clip": clip_id, "detectors": services.detectors_hash, "gallery": gallery.version}
     with services.database.transaction(org) as tx:
-        tx.pg.execute(SQL.insert_analysis, {**row, "body": analysis.to_text(), "now": services.clock.now()})
+        keep_in(tx, services, clip_id, gallery.version, analysis)
+
+
+def keep_in(tx: Transaction, services: "Services", clip_id: str, gallery: str, analysis: Analysis) -> None:
+    """Store an analysis, of the transaction's organisation, under a gallery's version."""
+    row = {"org": tx.org, "clip": clip_id, "detectors": services.detectors_hash, "gallery": gallery}
+    tx.pg.execute(SQL.insert_analysis, {**row, "body": analysis.to_text(), "now": services.clock.now()})
 
 
 def read_analysis(tx: Transaction, clip_id: str, detectors: str, gallery: str) -> Analysis | None:

@@ -28,6 +28,7 @@ from moderation.login.provider import Provider
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
 from moderation.postgres import Server
+from moderation.readings import Readings
 from moderation.rulebook.book import Rulebook
 from moderation.sandbox import Sandbox
 from moderation.settings import Settings
@@ -264,6 +265,11 @@ class Services:
     def galleries(self) -> Galleries:
         """Registered faces and voices, kept between clips."""
         return Galleries()
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What was read off clips in flight."""
+        return Readings()
 
     @cached_property
     def mark_layers(self) -> tuple[MarkLayer, ...]:

@@ -1,5 +1,6 @@
 """Every state a clip can reach, through the real pipeline: real weights, real marks, real Postgres."""
 
+import dataclasses
 import shutil
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from detectors import packs
 from detectors.rehearsal import RehearsalDetector
-from moderation import canary, consent, heartbeat, holding, intake, judging, release, review
+from moderation import canary, consent, heartbeat, holding, intake, judging, release, review, scoring
 from moderation.api import health
 from moderation.assembly import open_services
 from moderation.checking import InlineSteps, check_file
@@ -426,8 +427,7 @@ class TestConsentAtTheGate:
         monkeypatch.setattr(release.stops, "stopped", lambda *_, **__: False)
         assert release.release(services, ORG, clip, 1) == "released"
 
-    def test_a_person_added_in_between_is_looked_for_first(self, services, drawn, person):
-        clip = self.publishable(services, drawn, person)
+    def add(self, services):
         with services.database.transaction(ORG) as tx:
             consent.add_person(
                 tx,
@@ -440,8 +440,38 @@ class TestConsentAtTheGate:
                 sources=["test"],
                 by="test",
             )
+
+    def test_a_person_added_in_between_is_looked_for_first(self, services, drawn, person):
+        clip = self.publishable(services, drawn, person)
+        self.add(services)
+        services.readings.forget(ORG, clip)
         assert release.release(services, ORG, clip, 1) == "facts_changed"
         assert judging.judge(services, ORG, clip, 1, "1.1") == "gallery_changed"
+
+    def test_what_was_read_is_compared_with_a_person_added_in_between_without_another_look(
+        self, services, drawn, person, monkeypatch
+    ):
+        clip = self.publishable(services, drawn, person)
+        self.add(services)
+        monkeypatch.setattr(scoring, "look", None)
+        assert judging.judge(services, ORG, clip, 1, "1.1") == "publishable"
+        self.add(services)
+        assert release.release(services, ORG, clip, 1) == "released"
+        # One row for each registry the clip was compared with.
+        assert scalar(services, "select count(*) from moderation.analyses where clip_id = %s", clip) == 3
+        assert services.readings.find(ORG, clip) is None
+
+    def test_a_person_added_in_between_who_is_in_the_clip_stops_it(self, services, drawn, person, monkeypatch):
+        clip = self.publishable(services, drawn, person)
+        self.add(services)
+        seen = scoring.told
+
+        def with_bo(look, findings):
+            found = seen(look, findings)
+            return dataclasses.replace(found, faces=[{"track": 0, "person": "per_bo"}])
+
+        monkeypatch.setattr(scoring, "told", with_bo)
+        assert release.release(services, ORG, clip, 1) == "facts_changed"
 
 
 class TestGate:

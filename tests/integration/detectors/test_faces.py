@@ -539,3 +539,41 @@ def test_in_a_gallery_too_large_for_the_model_a_likeness_is_possible_and_the_sig
     (track,) = findings.faces
     assert (track.state, track.matches[0].person) == (FaceState.POSSIBLE, "per_obama")
     assert "2 vectors" in signal(findings, "face.match_distance").note
+
+
+def test_another_gallery_is_compared_to_the_byte_as_another_look_would(faces: Faces, pictures, cutouts):
+    shown = clip(
+        *(
+            scene((cutouts["obama-2009"], 40 + 20 * i, 20, 0.9), (cutouts["biden-2010"], 340, 30, 0.9))
+            for i in range(4)
+        ),
+        scene((cutouts["obama-2010"], 200, 20, 0.35)),
+    )
+    first = registered(faces, pictures, {"per_biden": "biden-2010"})
+    inspection = faces.open(Subject(duration_ms=2000, gallery=first))
+    inspection.see(shown)
+    before = inspection.finish()
+    names = {"per_biden": "biden-2010", "per_obama": "obama-2012"}
+    crowd = registered(faces, pictures, names)
+    people = tuple(f"per_{number}" for number in range(150))
+    strangers = np.random.default_rng(1).standard_normal((150, 128)).astype(np.float32)
+    # The lines fall with the gallery's size: more than new rows may change.
+    large = dataclasses.replace(
+        crowd, people=crowd.people + people, vectors=np.concatenate([crowd.vectors, strangers]), version="3"
+    )
+    nobody = dataclasses.replace(first, people=(), vectors=np.empty((0, 128), np.float32))
+    for gallery in (crowd, large, nobody, first):
+        subject = Subject(duration_ms=2000, gallery=gallery)
+        look = faces.open(subject)
+        look.see(shown)
+        assert inspection.again(subject) == look.finish()
+    assert inspection.again(Subject(duration_ms=2000, gallery=crowd)) != before
+
+
+def test_faces_that_were_passed_over_take_another_look(faces: Faces, pictures, cutouts):
+    inspection = faces.open(Subject(duration_ms=STEP_MS))
+    inspection.see(clip(scene((cutouts["obama-2010"], 200, 20, 0.35))))
+    inspection.finish()
+    gallery = registered(faces, pictures, {"per_obama": "obama-2012"})
+    assert inspection.again(Subject(duration_ms=STEP_MS, gallery=gallery)) is None
+    assert inspection.again(Subject(duration_ms=STEP_MS)) is not None

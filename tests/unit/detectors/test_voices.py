@@ -283,3 +283,23 @@ def test_what_can_change_a_number_changes_the_manifest_hash(embedded_pack, monke
         with monkeypatch.context() as patch:
             patch.setattr(f"detectors.{name}", value)
             assert registry.manifest_hash(embedded_pack, lexicon, {}) != before
+
+
+def test_another_gallery_is_compared_as_if_the_sound_were_heard_again(voices, said, registered):
+    subject = Subject(duration_ms=5000, voices=registered)
+    heard = voices.open(subject)
+    heard.hear(Sound(start_ms=0, samples=said("en+m3", FERRY)))
+    before = heard.finish()
+    stranger = gallery(*np.random.default_rng(3).standard_normal((2, 256)).astype(np.float32))
+    for other in (stranger, gallery(), registered):
+        again = voices.open(Subject(duration_ms=5000, voices=other))
+        again.hear(Sound(start_ms=0, samples=said("en+m3", FERRY)))
+        assert heard.again(Subject(duration_ms=5000, voices=other)) == again.finish()
+    assert heard.again(Subject(duration_ms=5000, voices=stranger)) != before
+
+
+def test_speech_that_nobody_compared_takes_another_look(voices, said, registered):
+    heard = voices.open(Subject(duration_ms=5000))
+    heard.hear(Sound(start_ms=0, samples=said("en+m3", FERRY)))
+    heard.finish()
+    assert heard.again(Subject(duration_ms=5000, voices=registered)) is None
