@@ -316,6 +316,8 @@ class FactRecord:
     manifests: Manifests = field(default_factory=Manifests)
     lineage: dict[str, Scalar] = field(default_factory=dict)
     account: dict[str, Scalar] = field(default_factory=dict)
+    #: Whom and what the texts name, of those registered; flat like `lineage`. Empty in records older than names.
+    named: dict[str, Scalar] = field(default_factory=dict)
     #: What the clip's fingerprint was found to resemble; flat like `lineage`. Empty in records older than fingerprints.
     fingerprint: dict[str, Scalar] = field(default_factory=dict)
     #: Each shot lasts until the next begins. Empty means that nobody looked for cuts.
@@ -348,6 +350,7 @@ class FactRecord:
             "lineage": dict(self.lineage),
             "account": dict(self.account),
             "known_illegal": self.known_illegal,
+            **({"named": dict(self.named)} if self.named else {}),
             # Left out when empty: older records keep their digest.
             **({"fingerprint": {k: _short(v) for k, v in self.fingerprint.items()}} if self.fingerprint else {}),
             **({"shots": [list(start) for start in self.shots]} if self.shots else {}),

@@ -114,7 +114,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (RETENTION_SECONDS, lambda: notices.erase_old(services)),
         (BEAT_SECONDS, lambda: fold_queues(services)),
         (BEAT_SECONDS, lambda: mix(services)),
-        (BEAT_SECONDS, lambda: services.readings.let_go()),
+        (BEAT_SECONDS, services.readings.let_go),
         (BEAT_SECONDS, lambda: heartbeat.beat(services, engine.executor_id, queues)),
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),

@@ -121,12 +121,9 @@ class Exhibits:
                 if self._clearance is None:
                     self._clearance = clearance_facts(self.facts)
                 return self._clearance.get(key)
-            case "lineage":
-                return self.facts.lineage.get(key)
-            case "account":
-                return self.facts.account.get(key)
-            case "fingerprint":
-                return self.facts.fingerprint.get(key)
+            case "lineage" | "account" | "named" | "fingerprint":
+                said: dict[str, Scalar] = getattr(self.facts, group)
+                return said.get(key)
             case "submission":
                 value = getattr(self.facts.submission, key)
                 return len(value) if isinstance(value, tuple) else value

@@ -219,10 +219,28 @@ FACTS |= {
     ),
 }
 FACTS |= {
+    "named.public_figures": FactEntry(
+        type="number", means="public figures whom the prompt or title names and who have not allowed it"
+    ),
+    "named.protected_people": FactEntry(type="number", means="people nobody may depict whom the prompt or title names"),
+    "named.cameos": FactEntry(
+        type="number", means="other registered people whom the prompt or title names and who have not allowed it"
+    ),
+    "named.works": FactEntry(
+        type="number", means="rights holders' works and characters that the prompt or title names"
+    ),
+    "named.alike": FactEntry(
+        type="number", means="of the public figures so named, those whom a face or voice of the clip resembles"
+    ),
+    "named.who": FactEntry(type="text", means="ids of the people and works that the prompt or title names"),
+}
+FACTS |= {
     "fingerprint.frames": FactEntry(type="number", means="frames that fingerprints can tell apart; 0 says nothing"),
     **_likeness("takedown", "takedown lists"),
     "fingerprint.takedown_near_share": FactEntry(type="number", means="share of frames that resemble takedown lists"),
     "fingerprint.takedown_list": FactEntry(type="text", means="name of the takedown list that is nearest"),
+    **_likeness("works", "rights holders' works"),
+    "fingerprint.works_work": FactEntry(type="text", means="id of the rights holder's work that is nearest"),
     **_likeness("withheld", "clips of ours that were withheld"),
     **_likeness("withdrawn", "other creators' clips of ours that were withdrawn"),
     **_likeness("others", "other creators' released clips of ours"),
@@ -276,6 +294,7 @@ NOTES: dict[str, str] = {
     "drawn_face": "a drawn face, whose age is not measured; not shown to teens",
     "cameo_not_visible": "a declared person was not seen",
     "undeclared_likeness": "a registered person was seen whom the submission does not name",
+    "public_figure_named": "the prompt or title names a public figure who has not allowed it",
     "possible_voice": "a voice resembles a registered person's, too little to ask anybody",
     "weapons_in_text": "the prompt or title speaks of weapons; not shown to teens",
     "lifelike_person": "a real person is shown or heard, with their consent",

@@ -60,7 +60,7 @@ def _given() -> Schema:
         "submission": _submission(),
         "phase": words(PHASES),
         "known_illegal": {"type": "boolean"},
-        **{group: _group(group) for group in ("lineage", "account", "fingerprint")},
+        **{group: _group(group) for group in ("lineage", "account", "named", "fingerprint")},
     }
     return closed(keys, (), GIVEN)
 

@@ -32,7 +32,7 @@ from moderation.policy.source import Node, Scalar, plain
 GIVEN = (
     "every", "signals",
     "shots", "texts", "faces", "voices", "people", "submission", "phase", "known_illegal", "lineage", "account",
-    "fingerprint",
+    "named", "fingerprint",
 )  # fmt: skip
 #: The texts of a clip that word lists read.
 TEXTS = ("prompt", "title")
@@ -59,11 +59,21 @@ _UNLIKE: dict[str, Fact] = {
     "frames": 20,
     "takedown_near_share": 0.0,
     "takedown_list": "",
+    "works_work": "",
     **{
         f"{source}_{figure}": far
-        for source in ("takedown", "withheld", "withdrawn", "others")
+        for source in ("takedown", "works", "withheld", "withdrawn", "others")
         for figure, far in (("share", 0.0), ("target_share", 0.0), ("distance", 256))
     },
+}
+#: What a prompt that names nobody says.
+_UNNAMED: dict[str, Fact] = {
+    "public_figures": 0,
+    "protected_people": 0,
+    "cameos": 0,
+    "works": 0,
+    "alike": 0,
+    "who": "",
 }
 #: A clip that was made from no other, and a creator whose clips were fine.
 _ORIGINAL: dict[str, Fact] = {"depth": 0, "withdrawn_parents": 0, "unknown_parents": 0, "no_remix_parents": 0}
@@ -131,6 +141,7 @@ def stage_facts(fields: Fields, node: Node, vocabulary: Vocabulary) -> FactRecor
         people=people,
         lineage=_ORIGINAL | _flat(stage, found, "lineage"),
         account=_ESTABLISHED | _flat(stage, found, "account"),
+        named=_UNNAMED | _flat(stage, found, "named"),
         fingerprint=_UNLIKE | _flat(stage, found, "fingerprint"),
         shots=_shots(fields, found),
         known_illegal=bool("known_illegal" in found and fields.flag(found["known_illegal"], "`known_illegal`")),

@@ -35,7 +35,7 @@ _WHOLE = frozenset(
         *("people", "manifests", "lineage", "account", "known_illegal"),
     }
 )
-_SOMETIMES = frozenset({"voices", "fingerprint", "shots"})
+_SOMETIMES = frozenset({"voices", "named", "fingerprint", "shots"})
 _SIGNAL = frozenset({"state", "model", "version", "calibration", "samples", "note"})
 _SUBMISSION = frozenset(field.name for field in fields(SubmissionFacts))
 _set = object.__setattr__
@@ -114,6 +114,7 @@ def _read(data: Any, digest: str, samples: list[str]) -> KeptRecord:
         manifests=Manifests(**data["manifests"]),
         lineage=data["lineage"],
         account=data["account"],
+        named=data.get("named", {}),
         fingerprint=data.get("fingerprint", {}),
         shots=tuple(ShotStart(*start) for start in data.get("shots", ())),
         known_illegal=data["known_illegal"],
