@@ -25,6 +25,7 @@ from moderation.hashlists.providers import HashService, load_services
 from moderation.layering import open_layers
 from moderation.loading import Kept, Loading
 from moderation.login.provider import Provider
+from moderation.naming import Names
 from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
 from moderation.postgres import Server
@@ -265,6 +266,11 @@ class Services:
     def galleries(self) -> Galleries:
         """Registered faces and voices, kept between clips."""
         return Galleries()
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of registered people and works, kept between clips."""
+        return Names()
 
     @cached_property
     def readings(self) -> Readings:

@@ -28,10 +28,14 @@ _BATCH: Final = 10_000
 
 
 class Category(StrEnum):
-    """What a match means: `known_illegal` seals the clip, `takedown` is for the policies to judge."""
+    """What a match means: `known_illegal` seals the clip, the others are for the policies to judge.
+
+    A list of `works` holds the pictures of one work and is kept by `moderation/works.py`.
+    """
 
     KNOWN_ILLEGAL = "known_illegal"
     TAKEDOWN = "takedown"
+    WORKS = "works"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,8 @@ class Found:
     frames: int
     known_illegal: str | None = None
     takedown: Likeness = Likeness()
+    #: None where no rights holder registered a picture.
+    works: Likeness | None = None
     own: Mapping[str, Likeness] = field(default_factory=dict)
     #: Earlier clips whose pictures this one surely shows, whoever made them.
     copied: tuple[str, ...] = ()
@@ -79,6 +81,8 @@ class Found:
             return known
         known |= self.takedown.facts("takedown")
         known |= {"takedown_near_share": self.takedown.near_share, "takedown_list": self.takedown.name}
+        if self.works is not None:
+            known |= self.works.facts("works") | {"works_work": self.works.name}
         for word in _OWN.values():
             known |= self.own.get(word, Likeness()).facts(word)
         return known
@@ -101,6 +105,7 @@ def compare(services: "Services", org: str, clip_id: str) -> Found | None:
         copied=copied_clips(clip_id, hits, len(seen)),
         known_illegal=_illegal(services.hash_lists, seen, org, files, said),
         takedown=_taken_down(services.hash_lists, seen, org, files, said),
+        works=_works(services.hash_lists, seen, org),
         own=own,
     )
 
@@ -134,6 +139,11 @@ def _taken_down(
     share = round(len({match.time_ms for match in answers}) / max(1, len(seen)), 4)
     told = Likeness(share=share, near_share=share, distance=SAME_PICTURE, name=answers[0].list)
     return _stronger(found, told)
+
+
+def _works(mirror: ListMirror, seen: ClipPrint, org: str) -> Likeness | None:
+    registered = bool(mirror.lists(org, Category.WORKS))
+    return compare_with_lists(mirror, seen, org, Category.WORKS, reach=SAME_PICTURE) if registered else None
 
 
 def compare_with_lists(
