@@ -1,6 +1,6 @@
 """The protocol every detector follows and the types that cross it. Imports numpy only, so that anyone may import it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol, runtime_checkable
@@ -222,6 +222,8 @@ class Gallery:
     rotation: NDArray[np.float32] | None = None
     #: Over `vectors`; without it every row is compared. It may know rows that came or went after this gallery was made.
     index: Index | None = None
+    #: How far a person's lines lie from the others' (faces only): stricter below zero, wider above.
+    shifts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

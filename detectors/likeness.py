@@ -53,6 +53,10 @@ class Lines:
             largest=None if largest is None else int(largest),
         )
 
+    def moved(self, shift: float) -> Self:
+        """Return the same lines, both moved by `shift`."""
+        return replace(self, match=self.match + shift, possible=self.possible + shift) if shift else self
+
     def at(self, size: int) -> Self:
         """Return the lines for a gallery of `size` vectors. Beyond the last size they go on falling as before it."""
         known = ((1, self.match, self.possible), *self.sizes)
@@ -111,6 +115,9 @@ class Likeness:
         self._index = ExactIndex(self._rows) if gallery is None or gallery.index is None else gallery.index
         self.size = len(self._index)
         self.lines = lines.at(self.size)
+        self._shifts = dict(gallery.shifts) if gallery else {}
+        #: Whoever has a wider line than the others is to be among those near.
+        self._reach = self.lines.possible + max((0.0, *self._shifts.values()))
 
     @property
     def empty(self) -> bool:
@@ -130,7 +137,7 @@ class Likeness:
         if self.empty:
             return [{} for _ in vectors]
         queries = turn(vectors, self._rotation)
-        near = self._index.near(queries, self.lines.possible)
+        near = self._index.near(queries, self._reach)
         return [self._exact(query, rows) for query, rows in zip(queries, near, strict=True)]
 
     def _exact(self, query: Floats, rows: NDArray[np.int64]) -> dict[str, float]:
@@ -151,16 +158,20 @@ class Likeness:
         is fit for. Possible: the mean is below the outer line, or any view is below the match line. The distance is
         the mean's; where single views decided, that of the nearest of them. Of a `distant` face nothing is matched,
         and what would be is possible: a crowd holds many, and each asks once for everybody who is registered.
+        Lines of single people may lie elsewhere, by the gallery's `shifts`.
         """
         lines = replace(self.lines, possible=self.lines.match, fit=False) if distant else self.lines
         by_mean, *by_view = self.distances(np.concatenate([mean[None], views]))
-        means = {person: distance for person, distance in by_mean.items() if distance < lines.possible}
+        shift = self._shifts.get
+        means = {person: far for person, far in by_mean.items() if far < lines.possible + shift(person, 0.0)}
         close: dict[str, list[float]] = {}
         for distances in by_view:
             for person, distance in distances.items():
-                if distance < lines.match:
+                if distance < lines.match + shift(person, 0.0):
                     close.setdefault(person, []).append(distance)
-        matches = [_match(lines, p, means.get(p, math.inf), close.get(p, [])) for p in {**means, **close}]
+        matches = [
+            _match(lines.moved(shift(p, 0.0)), p, means.get(p, math.inf), close.get(p, [])) for p in {**means, **close}
+        ]
         return Comparison(
             nearest=tuple(next(iter(distances.values()), None) for distances in by_view),
             matches=tuple(sorted(matches, key=lambda m: (m.state is not FaceState.MATCHED, m.distance, m.person))),

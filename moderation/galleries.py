@@ -4,7 +4,7 @@ Reads the registry and nothing else. What it holds is biometric: it is written n
 """
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.base import Gallery, Index
 from detectors.index import GRAPH_FROM, ExactIndex, GraphIndex
-from moderation.consent import gallery_version, rotation_of
+from moderation.consent import changed_since, gallery_version, rotation_of
 from moderation.db import Transaction, queries
 from moderation.vault import Vault
 
@@ -28,7 +28,7 @@ _MOST_GONE: Final = 0.25
 class Galleries:
     """Galleries by organisation and model. An edit is seen by whoever asks after it was committed.
 
-    Asking costs one small query while nothing changed; after an edit, the list of templates and the new vectors.
+    Asking costs one small query while nothing changed; after an edit, the templates of whoever it changed.
     """
 
     def __init__(self) -> None:
@@ -53,6 +53,11 @@ class Galleries:
             return shelf.gallery
 
 
+def _shifts(tx: Transaction) -> dict[str, float]:
+    """How far the lines of single people lie from the others'."""
+    return {person: round(shift, 4) for person, shift in tx.pg.execute(SQL.line_shifts).fetchall()}
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Shelf:
     """One gallery being kept up to date. Rows are only added; a row whose template is gone belongs to nobody."""
@@ -63,8 +68,9 @@ class _Shelf:
     gallery: Gallery | None = None
     _rows: Floats = field(init=False)
     _people: list[str] = field(default_factory=list)
-    #: Row of each template.
+    #: Row of each template, and the templates of each person.
     _places: dict[str, int] = field(default_factory=dict)
+    _owned: dict[str, set[str]] = field(default_factory=dict)
     _graph: GraphIndex | None = None
 
     def __post_init__(self) -> None:
@@ -73,37 +79,50 @@ class _Shelf:
     def renew(self, tx: Transaction, version: str, rotation: Floats) -> Gallery:
         """Make and return the gallery of now. What fails on the way leaves nothing behind that could pass for whole."""
         try:
-            self.update(tx)
-            self.gallery = made = self.publish(version, rotation)
+            self.update(tx, self.gallery.version if self.gallery else None)
+            self.gallery = made = replace(self.publish(version, rotation), shifts=_shifts(tx))
         except BaseException:
             self.gallery = None
             self._clear()
             raise
         return made
 
-    def update(self, tx: Transaction) -> None:
-        """Bring the rows to what the registry holds now."""
-        listed = tx.pg.execute(SQL.gallery_templates, {"model": self.model}).fetchall()
-        templates = {row[0] for row in listed}
-        gone = [template for template in self._places if template not in templates]
-        self._forget(gone)
-        if len(self._people) - len(self._places) > _MOST_GONE * max(len(self._people), 1):
+    def update(self, tx: Transaction, since: str | None) -> None:
+        """Bring the rows to what the registry holds now; they are those of version `since`, or of none."""
+        if since is not None:
+            self._change(tx, changed_since(tx, since))
+        if since is None or len(self._people) - len(self._places) > _MOST_GONE * max(len(self._people), 1):
             self._clear()
-        new = [template for (template,) in listed if template not in self._places]
+            listed = tx.pg.execute(SQL.gallery_templates, {"model": self.model}).fetchall()
+            self._fetch(tx, [template for (template,) in listed])
+
+    def _change(self, tx: Transaction, people: list[str]) -> None:
+        """Read the templates of some people anew."""
+        for start in range(0, len(people), _BLOCK):
+            some = people[start : start + _BLOCK]
+            listed = tx.pg.execute(SQL.gallery_templates_of, {"model": self.model, "people": some}).fetchall()
+            templates = {template for template, _ in listed}
+            self._forget([t for person in some for t in sorted(self._owned.get(person, ())) if t not in templates])
+            self._fetch(tx, [template for template, _ in listed if template not in self._places])
+
+    def _fetch(self, tx: Transaction, new: list[str]) -> None:
         for start in range(0, len(new), _BLOCK):
             block = new[start : start + _BLOCK]
             self._take(tx.pg.execute(SQL.vectors_of, {"templates": block}).fetchall())
 
     def _forget(self, templates: list[str]) -> None:
         places = [self._places.pop(template) for template in templates]
-        for place in places:
-            self._people[place] = ""
+        for template, place in zip(templates, places, strict=True):
+            person, self._people[place] = self._people[place], ""
+            self._owned[person].discard(template)
+            if not self._owned[person]:
+                del self._owned[person]
         if self._graph is not None and places:
             self._graph.remove(np.array(places, np.int64))
 
     def _clear(self) -> None:
         self._rows = np.empty((0, self.dim), np.float32)
-        self._people, self._places, self._graph = [], {}, None
+        self._people, self._places, self._owned, self._graph = [], {}, {}, None
 
     def _take(self, found: list[tuple[str, str, bytes]]) -> None:
         if not found:
@@ -115,6 +134,8 @@ class _Shelf:
         self._rows[start : start + len(rows)] = rows
         self._people += [person for _, person, _ in found]
         self._places |= {template: start + i for i, (template, _, _) in enumerate(found)}
+        for template, person, _ in found:
+            self._owned.setdefault(person, set()).add(template)
         if self._graph is not None:
             self._graph.add(np.arange(start, start + len(rows)), rows)
 

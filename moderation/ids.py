@@ -36,6 +36,8 @@ Kind = Literal[
     "pk",
     "ntc",
     "apl",
+    "work",
+    "back",
 ]
 
 

@@ -4,7 +4,7 @@ The only place where a clip becomes publishable; publishing itself is `release.p
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from moderation.facts import (
 )
 from moderation.hashlists.matching import compare
 from moderation.history import account_facts, lineage_facts
+from moderation.naming import facts_of, named_people
 from moderation.notices.opening import bring_stopped
 from moderation.policy.engine import Ruleset, decide, required_failures
 from moderation.recording import insert_decision, keep_version, withhold
@@ -73,9 +74,11 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
         taken = decided_in(tx, clip_id, run)
         if taken is None:
             words = asking.words_about(tx, clip_id)
-            standings = standings_in(tx, clip, analysis, words, now)
+            hits = services.names.find(tx, services.vault, texts_of(submission_facts(clip)))
+            standings = standings_in(tx, clip, analysis, words, now, named=named_people(hits))
             facts = establish(tx, services, clip, analysis, standings, gallery, now)
-            facts = replace(facts, fingerprint=resembles.facts())
+            named = facts_of(hits, standings, people_in(facts.faces, facts.voices))
+            facts = replace(facts, fingerprint=resembles.facts(), named=named)
             descent.join(tx, clip_id, resembles.copied, "copy", now)
             appearances.write(tx, clip, facts, now, refuted=refuted_people(answers_of_people(tx, clip_id)))
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
@@ -94,12 +97,22 @@ def decided_in(tx: Transaction, clip_id: str, run: str) -> tuple[str, Decision] 
     return (row[0], Decision.from_json(json.loads(row[2]))) if row else None
 
 
+def people_in(faces: Iterable[FaceFact], voices: Iterable[VoiceFact]) -> frozenset[str]:
+    """Everybody whom some face or voice may be."""
+    return frozenset(candidate.person for each in (*faces, *voices) for candidate in each.candidates)
+
+
 def standings_in(
-    tx: Transaction, clip: Clip, analysis: Analysis, words: asking.Words, now: datetime
+    tx: Transaction,
+    clip: Clip,
+    analysis: Analysis,
+    words: asking.Words,
+    now: datetime,
+    *,
+    named: frozenset[str] = frozenset(),
 ) -> dict[str, consent.Standing]:
-    """What the people of a clip consented to; they stay locked until the transaction ends."""
-    found = [face_fact(face) for face in analysis.faces] + [voice_fact(voice) for voice in analysis.voices]
-    seen = frozenset(candidate.person for each in found for candidate in each.candidates)
+    """What a clip's people, and those whom its texts name, consented to; locked until the transaction ends."""
+    seen = named | people_in(map(face_fact, analysis.faces), map(voice_fact, analysis.voices))
     signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
     use = consent.use_of(tx, submission_facts(clip), signals, words.answers)
     return consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), use=use)
@@ -127,6 +140,7 @@ def establish(
     heard = frozenset(candidate.person for voice in voices for candidate in voice.candidates)
     signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
     submission = submission_facts(clip)
+    concerned = people_in(faces, voices) | set(clip.cameos)
     return FactRecord(
         org=clip.org_id,
         clip=clip.clip_id,
@@ -147,12 +161,18 @@ def establish(
                 limits=standing.limits,
             )
             for person, standing in standings.items()
+            if person in concerned
         },
         lineage=lineage_facts(tx, clip),
         account=account_facts(tx, clip, now),
         shots=tuple(ShotStart(*start) for start in analysis.shots),
         manifests=Manifests(detectors=services.detectors_hash, gallery=gallery, lexicon=services.lexicon_hash),
     )
+
+
+def texts_of(submission: SubmissionFacts) -> dict[str, str]:
+    """The texts of a submission by source, as names are looked for in them."""
+    return {"prompt": submission.prompt, "title": submission.title}
 
 
 def submission_facts(clip: Clip) -> SubmissionFacts:

@@ -60,7 +60,7 @@ class _Shelf:
         self.version = None
         for start in range(0, len(people), _BLOCK):
             self._learn(tx, vault, people[start : start + _BLOCK])
-        named = {work: names for work, names in tx.pg.execute(SQL.names_of_works).fetchall()}
+        named: dict[str, list[str]] = dict(tx.pg.execute(SQL.names_of_works).fetchall())
         for gone in self.works - named.keys():
             self.index.learn(gone, ())
         for work, names in named.items():
@@ -96,4 +96,9 @@ def facts_of(
     figures = {standing.person for standing in unallowed if standing.kind == "public_figure"}
     counts["alike"] = len(figures & set(seen))
     counts["works"] = len({hit.id for hit in hits if hit.id.startswith("work_")})
-    return counts | {"who": " ".join(sorted({hit.id for hit in hits}))}
+    return counts | {"who": who(hits)}
+
+
+def who(hits: Collection[NameHit]) -> str:
+    """The ids of all that was named, in one text."""
+    return " ".join(sorted({hit.id for hit in hits}))

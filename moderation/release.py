@@ -20,8 +20,10 @@ from moderation.decisions import Decision, Outcome
 from moderation.errors import ClipFault, Conflict, NotFound
 from moderation.facts import FactRecord
 from moderation.holding import owns
+from moderation.judging import texts_of
 from moderation.labelling import visible_spec
 from moderation.marks import prove_marks
+from moderation.naming import who
 from moderation.notices import stops as clip_stops
 from moderation.notices.stops import Stopped
 from moderation.scoring import analysis_of_now, read_analysis
@@ -130,6 +132,9 @@ def _says_the_same(tx: Transaction, services: "Services", facts: FactRecord, gal
         return False
     judged = read_analysis(tx, facts.clip, services.detectors_hash, facts.manifests.gallery)
     now = analysis_of_now(tx, services, facts.org, facts.clip, gallery)
+    hits = services.names.find(tx, services.vault, texts_of(facts.submission))
+    if who(hits) != facts.named.get("who", ""):
+        return False
     return judged is not None and now is not None and judged.to_text() == now.to_text()
 
 

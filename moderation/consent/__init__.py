@@ -17,11 +17,13 @@ from moderation.consent.people import (
     State,
     demand_acting,
     list_people,
+    move_line,
     page_people,
     read_person,
     register,
     set_guardian,
     set_state,
+    touch_gallery,
 )
 from moderation.consent.revocations import revoke
 from moderation.consent.standing import Standing, Use, stand, use_of
@@ -30,6 +32,7 @@ from moderation.consent.templates import (
     add_person,
     add_template,
     add_voice,
+    changed_since,
     gallery_version,
     rotation_of,
     stale_people,
@@ -56,6 +59,7 @@ __all__ = [
     "add_template",
     "add_voice",
     "change_list",
+    "changed_since",
     "demand_acting",
     "erase_person",
     "forbid",
@@ -64,6 +68,7 @@ __all__ = [
     "list_aliases",
     "list_people",
     "make_list",
+    "move_line",
     "page_people",
     "read_contexts",
     "read_grants",
@@ -80,5 +85,6 @@ __all__ = [
     "stale_people",
     "stand",
     "take_back",
+    "touch_gallery",
     "use_of",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from moderation import audit
-from moderation.consent.people import SQL, key_of, lock_person
+from moderation.consent.people import SQL, key_of, lock_person, touch_gallery
 from moderation.db import Transaction
 from moderation.errors import NotFound
 from moderation.ids import new_id
@@ -26,6 +26,7 @@ def add_alias(tx: Transaction, vault: Vault, now: datetime, person: str, name: s
     alias = new_id("alias")
     sealed = vault.seal_for(person, key_of(tx, person), name.encode(), "alias")
     tx.pg.execute(SQL.insert_alias, {"org": tx.org, "alias": alias, "person": person, "sealed": sealed, "now": now})
+    touch_gallery(tx, person)
     audit.record(tx, now, by, "person.alias_added", person, alias=alias)
     return alias
 
@@ -35,6 +36,7 @@ def remove_alias(tx: Transaction, now: datetime, person: str, alias: str, *, by:
     lock_person(tx, person)
     if tx.pg.execute(SQL.delete_alias, {"alias": alias, "person": person}).fetchone() is None:
         raise NotFound(f"there is no alias {alias} of this person")
+    touch_gallery(tx, person)
     audit.record(tx, now, by, "person.alias_removed", person, alias=alias)
 
 

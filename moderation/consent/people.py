@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from moderation import audit
 from moderation.db import Transaction, queries
@@ -15,6 +15,9 @@ Kind = Literal["cameo", "public_figure", "rights_holder", "protected_person"]
 #: Only the grants of who is verified count; of who is suspended none does, and they are recognised all the same.
 State = Literal["pending", "verified", "refused", "suspended"]
 AgeBand = Literal["adult", "teen"]
+#: How far a person's lines may be moved, in distances of faces.
+STRICTEST: Final = -0.1
+WIDEST: Final = 0.05
 Place = tuple[datetime, str]
 
 
@@ -116,6 +119,14 @@ def key_of(tx: Transaction, person: str) -> bytes:
     return bytes(row[0])
 
 
+def touch_gallery(tx: Transaction, person: str) -> None:
+    """Give the gallery its next version, in which this person's templates, names or lines are others than before.
+
+    Edits of one organisation wait for one another from here on: do it late in the transaction.
+    """
+    tx.pg.execute(SQL.touch_gallery, {"org": tx.org, "person": person})
+
+
 def set_state(
     tx: Transaction, now: datetime, person: str, state: State, *, by: str, verification: str | None = None
 ) -> None:
@@ -127,8 +138,21 @@ def set_state(
     if state == "verified" and held.teen and held.guardian is None:
         raise Unprocessable("a teen needs a guardian's account before they are verified")
     tx.pg.execute(SQL.set_state, {"person": person, "state": state, "verification": verification})
-    tx.pg.execute(SQL.touch_gallery, {"org": tx.org})
+    touch_gallery(tx, person)
     audit.record(tx, now, by, "person.state", person, before=held.state, after=state)
+
+
+def move_line(tx: Transaction, now: datetime, person: str, shift: float, *, by: str) -> None:
+    """Move a person's two lines by `shift`: look-alikes ask for stricter ones (below zero), few pictures for wider.
+
+    A wider line takes more strangers for this person, so it is bounded more narrowly. Raises NotFound, Unprocessable.
+    """
+    if not STRICTEST <= shift <= WIDEST:
+        raise Unprocessable(f"a line moves by {STRICTEST:g} to {WIDEST:g}")
+    lock_person(tx, person)
+    tx.pg.execute(SQL.set_line_shift, {"person": person, "shift": shift})
+    touch_gallery(tx, person)
+    audit.record(tx, now, by, "person.line_moved", person, shift=shift)
 
 
 def set_guardian(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.likeness import make_rotation, turn
 from moderation import audit
-from moderation.consent.people import SQL, Kind, NewPerson, Place, key_of, lock_person, register
+from moderation.consent.people import SQL, Kind, NewPerson, Place, key_of, lock_person, register, touch_gallery
 from moderation.db import Transaction
 from moderation.errors import NotFound
 from moderation.ids import new_id
@@ -41,7 +41,7 @@ def add_person(
     wrapped, rotation = key_of(tx, person), rotation_of(tx, vault, vectors.shape[1])
     for vector, source in zip(vectors, sources, strict=True):
         _keep_template(tx, vault, person, wrapped, vector, rotation, model=model, source=source, now=now)
-    tx.pg.execute(SQL.touch_gallery, {"org": tx.org})
+    touch_gallery(tx, person)
     return person
 
 
@@ -65,7 +65,7 @@ def add_template(
     rotation = rotation_of(tx, vault, len(vector))
     wrapped = key_of(tx, person)
     template = _keep_template(tx, vault, person, wrapped, vector, rotation, model=model, source=source, now=now)
-    tx.pg.execute(SQL.touch_gallery, {"org": tx.org})
+    touch_gallery(tx, person)
     audit.record(tx, now, by, what, person, template=template)
     return template
 
@@ -129,6 +129,14 @@ def gallery_version(tx: Transaction, *, hold: bool = False) -> str:
     query = SQL.gallery_version_shared if hold else SQL.gallery_version
     row = tx.pg.execute(query, {"org": tx.org}).fetchone()
     return str(row[0]) if row else "0"
+
+
+def changed_since(tx: Transaction, version: str | None) -> list[str]:
+    """Whoever changed after a version of the gallery, in the order of their ids; everybody where there is none."""
+    if version is None:
+        return [row[0] for row in tx.pg.execute(SQL.people_known).fetchall()]
+    where = {"org": tx.org, "version": version}
+    return [row[0] for row in tx.pg.execute(SQL.gallery_changes, where).fetchall()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -704,7 +704,7 @@ create table moderation.hash_lists (
   list_id text primary key,
   list_no int generated always as identity unique,
   name text not null,
-  category text not null check (category in ('known_illegal', 'takedown')),
+  category text not null check (category in ('known_illegal', 'takedown', 'works')),
   source text not null default '',
   enabled boolean not null default true,
   version int not null default 0,            -- grows with every change of an entry; whoever holds a copy compares it
@@ -773,8 +773,10 @@ create table moderation.people (
   created_at timestamptz not null,
   erased_at timestamptz,
   constraint teens_have_guardians
-    check (age_band is distinct from 'teen' or state <> 'verified' or guardian is not null or erased_at is not null)
+    check (age_band is distinct from 'teen' or state <> 'verified' or guardian is not null or erased_at is not null),
+  line_shift real not null default 0 check (line_shift between -0.1 and 0.05)  -- of the match line; below 0: stricter
 );
+create index people_with_lines_of_their_own on moderation.people (org_id, person_id) where line_shift <> 0;
 create unique index one_person_per_account on moderation.people (org_id, account)
   where erased_at is null and account is not null;
 create index people_in_order on moderation.people (org_id, created_at, person_id) where erased_at is null;
@@ -830,6 +832,69 @@ create table moderation.galleries (
   org_id text primary key references moderation.organisations,
   version bigint not null default 1
 );
+
+-- Whom each version of a gallery made other than before, so that a process fetches only that.
+create table moderation.gallery_changes (
+  org_id text not null,
+  version bigint not null,
+  person_id text not null,
+  primary key (org_id, version)
+);
+
+-- People of rosters as they are known again: a keyed hash of what the roster calls them, and of each picture.
+create table moderation.imported_people (
+  org_id text not null,
+  mark bytea not null,
+  person_id text not null references moderation.people,
+  primary key (org_id, mark)
+);
+create table moderation.imported_pictures (
+  org_id text not null,
+  person_id text not null references moderation.people,
+  sha256 bytea not null,
+  primary key (person_id, sha256)
+);
+
+-- Works and characters of rights holders; their pictures are the hash list of each. Names of works lie open.
+create table moderation.works (
+  org_id text not null,
+  work_id text primary key,
+  person_id text not null references moderation.people,
+  list_id text not null references moderation.hash_lists (list_id),
+  title text not null,
+  names text[] not null,
+  pictures int not null,
+  created_at timestamptz not null,
+  withdrawn_at timestamptz
+);
+create index works_of_person on moderation.works (person_id, created_at);
+
+-- Looking back: clips of a window that are looked at again for one person, the likeliest first. One row a clip, so that
+-- whatever dies on the way goes on where it stood.
+create table moderation.lookbacks (
+  org_id text not null,
+  lookback_id text primary key,
+  person_id text not null references moderation.people,
+  since timestamptz not null,
+  until timestamptz not null,
+  state text not null check (state in ('running', 'done', 'cancelled')),
+  created_by text not null,
+  created_at timestamptz not null,
+  finished_at timestamptz
+);
+create index lookbacks_of_person on moderation.lookbacks (person_id, created_at desc);
+create table moderation.lookback_clips (
+  org_id text not null,
+  lookback_id text not null references moderation.lookbacks,
+  clip_id text not null,
+  rank smallint not null,                    -- 0: named the person, or by a creator who was asked for; 1: the rest
+  state text not null default 'waiting' check (state in ('waiting', 'done', 'gone', 'failed')),
+  found text check (found in ('matched', 'possible')),
+  cpu_ms int not null default 0,
+  looked_at timestamptz,
+  primary key (lookback_id, clip_id)
+);
+create index lookback_clips_waiting on moderation.lookback_clips (lookback_id, rank, clip_id) where state = 'waiting';
 
 -- Lists of creators that a person may grant to. Who is on one is said by the last entry of each creator.
 create table moderation.grantee_lists (
@@ -1397,6 +1462,8 @@ insert into moderation.retention values
   ('grantee_lists', 'person'), ('list_entries', 'permanent'), ('person_limits', 'permanent'), ('erasures', 'permanent'),
   ('enrolments', 'person'), ('blob:recording', 'recording'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
+  ('gallery_changes', 'permanent'), ('imported_people', 'person'), ('imported_pictures', 'person'),
+  ('works', 'permanent'), ('lookbacks', 'permanent'), ('lookback_clips', 'permanent'),
   ('revocations', 'permanent'), ('appearances', 'clip'), ('lineage', 'permanent'), ('person_stops', 'permanent'),
   ('revocation_targets', 'permanent'), ('revocation_runs', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
   ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
@@ -1431,6 +1498,8 @@ grant usage on all sequences in schema moderation to moderation_app;
 revoke update, delete, truncate on moderation.decisions, moderation.case_actions, moderation.events, moderation.grants,
   moderation.revocations, moderation.audit_entries, moderation.audit_roots from moderation_app;
 revoke update, delete on moderation.list_entries, moderation.person_limits, moderation.erasures from moderation_app;
+revoke update, delete on moderation.gallery_changes from moderation_app;
+revoke delete on moderation.works, moderation.lookbacks, moderation.lookback_clips from moderation_app;
 revoke delete on moderation.hash_lists, moderation.hash_entries from moderation_app;
 revoke delete on moderation.policy_bundles, moderation.policy_pointers, moderation.emergency_rules from moderation_app;
 revoke update, delete on moderation.policy_steps from moderation_app;

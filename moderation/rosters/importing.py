@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from detectors.faces import EMBEDDER_MODEL, Faces
+from detectors.faces import Faces
 from moderation import consent
 from moderation.db import Transaction, queries
 from moderation.enrolment import face_reader, read_face
@@ -157,18 +157,18 @@ def _write(
     kind: consent.Kind,
     by: str,
 ) -> str:
-    vault, now = services.vault, services.clock.now()
+    vault, now, model = services.vault, services.clock.now(), services.face_model
     person = known.person_id
     if person is None:
         made = np.stack(vectors).astype(np.float32)
         person = consent.add_person(
-            tx, vault, now, name=entry.name, kind=kind, vectors=made, model=EMBEDDER_MODEL, sources=sources, by=by
+            tx, vault, now, name=entry.name, kind=kind, vectors=made, model=model, sources=sources, by=by
         )
         if tx.pg.execute(SQL.insert_person, {"org": tx.org, "mark": mark, "person": person}).fetchone() is None:
             raise Unprocessable(f"{entry.key} is being imported by somebody else")
     else:
         for vector, source in zip(vectors, sources, strict=True):
-            consent.add_template(tx, vault, now, person, vector=vector, model=EMBEDDER_MODEL, source=source, by=by)
+            consent.add_template(tx, vault, now, person, vector=vector, model=model, source=source, by=by)
     for name in names:
         consent.add_alias(tx, vault, now, person, name, by=by)
     return person

@@ -31,7 +31,27 @@ select version from moderation.galleries where org_id = %(org)s;
 select version from moderation.galleries where org_id = %(org)s for share;
 
 -- name: touch_gallery
-update moderation.galleries set version = version + 1 where org_id = %(org)s returning version;
+-- The row of the gallery is held until the transaction ends: versions are committed in their order.
+with next as (update moderation.galleries set version = version + 1 where org_id = %(org)s returning version)
+insert into moderation.gallery_changes (org_id, version, person_id) select %(org)s, version, %(person)s from next;
+
+-- name: gallery_changes
+select distinct person_id from moderation.gallery_changes
+where org_id = %(org)s and version > %(version)s::bigint order by person_id;
+
+-- name: line_shifts
+select person_id, line_shift from moderation.people where line_shift <> 0 and erased_at is null;
+
+-- name: set_line_shift
+update moderation.people set line_shift = %(shift)s where person_id = %(person)s;
+
+-- name: people_known
+select person_id from moderation.people where erased_at is null order by person_id;
+
+-- name: gallery_templates_of
+select v.template_id, v.person_id from moderation.gallery_vectors v join moderation.people p on p.person_id = v.person_id
+where v.model = %(model)s and v.person_id = any(%(people)s) and p.state in ('verified', 'suspended')
+order by v.template_id;
 
 -- name: gallery_templates
 -- Clips are compared with whoever was verified; who is only on the way is nobody yet.
