@@ -99,7 +99,8 @@ def decided_in(tx: Transaction, clip_id: str, run: str) -> tuple[str, Decision] 
 
 def people_in(faces: Iterable[FaceFact], voices: Iterable[VoiceFact]) -> frozenset[str]:
     """Everybody whom some face or voice may be."""
-    return frozenset(candidate.person for each in (*faces, *voices) for candidate in each.candidates)
+    found = {candidate.person for face in faces for candidate in face.candidates}
+    return frozenset(found | {candidate.person for voice in voices for candidate in voice.candidates})
 
 
 def standings_in(

@@ -9,13 +9,14 @@ import typer
 
 from moderation import consent
 from moderation.assembly import open_services
-from moderation.cli import enrolling, revocations
+from moderation.cli import enrolling, revocations, rosters
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.enrolment import register_person, register_voice
 
 app = typer.Typer(no_args_is_help=True)
 enrolling.add_to(app)
+rosters.add_to(app)
 BY = "operator"
 Person = Annotated[str, typer.Argument(help="A person's id, per_…")]
 

@@ -155,9 +155,9 @@ def test_an_edit_while_the_rows_are_read_makes_the_version_old(registry, monkeyp
     registry.add(1)
     update = galleries._Shelf.update
 
-    def edited_before(shelf, tx):
+    def edited_before(shelf, tx, since):
         late.append(registry.add(2))
-        update(shelf, tx)
+        update(shelf, tx, since)
 
     late = []
     monkeypatch.setattr(galleries._Shelf, "update", edited_before)

@@ -1,0 +1,121 @@
+"""`moderation people import` and `people works`: whole lists of people, and the works of rights holders."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final, cast
+
+import typer
+
+from moderation import consent, works
+from moderation.assembly import open_services
+from moderation.cli.checks import with_models
+from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.rosters import Outcome, import_roster, read_roster
+
+BY: Final = "operator"
+KINDS: Final = ("cameo", "public_figure", "rights_holder", "protected_person")
+Person = Annotated[str, typer.Argument(help="A person's id, per_…")]
+
+works_app = typer.Typer(no_args_is_help=True)
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(exists=True, help="A folder, a .csv or a .json file.")],
+    *,
+    kind: Annotated[str, typer.Option(help=", ".join(KINDS))] = "public_figure",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read everything, write nothing.")] = False,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Register a list of people, each with all rows or not at all; run again, it goes on. Exits 1 if any is refused."""
+    if kind not in KINDS:
+        raise typer.BadParameter(", ".join(KINDS), param_hint="--kind")
+    roster = read_roster(path)
+    refused = 0
+    with open_services(with_models(local_settings())) as services:
+        for outcome in import_roster(
+            services, "default", roster, kind=cast("consent.Kind", kind), by=BY, dry_run=dry_run
+        ):
+            refused += outcome.state == "refused"
+            print_json(asdict(outcome)) if as_json else _tell(outcome)
+    raise typer.Exit(1 if refused else 0)
+
+
+def _tell(outcome: Outcome) -> None:
+    added = f"  {outcome.pictures} pictures, {outcome.aliases} other names" if outcome.pictures else ""
+    typer.echo(f"{outcome.state:12}  {outcome.person_id or '':30}  {outcome.key}{added}")
+    for refusal in outcome.refusals:
+        typer.echo(f"              {refusal.row}: {refusal.why}", err=True)
+
+
+def alias(
+    person: Person,
+    name: Annotated[str, typer.Argument(help="Another name, in any script.")],
+    *,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Give a person another name, for the prompt check."""
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        made = consent.add_alias(tx, services.vault, services.clock.now(), person, name, by=BY)
+    print_json({"id": made, "person": person}) if as_json else typer.echo(made)
+
+
+def line(
+    person: Person,
+    shift: Annotated[float, typer.Argument(help="-0.1 (stricter) to 0.05 (wider); 0 as the others.")],
+    *,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Move the match line of one person, where look-alikes or few pictures ask for it."""
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        consent.move_line(tx, services.clock.now(), person, shift, by=BY)
+    print_json({"person": person, "shift": shift}) if as_json else typer.echo(f"{person}: {shift:+g}")
+
+
+@works_app.command("add")
+def add_work(
+    holder: Annotated[str, typer.Argument(help="The rights holder, per_…")],
+    *,
+    title: Annotated[str, typer.Option(help="What the work or character is called.")],
+    name: Annotated[list[str] | None, typer.Option("--name", help="Another name, in any script.")] = None,
+    image: Annotated[list[Path] | None, typer.Option("--image", exists=True, help="A picture of it.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Register a work or character that must not be shown or named without its holder's leave."""
+    with open_services(local_settings()) as services:
+        made = works.add_work(
+            services,
+            "default",
+            holder,
+            title=title,
+            names=name or (),
+            pictures=works.read_pictures(image or ()),
+            by=BY,
+        )
+    print_json({"id": made, "holder": holder}) if as_json else typer.echo(made)
+
+
+@works_app.command("withdraw")
+def withdraw_work(work: Annotated[str, typer.Argument(help="A work's id, work_…")]) -> None:
+    """Look for a work no longer."""
+    with open_services(local_settings()) as services:
+        works.withdraw_work(services, "default", work, by=BY)
+    typer.echo(work)
+
+
+@works_app.command("list")
+def list_works(*, as_json: bool = JSON_OPTION) -> None:
+    """List the works in force."""
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        found = works.list_works(tx)
+    if as_json:
+        print_json([asdict(work) for work in found])
+    for work in () if as_json else found:
+        typer.echo(f"{work.work_id}  {work.person_id}  {work.pictures:3} pictures  {work.title}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands of this module among those of `moderation people`."""
+    app.command("import")(import_)
+    app.command("alias")(alias)
+    app.command("line")(line)
+    app.add_typer(works_app, name="works", help="Works and characters of rights holders.")

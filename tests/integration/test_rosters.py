@@ -1,0 +1,184 @@
+"""A roster is imported person by person, told row by row, and known again; names and works reach the next judgement."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from moderation import consent, works
+from moderation.assembly import open_services
+from moderation.errors import NotFound, Unprocessable
+from moderation.naming import facts_of, named_people
+from moderation.rosters import import_roster, read_roster
+from moderation.samples.portraits import portrait
+from moderation.settings import Settings
+
+GOVERNMENT = "official portrait, public domain (17 U.S.C. 105)"
+
+
+@pytest.fixture
+def services(settings, loaded):
+    with open_services(settings) as opened:
+        opened.__dict__["detectors"] = loaded
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with two men's portraits and a picture of nobody."""
+    for name in ("obama-2012", "obama-2009", "biden-2010"):
+        (tmp_path / f"{name}.jpg").write_bytes(portrait(name, Settings().models).read_bytes())
+    cv2.imwrite(str(tmp_path / "nobody.png"), np.full((200, 200, 3), 90, np.uint8))
+    return tmp_path
+
+
+def roster(folder, *rows):
+    path = folder / "people.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["key", "name", "aliases", "picture", "source", "licence"])
+        table.writerows(rows)
+    return path
+
+
+def run(services, path, **said):
+    return list(import_roster(services, "default", read_roster(path), kind="public_figure", by="test", **said))
+
+
+def names_in(services, prompt):
+    with services.database.transaction("default") as tx:
+        return services.names.find(tx, services.vault, {"prompt": prompt})
+
+
+def count(services, what):
+    with services.database.system_transaction() as tx:
+        return tx.pg.execute(f"select count(*) from moderation.{what}").fetchone()[0]
+
+
+def test_a_roster_is_imported_once_and_what_is_new_is_added(services, folder):
+    biden = ("biden", "Joe Biden", "جو بايدن|Джо Байден", "biden-2010.jpg", "whitehouse.example", GOVERNMENT)
+    first = ("obama", "Barack Obama", "باراك أوباما", "obama-2012.jpg", "whitehouse.example", GOVERNMENT)
+    second = ("obama", "Barack Obama", "باراك أوباما", "obama-2009.jpg", "whitehouse.example", GOVERNMENT)
+    bad = ("biden", "Joe Biden", "", "nobody.png", "whitehouse.example", GOVERNMENT)
+    path = roster(folder, first, biden, bad)
+    dry = run(services, path, dry_run=True)
+    assert [outcome.state for outcome in dry] == ["would_import", "refused"]
+    assert count(services, "people") == 0
+    obama, refused = run(services, path)
+    assert (obama.state, obama.pictures, obama.aliases) == ("imported", 1, 1)
+    # All of a person or none: one picture without a face keeps the other out too.
+    assert refused.state == "refused"
+    assert [refusal.row for refusal in refused.refusals] == ["line 4"]
+    assert count(services, "people") == 1
+    assert [outcome.state for outcome in run(services, roster(folder, first, biden))] == ["unchanged", "imported"]
+    extended, unchanged = run(services, roster(folder, first, second, biden))
+    assert (extended.state, extended.pictures, extended.person_id) == ("extended", 1, obama.person_id)
+    assert unchanged.state == "unchanged"
+    assert count(services, "templates") == 3
+    with services.database.transaction("default") as tx:
+        sources = {row[0] for row in tx.pg.execute("select source from moderation.templates").fetchall()}
+        consent.erase_person(tx, services.clock.now(), obama.person_id, by="test")
+    assert sources == {f"whitehouse.example ({GOVERNMENT})"}
+    again = run(services, roster(folder, first))
+    assert again[0].state == "imported"
+    assert again[0].person_id != obama.person_id
+    assert {hit.id for hit in names_in(services, "جو بايدن و أوباما باراك")} == {unchanged.person_id}
+
+
+def test_names_are_found_from_the_edit_on_and_never_of_who_is_erased_or_pending(services):
+    now = services.clock.now()
+    with services.database.transaction("default") as tx:
+        said = consent.NewPerson(name="Hypatia of Alexandria", kind="public_figure", state="verified")
+        person = consent.register(tx, services.vault, now, said, by="test")
+        pending = consent.NewPerson(name="Theon of Alexandria", kind="public_figure")
+        consent.register(tx, services.vault, now, pending, by="test")
+        consent.touch_gallery(tx, person)
+    assert {hit.id for hit in names_in(services, "hypatia-of-alexandria and theon of alexandria")} == {person}
+    with services.database.transaction("default") as tx:
+        alias = consent.add_alias(tx, services.vault, now, person, "هيباتيا", by="test")
+    hits = names_in(services, "لوحة لهيباتيا")
+    assert named_people(hits) == {person}
+    with services.database.transaction("default") as tx:
+        use = consent.Use(creator="ana")
+        standings = consent.stand(tx, now, seen=named_people(hits), declared=frozenset(), use=use)
+        facts = facts_of(hits, standings, {person})
+        assert (facts["public_figures"], facts["alike"], facts["who"]) == (1, 1, person)
+        terms = consent.Terms(grantee_kind="creator", grantee="ana", scope="both")
+        consent.grant(tx, now, person, terms=terms, by="test")
+        allowed = consent.stand(tx, now, seen=named_people(hits), declared=frozenset(), use=use)
+        # A figure's own grant rules: whoever has it may name them.
+        assert facts_of(hits, allowed, {person})["public_figures"] == 0
+        consent.remove_alias(tx, now, person, alias, by="test")
+    assert names_in(services, "لوحة لهيباتيا") == ()
+    with services.database.transaction("default") as tx:
+        consent.erase_person(tx, now, person, by="test")
+    assert names_in(services, "hypatia of alexandria") == ()
+
+
+def test_a_work_is_a_list_of_its_own_and_its_names_are_looked_for(services, tmp_path):
+    now = services.clock.now()
+    with services.database.transaction("default") as tx:
+        said = consent.NewPerson(name="Pip Pictures", kind="rights_holder", state="verified")
+        holder = consent.register(tx, services.vault, now, said, by="test")
+    drawn = np.random.default_rng(1).integers(0, 255, (9, 16, 3), np.uint8)
+    picture = cv2.imencode(".png", cv2.resize(drawn, (640, 360), interpolation=cv2.INTER_CUBIC))[1].tobytes()
+    said = {"title": "Captain Pip", "names": ["الكابتن بيب"], "pictures": [picture], "by": "test"}
+    work = works.add_work(services, "default", holder, **said)
+    assert {hit.id for hit in names_in(services, "الكابتن بيب في القارب")} == {work}
+    services.hash_lists.refresh(services.database)
+    assert list(services.hash_lists.lists("default", "works").values()) == [work]
+    with pytest.raises(Unprocessable, match="shows too little"):
+        works.add_work(services, "default", holder, title="Grey", pictures=[_grey()], by="test")
+    with pytest.raises(NotFound):
+        works.add_work(services, "default", "per_nobody", title="Captain Pip", by="test")
+    works.withdraw_work(services, "default", work, by="test")
+    assert names_in(services, "الكابتن بيب في القارب") == ()
+    services.hash_lists.refresh(services.database)
+    assert not services.hash_lists.lists("default", "works")
+
+
+def _grey() -> bytes:
+    return cv2.imencode(".png", np.full((90, 160, 3), 128, np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize("how", ["json", "folder"])
+def test_a_roster_may_be_a_document_or_a_folder(how, tmp_path):
+    person = {
+        "name": "Hypatia",
+        "aliases": ["هيباتيا"],
+        "pictures": [{"picture": "a.jpg", "source": "s", "licence": "l"}],
+    }
+    if how == "json":
+        path = tmp_path / "people.json"
+        path.write_text(json.dumps({"people": [person]}), encoding="utf-8")
+    else:
+        path = tmp_path / "roster"
+        (path / "hypatia").mkdir(parents=True)
+        (path / "hypatia" / "person.json").write_text(json.dumps(person), encoding="utf-8")
+    (entry,) = read_roster(path).entries
+    assert (entry.name, entry.aliases, entry.refusals) == ("Hypatia", ["هيباتيا"], [])
+    assert entry.pictures[0].source == "s"
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (("k", "Hypatia", "", "a.jpg", "", "CC0"), "no source is given"),
+        (("k", "Hypatia", "", "a.jpg", "museum", " "), "no licence is given"),
+        (("k", "", "", "a.jpg", "museum", "CC0"), "no name is given"),
+        (("k", "Hypatia", "", "../a.jpg", "museum", "CC0"), "outside the roster's folder"),
+    ],
+)
+def test_a_row_that_does_not_say_enough_is_refused(row, why, tmp_path):
+    (entry,) = read_roster(roster(tmp_path, row)).entries
+    assert any(why in refusal.why for refusal in entry.refusals)
+
+
+@pytest.mark.parametrize("content", ["{", "[1, ", "3", '{"people": 4}'])
+def test_what_is_no_roster_is_refused_whole(content, tmp_path):
+    path = tmp_path / "people.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(Unprocessable):
+        read_roster(path)
