@@ -4,14 +4,14 @@ from importlib.resources import files
 
 from alembic import op
 
-revision = "0020"
-down_revision: str | None = "0019"
+revision = "0021"
+down_revision: str | None = "0020"
 
 TABLES = ("lookback_clips", "lookbacks", "works", "imported_pictures", "imported_people", "gallery_changes")
 
 
 def upgrade() -> None:
-    text = files("moderation.db").joinpath("migrations", "versions", "0020_figures.sql").read_text()
+    text = files("moderation.db").joinpath("migrations", "versions", "0021_figures.sql").read_text()
     op.get_bind().exec_driver_sql(text)
 
 
