@@ -37,7 +37,6 @@ Kind = Literal[
     "ntc",
     "apl",
     "work",
-    "back",
 ]
 
 

@@ -869,33 +869,6 @@ create table moderation.works (
 );
 create index works_of_person on moderation.works (person_id, created_at);
 
--- Looking back: clips of a window that are looked at again for one person, the likeliest first. One row a clip, so that
--- whatever dies on the way goes on where it stood.
-create table moderation.lookbacks (
-  org_id text not null,
-  lookback_id text primary key,
-  person_id text not null references moderation.people,
-  since timestamptz not null,
-  until timestamptz not null,
-  state text not null check (state in ('running', 'done', 'cancelled')),
-  created_by text not null,
-  created_at timestamptz not null,
-  finished_at timestamptz
-);
-create index lookbacks_of_person on moderation.lookbacks (person_id, created_at desc);
-create table moderation.lookback_clips (
-  org_id text not null,
-  lookback_id text not null references moderation.lookbacks,
-  clip_id text not null,
-  rank smallint not null,                    -- 0: named the person, or by a creator who was asked for; 1: the rest
-  state text not null default 'waiting' check (state in ('waiting', 'done', 'gone', 'failed')),
-  found text check (found in ('matched', 'possible')),
-  cpu_ms int not null default 0,
-  looked_at timestamptz,
-  primary key (lookback_id, clip_id)
-);
-create index lookback_clips_waiting on moderation.lookback_clips (lookback_id, rank, clip_id) where state = 'waiting';
-
 -- Lists of creators that a person may grant to. Who is on one is said by the last entry of each creator.
 create table moderation.grantee_lists (
   org_id text not null,
@@ -1463,7 +1436,7 @@ insert into moderation.retention values
   ('enrolments', 'person'), ('blob:recording', 'recording'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('gallery_changes', 'permanent'), ('imported_people', 'person'), ('imported_pictures', 'person'),
-  ('works', 'permanent'), ('lookbacks', 'permanent'), ('lookback_clips', 'permanent'),
+  ('works', 'permanent'),
   ('revocations', 'permanent'), ('appearances', 'clip'), ('lineage', 'permanent'), ('person_stops', 'permanent'),
   ('revocation_targets', 'permanent'), ('revocation_runs', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
   ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),
@@ -1499,7 +1472,7 @@ revoke update, delete, truncate on moderation.decisions, moderation.case_actions
   moderation.revocations, moderation.audit_entries, moderation.audit_roots from moderation_app;
 revoke update, delete on moderation.list_entries, moderation.person_limits, moderation.erasures from moderation_app;
 revoke update, delete on moderation.gallery_changes from moderation_app;
-revoke delete on moderation.works, moderation.lookbacks, moderation.lookback_clips from moderation_app;
+revoke delete on moderation.works from moderation_app;
 revoke delete on moderation.hash_lists, moderation.hash_entries from moderation_app;
 revoke delete on moderation.policy_bundles, moderation.policy_pointers, moderation.emergency_rules from moderation_app;
 revoke update, delete on moderation.policy_steps from moderation_app;

@@ -1,4 +1,4 @@
-"""Public figures and rights holders: rosters, works, looking back, and whom each version of a gallery changed."""
+"""Public figures and rights holders: rosters, works, single people's lines, and whom each gallery version changed."""
 
 from importlib.resources import files
 
@@ -7,7 +7,7 @@ from alembic import op
 revision = "0021"
 down_revision: str | None = "0020"
 
-TABLES = ("lookback_clips", "lookbacks", "works", "imported_pictures", "imported_people", "gallery_changes")
+TABLES = ("works", "imported_pictures", "imported_people", "gallery_changes")
 
 
 def upgrade() -> None:

@@ -42,41 +42,13 @@ create table moderation.works (
 );
 create index works_of_person on moderation.works (person_id, created_at);
 
--- Looking back: clips of a window that are looked at again for one person, the likeliest first. One row a clip, so that
--- whatever dies on the way goes on where it stood.
-create table moderation.lookbacks (
-  org_id text not null,
-  lookback_id text primary key,
-  person_id text not null references moderation.people,
-  since timestamptz not null,
-  until timestamptz not null,
-  state text not null check (state in ('running', 'done', 'cancelled')),
-  created_by text not null,
-  created_at timestamptz not null,
-  finished_at timestamptz
-);
-create index lookbacks_of_person on moderation.lookbacks (person_id, created_at desc);
-create table moderation.lookback_clips (
-  org_id text not null,
-  lookback_id text not null references moderation.lookbacks,
-  clip_id text not null,
-  rank smallint not null,                    -- 0: named the person, or by a creator who was asked for; 1: the rest
-  state text not null default 'waiting' check (state in ('waiting', 'done', 'gone', 'failed')),
-  found text check (found in ('matched', 'possible')),
-  cpu_ms int not null default 0,
-  looked_at timestamptz,
-  primary key (lookback_id, clip_id)
-);
-create index lookback_clips_waiting on moderation.lookback_clips (lookback_id, rank, clip_id) where state = 'waiting';
-
 insert into moderation.retention values
   ('gallery_changes', 'permanent'), ('imported_people', 'person'), ('imported_pictures', 'person'),
-  ('works', 'permanent'), ('lookbacks', 'permanent'), ('lookback_clips', 'permanent');
+  ('works', 'permanent');
 do $$
 declare t text;
 begin
-  foreach t in array array['gallery_changes', 'imported_people', 'imported_pictures', 'works', 'lookbacks',
-    'lookback_clips']
+  foreach t in array array['gallery_changes', 'imported_people', 'imported_pictures', 'works']
   loop
     execute format('alter table moderation.%I enable row level security', t);
     execute format('create policy own_organisation on moderation.%I to moderation_app
@@ -85,4 +57,4 @@ begin
 end $$;
 grant select, insert on moderation.gallery_changes to moderation_app;
 grant select, insert, update, delete on moderation.imported_people, moderation.imported_pictures to moderation_app;
-grant select, insert, update on moderation.works, moderation.lookbacks, moderation.lookback_clips to moderation_app;
+grant select, insert, update on moderation.works to moderation_app;
