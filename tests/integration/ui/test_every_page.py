@@ -18,6 +18,8 @@ PAGES = {
     "audit": "/audit",
     "metrics": "/metrics-board",
     "likeness": "/likeness",
+    "notice": "/notice",
+    "appeal": "/appeal",
     "verify": "/verify",
     "not-found": "/review/case_0",
 }
