@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from moderation import audit, consent
+from moderation import audit, consent, outbox
 from moderation.canonical import canonical
 from moderation.consent.people import key_of, lock_person
 from moderation.db import Transaction, queries, row, rows
@@ -252,6 +252,8 @@ def _keep(services: "Services", tx: Transaction, found: Enrolment, kept: Templat
             tx, services.vault, now, found.person_id, vector=kept.voice, model=services.voice_model, **own
         )
     consent.set_state(tx, now, found.person_id, "verified", by=by, verification="enrolment")
+    told = {"person_id": found.person_id, "enrolment_id": found.enrolment_id}
+    outbox.tell(tx, services.enqueuer, found.person_id, "person.verified", now, told)
 
 
 def _sealed(services: "Services", tx: Transaction, found: Enrolment, templates: Templates) -> bytes:
