@@ -11,13 +11,14 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from moderation.api.auth import Services_, demand
+from moderation.api.people import OnBehalf, demand_acting
 from moderation.api.schemas import Line, Strict
 from moderation.api.uploads import Unsupported, kind_of, receive_form
 from moderation.enrolling import attempts, showing
 from moderation.enrolling.attempts import Enrolment
-from moderation.errors import Forbidden, NotFound
-from moderation.ids import is_id
+from moderation.errors import Forbidden
 from moderation.keys import Principal
+from moderation.services import Services
 from moderation.verdicts import moment
 
 router = APIRouter(prefix="/v1", tags=["enrolments"])
@@ -43,29 +44,38 @@ class EnrolmentAnswer(Strict):
 
 
 @router.post("/people/{person}/enrolments", status_code=201)
-def ask(person: str, services: Services_, principal: Registry) -> Response:
+def ask(person: str, services: Services_, principal: Registry, on_behalf_of: OnBehalf = None) -> Response:
     """Draw a challenge for a person: groups of digits to say, a turn of the head after each. The last one ends.
 
     409 `challenge_over` to a recording that comes late, 429 to a person or key that asks too often.
     """
-    _demand_person(person)
+    _demand_acting(services, principal, person, on_behalf_of)
     made = attempts.ask(services, principal.org, person, by=principal.principal)
     headers = {"Location": f"/v1/people/{person}/enrolments/{made.enrolment_id}"}
     return JSONResponse(document(made), status_code=201, headers=headers)
 
 
 @router.get("/people/{person}/enrolments/{enrolment}")
-def read(person: str, enrolment: str, services: Services_, principal: Registry) -> Response:
+def read(
+    person: str, enrolment: str, services: Services_, principal: Registry, on_behalf_of: OnBehalf = None
+) -> Response:
     """Where an enrolment stands; `hints` say how to do better where only the quality was at fault."""
-    _demand_person(person)
+    _demand_acting(services, principal, person, on_behalf_of)
     with services.database.transaction(principal.org) as tx:
         return JSONResponse(document(attempts.read(tx, enrolment, person=person)))
 
 
 @router.post("/people/{person}/enrolments/{enrolment}/recording", status_code=202)
-async def receive(person: str, enrolment: str, request: Request, services: Services_, principal: Registry) -> Response:
+async def receive(
+    person: str,
+    enrolment: str,
+    request: Request,
+    services: Services_,
+    principal: Registry,
+    on_behalf_of: OnBehalf = None,
+) -> Response:
     """Hand in the one recording that answers a challenge: multipart, the part `file` a short video with sound."""
-    _demand_person(person)
+    await run_in_threadpool(_demand_acting, services, principal, person, on_behalf_of)
     if kind_of(request) != "multipart":
         raise Unsupported
     settings = services.settings
@@ -121,9 +131,10 @@ def answer(enrolment: str, given: EnrolmentAnswer, services: Services_, principa
     return JSONResponse(evidence(found))
 
 
-def _demand_person(person: str) -> None:
-    if not is_id("per", person):
-        raise NotFound(f"there is no person {person[:64]}")
+def _demand_acting(services: Services, principal: Principal, person: str, account: str | None) -> None:
+    """Let a caller act for a person by naming their account; who names another's learns nothing."""
+    with services.database.transaction(principal.org) as tx:
+        demand_acting(tx, principal, person, account)
 
 
 def document(found: Enrolment) -> dict[str, object]:

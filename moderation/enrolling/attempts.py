@@ -252,7 +252,7 @@ def _keep(services: "Services", tx: Transaction, found: Enrolment, kept: Templat
             tx, services.vault, now, found.person_id, vector=kept.voice, model=services.voice_model, **own
         )
     consent.set_state(tx, now, found.person_id, "verified", by=by, verification="enrolment")
-    told = {"person_id": found.person_id, "enrolment_id": found.enrolment_id}
+    told: dict[str, object] = {"person_id": found.person_id, "enrolment_id": found.enrolment_id}
     outbox.tell(tx, services.enqueuer, found.person_id, "person.verified", now, told)
 
 

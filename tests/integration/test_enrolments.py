@@ -178,20 +178,22 @@ def test_callers_learn_a_word_and_staff_the_evidence(service, plain):
         wanted = consent.NewPerson(name="Eileen", kind="cameo", state="pending", account="acc_1")
         person = consent.register(tx, inside.vault, inside.clock.now(), wanted, by="platform")
     platform, staff = service.with_scopes("likeness"), service.with_scopes("likeness", "review", principal="staff")
-    asked = platform.post(f"/v1/people/{person}/enrolments")
+    asked = platform.post(f"/v1/people/{person}/enrolments?on_behalf_of=acc_1")
     assert (asked.status_code, asked.json()["state"], len(asked.json()["challenge"]["digits"])) == (201, "asked", 4)
+    assert platform.post(f"/v1/people/{person}/enrolments?on_behalf_of=acc_2").status_code == 404
     place = asked.headers["location"]
+    assert platform.get(place).status_code == 404
     # Longer than the bound on bodies that are no uploads.
     padded = plain.read_bytes() + (2_000_000).to_bytes(4) + b"free" + bytes(1_999_992)
-    sent = platform.post(f"{place}/recording", files={"file": ("take.mp4", padded)})
+    sent = platform.post(f"{place}/recording?on_behalf_of=acc_1", files={"file": ("take.mp4", padded)})
     assert (sent.status_code, sent.json()["state"], sent.json()["challenge"]) == (202, "checking", None)
-    late = platform.post(f"{place}/recording", files={"file": ("take.mp4", padded)})
+    late = platform.post(f"{place}/recording?on_behalf_of=acc_1", files={"file": ("take.mp4", padded)})
     assert (late.status_code, late.json()["code"]) == (409, "challenge_over")
     with inside.database.transaction(ORG) as tx:
         found = attempts.read(tx, asked.json()["id"])
     likeness = Check(name="nobody_else", state=CheckState.UNCERTAIN, evidence={"candidates": [{"person": "per_x"}]})
     attempts.settle(inside, found, [likeness], Verdict(outcome=Outcome.UNCERTAIN), None)
-    told = platform.get(place).json()
+    told = platform.get(f"{place}?on_behalf_of=acc_1").json()
     assert told == {"id": found.enrolment_id, "person": person, "state": "pending", "challenge": None, "hints": []}
     for path in ("", f"/{found.enrolment_id}", f"/{found.enrolment_id}/pictures"):
         assert platform.get(f"/v1/enrolments{path}").status_code == 403
@@ -200,7 +202,7 @@ def test_callers_learn_a_word_and_staff_the_evidence(service, plain):
     assert service.with_scopes("review", principal="other").get("/v1/enrolments").status_code == 403
     answer = {"outcome": "refuse", "reason": "somebody else", "version": waits["version"]}
     assert staff.post(f"/v1/enrolments/{found.enrolment_id}/answer", json=answer).json()["state"] == "refused"
-    assert platform.get(place).json()["state"] == "refused"
+    assert platform.get(f"{place}?on_behalf_of=acc_1").json()["state"] == "refused"
     assert staff.get(f"/v1/enrolments/{found.enrolment_id}/sound").status_code == 404
 
 
