@@ -32,18 +32,18 @@ LOCK_WAIT: Final = "5s"
 CONNECT_SECONDS: Final = 10
 
 
-def forget_person(tx: Transaction, services: "Services", now: datetime, person: str, *, by: str) -> int:
-    """Take every grant back, erase the person, and start what withdraws the rest; returns how many are withdrawn now.
+def forget_person(tx: Transaction, services: "Services", now: datetime, person: str, *, by: str) -> str:
+    """Take every grant back, erase the person, and start what withdraws the clips; returns the revocation's id.
 
-    Those are clips on their way: no later judgement would recognise anybody in them. Raises NotFound.
+    Clips on their way are withdrawn here: no later judgement would recognise anybody in them. Raises NotFound.
     """
     reached = find_reached(tx, person)
-    follow(tx, services, now, person, consent.revoke(tx, now, person, by=by))
+    begun = follow(tx, services, now, person, consent.revoke(tx, now, person, by=by))
     on_their_way = [each for each in reached if each.status in _ON_ITS_WAY and each.why in SHOWS | {"declared"}]
     for each in on_their_way:
         withdraw_locked(tx, services, read_clip(tx, each.clip_id, lock=True), now, by=by, reason=REASON)
     consent.erase_person(tx, now, person, by=by)
-    return len(on_their_way)
+    return str(begun["revocation_id"])
 
 
 def rebuild(services: "Services") -> int:

@@ -1,7 +1,6 @@
-"""`moderation people`: register a person from pictures, write down grants and revocations, list."""
+"""`moderation people`: register people from pictures and recordings, list them; grants and revocations beside."""
 
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -9,7 +8,7 @@ import typer
 
 from moderation import consent
 from moderation.assembly import open_services
-from moderation.cli import enrolling, revocations, rosters
+from moderation.cli import enrolling, grants, revocations, rosters
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.enrolment import register_person, register_voice
@@ -52,35 +51,14 @@ def voice(
     print_json(document) if as_json else typer.echo(f"{person}: {seconds:g} s of speech")
 
 
-@app.command()
-def grant(
-    person: Person,
-    *,
-    to: Annotated[str, typer.Option(help="A creator's id, or `everyone`.")],
-    scope: Annotated[str, typer.Option(help="face, voice or both")] = "face",
-    mode: Annotated[str, typer.Option(help="standing or ask_me")] = "standing",
-    purpose: Annotated[list[str] | None, typer.Option("--purpose")] = None,
-    expires: Annotated[datetime | None, typer.Option(help="UTC time at which the grant ends.")] = None,
-    as_json: bool = JSON_OPTION,
-) -> None:
-    """Write down that a person consents."""
-    if scope not in {"face", "voice", "both"} or mode not in {"standing", "ask_me"}:
-        raise typer.BadParameter("scope is face, voice or both; mode is standing or ask_me")
-    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
-        grant_id = consent.grant(
-            tx,
-            services.clock.now(),
-            person,
-            grantee=None if to == "everyone" else to,
-            scope=cast("consent.Scope", scope),
-            mode=cast("consent.Mode", mode),
-            purposes=tuple(purpose or ()),
-            expires_at=expires,
-            by=BY,
-        )
-    print_json({"grant_id": grant_id, "person": person}) if as_json else typer.echo(grant_id)
-
-
+app.command()(grants.grant)
+app.command()(grants.grants)
+app.command()(grants.forbid)
+app.command()(grants.lists)
+app.command()(grants.aliases)
+app.command()(grants.stale)
+app.command()(grants.state)
+app.command()(grants.erase)
 app.command()(revocations.revoke)
 app.command()(revocations.reach)
 app.command()(revocations.appearances)

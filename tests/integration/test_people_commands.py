@@ -1,0 +1,70 @@
+"""`moderation people`: a person's grants, limits, lists and names from a terminal, down to their erasure."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from moderation import consent
+from moderation.cli.people import app
+from moderation.vault import Vault
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def run(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MODERATION_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("MODERATION_DATABASE_URL", dsn)
+
+    def run(*arguments: str, fails: bool = False) -> object:
+        result = CliRunner().invoke(app, [*arguments, "--json"])
+        assert (result.exit_code != 0) is fails, result.output
+        return None if fails else json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def person(database, tmp_path) -> str:
+    """A person whose template was made by weights that are gone."""
+    with database.transaction() as tx:
+        return consent.add_person(
+            tx,
+            Vault(tmp_path / "state" / "keys"),
+            NOW,
+            name="Léa",
+            kind="cameo",
+            vectors=np.eye(1, 128, dtype=np.float32),
+            model="dlib_face_recognition@of_before",
+            sources=["test"],
+            by="test",
+            account="lea-7",
+        )
+
+
+def test_a_person_from_a_terminal(run, person, embedded_pack):
+    (friends,) = run("lists", person, "--new", "friends", "--add", "bo")
+    (left,) = run("lists", person, "--change", friends["list_id"], "--add", "cy", "--remove", "bo")
+    assert (left["name"], left["creators"]) == ("friends", ["cy"])
+    run("grant", person, "--to", friends["list_id"], "--limit", "sexual", "--purpose", "satire", "--remix")
+    run("grant", person, "--to", "self", "--scope", "both", "--expires", "2100-01-01")
+    run("grant", person, "--to", "everyone", "--limit", "unheard-of", fails=True)
+    to_list, to_self = run("grants", person)
+    assert (to_list["grantee_kind"], to_list["limits"], to_list["purposes"]) == ("list", ["sexual"], ["satire"])
+    assert (to_self["grantee_kind"], to_self["expires_at"], to_self["remix"]) == (
+        "self",
+        "2100-01-01T00:00:00+00:00",
+        False,
+    )
+    assert run("forbid", person, "--context", "political", "--context", "sexual")["contexts"] == ["sexual", "political"]
+    (alias,) = run("aliases", person, "--add", "ليا")
+    assert run("aliases", person, "--remove", alias["alias_id"]) == []
+    assert [each["person_id"] for each in run("stale")] == [person]
+    assert run("state", person, "suspended")["state"] == "suspended"
+    run("erase", person, fails=True)
+    assert run("erase", person, "--yes")["rebuilt"] is True
+    assert run("list") == []
