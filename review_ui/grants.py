@@ -12,7 +12,8 @@ from moderation import consent
 from moderation.api.auth import services_of
 from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.owners import Owner
-from moderation.revocations.beginning import begin
+from moderation.revocations.beginning import follow
+from moderation.revocations.rejudging import judge_clips_of
 from review_ui.filters import Unreadable, day
 from review_ui.own import entered
 from review_ui.owner import own_page, signing, visiting
@@ -106,7 +107,8 @@ def give(request: Request, form: Entered) -> Response:
         terms = read_terms(form)
         with services.database.transaction(owner.org) as tx:
             if changes:
-                consent.replace_grant(tx, now, owner.person, changes, terms, by=owner.actor)
+                _, begun = consent.replace_grant(tx, now, owner.person, changes, terms, by=owner.actor)
+                follow(tx, services, now, owner.person, begun)
             else:
                 consent.grant(tx, now, owner.person, by=owner.actor, terms=terms)
     except Unreadable as error:
@@ -151,8 +153,11 @@ def _one_of(form: FormData, name: str, known: Mapping[str, str]) -> str:
 @router.post("/mine/grants/{grant_id}/revoke")
 def revoke(request: Request, grant_id: str, form: Entered) -> Response:
     """Take one grant back."""
-    owner = signing(request, str(form.get("form_token", "")))
-    begin(services_of(request), owner.org, owner.person, by=owner.actor, grant_id=grant_id)
+    owner, services = signing(request, str(form.get("form_token", ""))), services_of(request)
+    now = services.clock.now()
+    with services.database.transaction(owner.org) as tx:
+        begun = consent.take_back(tx, now, owner.person, grant_id, by=owner.actor)
+        follow(tx, services, now, owner.person, begun)
     return RedirectResponse("/mine/grants?said=revoked", status_code=303)
 
 
@@ -161,6 +166,8 @@ def forbid(request: Request, form: Entered) -> Response:
     """Say in which contexts one may not be shown, whatever a grant says."""
     owner, services = signing(request, str(form.get("form_token", ""))), services_of(request)
     wanted = [context for context in consent.CONTEXTS if context in form.getlist("limits")]
+    now = services.clock.now()
     with services.database.transaction(owner.org) as tx:
-        consent.forbid(tx, services.clock.now(), owner.person, wanted, by=owner.actor)
+        consent.forbid(tx, now, owner.person, wanted, by=owner.actor)
+        judge_clips_of(tx, services.enqueuer, now, owner.person)
     return RedirectResponse("/mine/grants?said=limited", status_code=303)

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from moderation import consent, owners, passkeys, registered
 from moderation.api.auth import services_of
 from moderation.keys import Principal
-from moderation.revocations.beginning import begin
+from moderation.revocations.beginning import begin, follow
 from moderation.revocations.progress import progress, revocations_of
 from moderation.revocations.reaching import reach as reach_of
 from review_ui.filters import address, read_cursor, said, write_cursor
@@ -161,8 +161,11 @@ def revoke(request: Request, person_id: str, typed: Field = "", form_token: Fiel
 @router.post("/likeness/{person_id}/grants/{grant_id}/revoke")
 def revoke_grant(request: Request, person_id: str, grant_id: str, form_token: Field = "") -> Response:
     """Take one grant back."""
-    principal = acting(request, form_token, "likeness")
-    begin(services_of(request), principal.org, person_id, by=principal.principal, grant_id=grant_id)
+    principal, services = acting(request, form_token, "likeness"), services_of(request)
+    now = services.clock.now()
+    with services.database.transaction(principal.org) as tx:
+        begun = consent.take_back(tx, now, person_id, grant_id, by=principal.principal)
+        follow(tx, services, now, person_id, begun)
     return RedirectResponse(f"/likeness/{person_id}?told=grant_revoked#progress", status_code=303)
 
 

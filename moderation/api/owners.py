@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse
 
 from moderation import owners
 from moderation.api.auth import Registrar, Services_
+from moderation.api.people import demand_acting
 from moderation.api.schemas import OwnerLink
 from moderation.verdicts import moment
 
@@ -18,11 +19,12 @@ def make_link(
     """A link to the person's own page, for them alone: it opens once, within 15 minutes, and is not shown again.
 
     Whoever opens it sees where they appear and can take everything back; hand it out only to whom you know to be this
-    person. `on_behalf_of` is the account at your platform, for the audit log.
+    person. `on_behalf_of` names their account at your platform; for who has none it takes staff (scope `admin`).
     """
     behalf = wanted.on_behalf_of if wanted else None
+    now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
-        now = services.clock.now()
+        demand_acting(tx, principal, person_id, behalf)
         link = owners.make_link(tx, now, person_id, by=principal.principal, on_behalf_of=behalf)
     base = (services.settings.url or str(request.base_url)).rstrip("/")
     told = {"id": link.link_id, "url": f"{base}/mine/enter?link={link.secret}", "expires_at": moment(link.expires_at)}

@@ -71,6 +71,7 @@ def owner(pages, lea) -> httpx.Client:
     return client
 
 
+@pytest.mark.full
 def test_staff_see_who_is_registered_and_take_back_by_typing_the_number(pages, staff, lea):
     listed = staff.get("/likeness")
     assert "Léa &amp; Co" in listed.text
@@ -92,8 +93,11 @@ def test_only_the_scope_opens_the_registry(pages, lea, owner):
         assert pages.with_headers().get(path).status_code == 303
         assert owner.get(path).url.path == "/login"
     assert pages.with_scopes("read").post(f"/v1/people/{lea}/links").status_code == 403
+    platform = pages.with_scopes("likeness")
+    assert platform.post(f"/v1/people/{lea}/links", json={"on_behalf_of": "noor-1"}).status_code == 404
 
 
+@pytest.mark.full
 def test_an_owner_sees_their_own_page_and_no_reviewers_session_opens_it(pages, owner, staff, lea):
     page = owner.get("/mine")
     assert page.status_code == 200
@@ -122,6 +126,7 @@ def test_forms_of_an_owners_page_are_their_own(owner, lea, staff):
     assert removed.text.count("Take this clip out") == 2
 
 
+@pytest.mark.full
 def test_grants_are_given_changed_and_taken_back(owner):
     token = hidden(owner.get("/mine/grants").text)["form_token"]
     terms = {"form_token": token, "to": "creator", "grantee": "omar", "scope": "both", "mode": "standing",
@@ -136,6 +141,7 @@ def test_grants_are_given_changed_and_taken_back(owner):
     changed = owner.post("/mine/grants", data={**terms, "changes": grants[-1], "grantee": "noor"})
     live = changed.text.partition("What you allowed before")[0]
     assert ("<bdi>noor</bdi>" in live, "<bdi>omar</bdi>" in live) == (True, False)
+    assert owner.post(f"/mine/grants/{grants[-1]}/revoke", data={"form_token": token}).status_code == 404
     for grant in re.findall(r"/mine/grants/(grant_[0-9a-f]+)/revoke", changed.text):
         left = owner.post(f"/mine/grants/{grant}/revoke", data={"form_token": token})
     assert "Nothing. Nobody may use your face or voice here." in left.text
