@@ -135,13 +135,21 @@ def _decision(clip_id: str, decision: tuple[str, dict[str, object]] | None) -> d
 
 
 def _face(face: dict[str, object]) -> dict[str, object]:
-    known = {name: face[name] for name in ("track", "start_ms", "end_ms", "state")}
-    return known | {name: face[name] for name in ("person", "distance") if face[name] is not None}
+    return {name: face[name] for name in ("track", "start_ms", "end_ms", "state")} | _who(face)
 
 
 def _voice(voice: dict[str, object]) -> dict[str, object]:
-    known = {name: voice[name] for name in ("voice", "segments", "state")}
-    return known | {name: voice[name] for name in ("person", "distance") if voice[name] is not None}
+    return {name: voice[name] for name in ("voice", "segments", "state")} | _who(voice)
+
+
+def _who(found: dict[str, object]) -> dict[str, object]:
+    """Who it is, or side by side who it may be: of several who only resemble it none is named alone."""
+    candidates = found.get("candidates")
+    several = candidates if isinstance(candidates, list) and len(candidates) > 1 else []
+    beside = {"candidates": several} if several else {}
+    if several and found["state"] != "matched":
+        return beside
+    return {name: found[name] for name in ("person", "distance") if found[name] is not None} | beside
 
 
 def _marks(verdict: Verdict) -> dict[str, object]:
