@@ -164,9 +164,8 @@ def _unseen(tx: "Transaction", case: review.Case, state: str) -> str:
 def _people(clip: dict[str, object], verdict: Verdict) -> frozenset[str]:
     seen = [*cast("list[dict[str, Any]]", clip["faces"]), *cast("list[dict[str, Any]]", clip["voices"])]
     alone = {each["person"] for each in seen if each.get("person")}
-    return frozenset(alone | {one["person"] for each in seen for one in each.get("candidates", ())}) | set(
-        verdict.clip.cameos
-    )
+    beside = {one["person"] for each in seen for one in each.get("candidates", ())}
+    return frozenset(alone | beside | set(verdict.clip.cameos))
 
 
 def _told(tx: "Transaction", case: review.Case, who: review.Reviewer) -> tuple[list[Told], list[Told]]:

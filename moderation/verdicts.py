@@ -146,7 +146,7 @@ def _who(found: dict[str, object]) -> dict[str, object]:
     """Who it is, or side by side who it may be: of several who only resemble it none is named alone."""
     candidates = found.get("candidates")
     several = candidates if isinstance(candidates, list) and len(candidates) > 1 else []
-    beside = {"candidates": several} if several else {}
+    beside: dict[str, object] = {"candidates": several} if several else {}
     if several and found["state"] != "matched":
         return beside
     return {name: found[name] for name in ("person", "distance") if found[name] is not None} | beside
