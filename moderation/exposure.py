@@ -22,6 +22,8 @@ SQL = queries("exposure")
 SLICE: Final = timedelta(seconds=15)
 #: How often a page says that it still shows.
 BEAT: Final = timedelta(seconds=5)
+#: What a look counts at the least: a picture is taken in at a glance, and many glances are not free.
+GLANCE: Final = timedelta(seconds=1)
 #: A day of work with its overtime, and not the one before: caps of a day need no time zone and no midnight.
 DAY: Final = timedelta(hours=16)
 
@@ -53,6 +55,14 @@ class Caps:
     cooling: timedelta
     pause: timedelta
     severe_from: int
+    #: How long after a severe case was answered, from its veil even, no other is dealt.
+    sparing: timedelta = timedelta(0)
+    #: Those of who looks at specialists' material besides; None where they are the same.
+    specialists: "Caps | None" = None
+
+    def of(self, *, specialist: bool) -> "Caps":
+        """The caps of a person."""
+        return self.specialists if specialist and self.specialists else self
 
     def severe(self, severity: int) -> bool:
         """Whether a case of this severity counts as severe."""
@@ -84,6 +94,8 @@ class Standing:
     run_cap_ms: int
     #: Until when a severe case is still felt, None when none is.
     cooling_until: datetime | None = None
+    #: Until when no severe case is dealt; later than `cooling_until` where one was answered since.
+    spared_until: datetime | None = None
     #: When a pause that begins now, or began with the last reveal, will have been long enough; None without a run.
     rested_at: datetime | None = None
     #: When the break began that the person is on.
@@ -102,7 +114,7 @@ class Standing:
 
     def severe_allowed(self, now: datetime) -> bool:
         """Whether a severe case may be dealt."""
-        return not self.capped and (self.cooling_until is None or self.cooling_until <= now)
+        return not self.capped and (self.spared_until is None or self.spared_until <= now)
 
     def demand_reveal(self, now: datetime) -> None:
         """Refuse to unveil anything. Raises OnBreak, Capped, Cooling."""
@@ -122,6 +134,7 @@ class Standing:
             "run_cap_ms": self.run_cap_ms,
             "capped": self.capped,
             "cooling_until": _written(self.cooling_until),
+            "spared_until": _written(self.spared_until),
             "rested_at": _written(self.rested_at),
             "break_since": _written(self.break_since),
         }
@@ -134,20 +147,34 @@ def _written(at: datetime | None) -> str | None:
 def caps_of(settings: "Settings") -> Caps:
     """The caps of this deployment."""
     chosen = settings.review
-    return Caps(
+    usual = Caps(
         day=timedelta(minutes=chosen.exposure_day_minutes),
         run=timedelta(minutes=chosen.exposure_run_minutes),
         cooling=timedelta(minutes=chosen.cooling_minutes),
         pause=timedelta(minutes=chosen.pause_minutes),
         severe_from=chosen.severe_from,
+        sparing=timedelta(minutes=chosen.sparing_minutes),
     )
+    lower = replace(
+        usual,
+        day=min(usual.day, timedelta(minutes=chosen.specialist_day_minutes)),
+        run=min(usual.run, timedelta(minutes=chosen.specialist_run_minutes)),
+    )
+    return replace(usual, specialists=lower)
 
 
-def reckon(exposures: Iterable[Exposure], now: datetime, caps: Caps, case_id: str | None = None) -> Standing:
+def reckon(
+    exposures: Iterable[Exposure],
+    now: datetime,
+    caps: Caps,
+    case_id: str | None = None,
+    *,
+    answered: datetime | None = None,
+) -> Standing:
     """What a person's exposures come to at `now`. Pure; every one counts whole that ended within the last `DAY`.
 
     A stretch of `caps.pause` without one begins a new run. Those of `case_id`, the case in hand, do not cool: one may
-    look again at what one is about to decide.
+    look again at what one is about to decide. `answered` is when the person last answered a severe case.
     """
     recent = sorted((each for each in exposures if each.ended_at > now - DAY), key=lambda each: each.started_at)
     run, last_end, felt = timedelta(0), None, None
@@ -158,12 +185,15 @@ def reckon(exposures: Iterable[Exposure], now: datetime, caps: Caps, case_id: st
             felt = _later(felt, each.ended_at)
     rested_at = None if last_end is None else last_end + caps.pause
     rested = rested_at is None or rested_at <= now
+    cooling_until = felt + caps.cooling if felt is not None and felt + caps.cooling > now else None
+    spared = answered + caps.sparing if answered is not None and answered + caps.sparing > now else None
     return Standing(
         day_ms=_ms(sum((each.length for each in recent), timedelta(0))),
         run_ms=0 if rested else _ms(run),
         day_cap_ms=_ms(caps.day),
         run_cap_ms=_ms(caps.run),
-        cooling_until=felt + caps.cooling if felt is not None and felt + caps.cooling > now else None,
+        cooling_until=cooling_until,
+        spared_until=cooling_until if spared is None else _later(cooling_until, spared),
         rested_at=None if rested else rested_at,
     )
 
@@ -178,11 +208,16 @@ def _ms(length: timedelta) -> int:
 
 
 def standing(tx: Transaction, now: datetime, principal: str, caps: Caps, case_id: str | None = None) -> Standing:
-    """How a person stands now, with the reveal that is running counted until this moment; `case_id` as in `reckon`."""
-    where = {"principal": principal, "now": now, "since": now - DAY}
-    found = reckon(rows(tx, SQL.exposures, Exposure, where), now, caps, case_id)
-    on_break = tx.pg.execute(SQL.break_of, where).fetchone()
-    return replace(found, break_since=on_break[0] if on_break else None)
+    """How a person stands now, with the reveal that is running counted until this moment; `case_id` as in `reckon`.
+
+    `caps` are the person's (`Caps.of`).
+    """
+    where = {"principal": principal, "now": now, "since": now - DAY, "glance": GLANCE}
+    answers = {"severe_from": caps.severe_from, "spared_since": now - caps.sparing}
+    around = tx.pg.execute(SQL.around, {**where, **answers}).fetchone()
+    on_break, answered = around or (None, None)
+    found = reckon(rows(tx, SQL.exposures, Exposure, where), now, caps, case_id, answered=answered)
+    return replace(found, break_since=on_break)
 
 
 def begin_break(tx: Transaction, now: datetime, principal: str) -> datetime:
@@ -207,7 +242,8 @@ def end_break(tx: Transaction, now: datetime, principal: str) -> timedelta:
 def settle(tx: Transaction, now: datetime, principal: str, reveal_id: str | None = None) -> int | None:
     """End a person's reveal and write it into the ledger; its milliseconds, None when none was running.
 
-    One that ran out before counts to its limit, for nobody knows when its page was closed.
+    None counts less than `GLANCE`, but where a cap ended it before. One that ran out counts to its limit, for nobody
+    knows when its page was closed.
     """
     counted = take(tx, now, principal, reveal_id)
     if counted is None:
@@ -219,7 +255,8 @@ def settle(tx: Transaction, now: datetime, principal: str, reveal_id: str | None
 
 def take(tx: Transaction, now: datetime, principal: str, reveal_id: str | None = None) -> tuple[str, int] | None:
     """Do what `settle` does and leave the audit entry to the caller; the case and its milliseconds."""
-    row = tx.pg.execute(SQL.settle, {"principal": principal, "reveal": reveal_id, "now": now}).fetchone()
+    where = {"principal": principal, "reveal": reveal_id, "now": now, "glance": GLANCE}
+    row = tx.pg.execute(SQL.settle, where).fetchone()
     return (row[0], row[1]) if row else None
 
 

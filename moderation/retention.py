@@ -46,6 +46,8 @@ def _sweep_rows(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> d
         "policy_jobs": SQL.delete_policy_jobs,
         "sessions": SQL.delete_sessions,
         "owner_sessions": SQL.delete_owner_sessions,
+        "exposures": SQL.delete_exposures,
+        "breaks": SQL.delete_breaks,
     }
     return {
         table: tx.pg.execute(statement, {"before": now - keep[table]}).rowcount

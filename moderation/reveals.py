@@ -63,14 +63,15 @@ class NotRunning(Forbidden):
 def begin(tx: Transaction, now: datetime, caps: Caps, case_id: str, wish: Wish, who: review.Reviewer) -> Reveal:
     """Begin a reveal; the person's one before it ends. Shown until its slice is over or a cap is reached.
 
-    Raises Conflict for a lease that is not theirs, exposure's Capped, Cooling and OnBreak, and as `demand_unveiled`.
+    `caps` are the deployment's. Raises Conflict for a lease that is not theirs, exposure's Capped, Cooling and OnBreak,
+    and as `demand_unveiled`.
     """
     case = review.read_case(tx, case_id)
     demand_unveiled(tx, case, who)
     demand_lease(case, who, wish.lease_token, now)
     exposure.lock_person(tx, who.principal)
     before = exposure.take(tx, now, who.principal)
-    found = exposure.standing(tx, now, who.principal, caps, case_id)
+    found = exposure.standing(tx, now, who.principal, caps.of(specialist=who.specialist), case_id)
     found.demand_reveal(now)
     reveal = Reveal(
         reveal_id=new_id("reveal"),
@@ -125,7 +126,7 @@ def beat(tx: Transaction, now: datetime, caps: Caps, reveal_id: str, who: review
     reveal = _running(tx, now, reveal_id, who, session)
     case = review.read_case(tx, reveal.case_id)
     demand_lease(case, who, case.lease_token or "", now)
-    found = exposure.standing(tx, now, who.principal, caps, reveal.case_id)
+    found = exposure.standing(tx, now, who.principal, caps.of(specialist=who.specialist), reveal.case_id)
     found.demand_reveal(now)
     until = now + min(SLICE, found.left)
     tx.pg.execute(SQL.prolong_reveal, {"reveal": reveal_id, "now": now, "until": until})
@@ -168,7 +169,7 @@ def demand_lease(case: review.Case, who: review.Reviewer, token: str, now: datet
     held = (
         case.state == "open"
         and case.lease_token is not None
-        and hmac.compare_digest(case.lease_token, token)
+        and hmac.compare_digest(case.lease_token.encode(), token.encode())
         and case.lease_holder == who.principal
         and case.lease_expires_at is not None
         and case.lease_expires_at > now
@@ -177,7 +178,8 @@ def demand_lease(case: review.Case, who: review.Reviewer, token: str, now: datet
         raise Conflict("your hold on this case ran out; nothing is unveiled without it")
 
 
-def standing_of(services: "Services", org: str, principal: str) -> Standing:
+def standing_of(services: "Services", org: str, who: review.Reviewer) -> Standing:
     """How one person stands, in a transaction of its own; for pages."""
+    caps = exposure.caps_of(services.settings).of(specialist=who.specialist)
     with services.database.transaction(org) as tx:
-        return exposure.standing(tx, services.clock.now(), principal, exposure.caps_of(services.settings))
+        return exposure.standing(tx, services.clock.now(), who.principal, caps)

@@ -242,8 +242,13 @@ class Reviewing(BaseModel):
     #: Minutes of unveiled material a day, and without a pause; proposals, no clinical limits.
     exposure_day_minutes: float = Field(default=60.0, ge=0)
     exposure_run_minutes: float = Field(default=10.0, ge=0)
+    #: The same for people with the scope `specialist`, who bear more; never more than everybody's.
+    specialist_day_minutes: float = Field(default=30.0, ge=0)
+    specialist_run_minutes: float = Field(default=5.0, ge=0)
     #: How long after a severe case was unveiled no other is dealt and nothing is unveiled.
     cooling_minutes: float = Field(default=10.0, ge=0)
+    #: How long after a severe case was answered, unveiled or not, no other is dealt.
+    sparing_minutes: float = Field(default=2.0, ge=0)
     #: So long without a reveal counts as a pause.
     pause_minutes: float = Field(default=5.0, ge=0)
 

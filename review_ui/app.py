@@ -26,10 +26,11 @@ from review_ui import (
     provenance,
     routes,
     search,
+    trends,
 )
 from review_ui.desk import Desks
 from review_ui.rendering import STATIC_URL
-from review_ui.security import PageGuard
+from review_ui.security import PageGuard, session_cookie
 
 #: The areas of the pages; the first route that fits a path answers.
 AREAS = (
@@ -38,6 +39,7 @@ AREAS = (
     login,
     own,
     pages,
+    trends,
     casework,
     search,
     auditing,
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the service; `settings` are read from the environment when none are given."""
     app = create_api(settings)
     app.state.session_principal = routes.session_principal
+    app.state.session_cookie = session_cookie
     for area in AREAS:
         app.include_router(area.router)
     app.state.desks = Desks()

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from moderation import exposure
 from moderation.api.auth import services_of
-from review_ui.desk import desks_of
+from review_ui.desk import caps_for, desks_of
 from review_ui.login import own_path
 from review_ui.rendering import page, see_other
 from review_ui.routes import PageRoute, acting, reading
@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 def rest(request: Request, back: str = "/queues") -> Response:
     """The break that is on, or the offer of one."""
     principal, services = reading(request), services_of(request)
-    now, caps = services.clock.now(), exposure.caps_of(services.settings)
+    now, caps = services.clock.now(), caps_for(services, principal)
     with services.database.transaction(principal.org) as tx:
         since = exposure.standing(tx, now, principal.principal, caps).break_since
     lasted = now - since if since else timedelta(0)

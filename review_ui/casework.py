@@ -12,6 +12,7 @@ from moderation.api.auth import reviewer_of, services_of
 from moderation.casefile import claim_casefile, read_ahead
 from moderation.decisions import Outcome
 from moderation.errors import Conflict, Forbidden, Unprocessable
+from moderation.ids import is_id
 from moderation.messages import say
 from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
 from moderation.review import batches
@@ -41,16 +42,16 @@ class Given(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    outcome: str = Field(max_length=40)
-    lease_token: str = Field(max_length=200)
+    outcome: security.Text = Field(max_length=40)
+    lease_token: security.Text = Field(max_length=200)
     version: int
-    reason: str = Field(default="", max_length=100)
-    note: str = Field(default="", max_length=4000)
-    key: str = Field(default="", max_length=100)
+    reason: security.Text = Field(default="", max_length=100)
+    note: security.Text = Field(default="", max_length=4000)
+    key: security.Text = Field(default="", max_length=100)
     #: Whom an escalation asks: another queue, or nobody in particular.
-    group: str = Field(default="", max_length=40)
+    group: security.Text = Field(default="", max_length=40)
     #: Cases of the same clip, nearly, that are to be decided alike.
-    also: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=200)
+    also: list[Annotated[security.Text, Field(max_length=100)]] = Field(default=[], max_length=200)
     form_token: str = Field(default="", max_length=200)
 
 
@@ -190,9 +191,13 @@ def fault_of(outcome: str, reason: str, note: str) -> str:
 def go_on(request: Request, principal: "Principal", queue: str, answered: str) -> Response:
     """The next case of the queue at once, with the way back to the one before; the queues when nothing is free."""
     services = services_of(request)
-    file = claim_casefile(services, principal.org, queue, reviewer_of(principal))
+    reviewer = reviewer_of(principal)
+    file = claim_casefile(services, principal.org, queue, reviewer)
     if file is None:
-        return see_other(request, f"/queues?said=recorded&after={answered}")
+        with services.database.transaction(principal.org) as tx:
+            terms = review.terms_of(services.settings)
+            kept = review.spared(tx, terms, services.clock.now(), queue, reviewer)
+        return see_other(request, f"/queues?said={'spared' if kept else 'recorded'}&after={answered}")
     address = f"/review/{file.case.case_id}"
     if not wants_fragment(request):
         return see_other(request, f"{address}?after={answered}")
@@ -202,8 +207,13 @@ def go_on(request: Request, principal: "Principal", queue: str, answered: str) -
     return answer
 
 
-def undo_toast(request: Request, principal: "Principal", case_id: str) -> Toast:
-    """That the answer was recorded, and for as long as it can be undone the button for it."""
+def undo_toast(request: Request, principal: "Principal", case_id: str) -> Toast | None:
+    """That the answer was recorded, and for as long as it can be undone the button for it.
+
+    The case may come from an address that anybody wrote: what is no case's name says nothing and leads nowhere.
+    """
+    if not is_id("case", case_id):
+        return None
     tongue, seconds = spoken(request, principal), int(services_of(request).settings.review.undo_s)
     said = tongue.gettext("Recorded: case %(case)s.", case=case_id[-8:])
     if not seconds:

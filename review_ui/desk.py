@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from moderation import exposure
 from moderation.api.auth import services_of
-from moderation.exposure import Standing
+from moderation.exposure import Caps, Standing
 from moderation.preferences import Preferences, from_json
 from moderation.review.reviewers import read_profile
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from moderation.keys import Principal
+    from moderation.services import Services
 
 #: How long what was read may be shown; another process may have changed it.
 FRESH: Final = timedelta(seconds=10)
@@ -90,10 +91,15 @@ def desks_of(request: "Request") -> Desks:
     return cast("Desks", request.app.state.desks)
 
 
+def caps_for(services: "Services", principal: "Principal") -> Caps:
+    """How much this person may look at."""
+    return exposure.caps_of(services.settings).of(specialist=principal.may("specialist"))
+
+
 def read_desk(request: "Request", principal: "Principal") -> Desk:
     """The desk of a reviewer, at most `FRESH` old."""
     services, desks = services_of(request), desks_of(request)
-    now, found, caps = services.clock.now(), desks.find(principal), exposure.caps_of(services.settings)
+    now, found, caps = services.clock.now(), desks.find(principal), caps_for(services, principal)
     since = desks.touch(principal, now, caps.pause)
     if found is not None and found.read_at is not None and abs(now - found.read_at) < FRESH:
         return replace(found, working_since=since)

@@ -27,8 +27,8 @@ class Unreadable(Exception):
 
 
 def said(params: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """The fields of an address that say something, cut to what they may hold."""
-    found = {name: params.get(name, "").strip()[:LONGEST] for name in names}
+    """The fields of an address that say something, cut to what they may hold; no text of the database holds a NUL."""
+    found = {name: params.get(name, "").replace("\0", "").strip()[:LONGEST] for name in names}
     return {name: value for name, value in found.items() if value}
 
 

@@ -19,7 +19,7 @@ from moderation.quality.care import read_own as read_own_days
 from moderation.quality.feedback import Feedback, read_feedback
 from moderation.review.reviewers import read_profile
 from review_ui import charts
-from review_ui.desk import desks_of, read_desk
+from review_ui.desk import caps_for, desks_of, read_desk
 from review_ui.keymap import BY_ACTION, KEYS, Clash, clashes, shown
 from review_ui.login import YEAR, set_cookie
 from review_ui.rendering import LANGUAGE_COOKIE, Toast, page, queue_name, words_of
@@ -138,7 +138,7 @@ def read_care(
 ) -> tuple[charts.Chart, tuple[Feedback, ...], Standing]:
     """The reviewer's own unveiled minutes by day, their answers to golden cases, and how they stand."""
     services = services_of(request)
-    now, caps = services.clock.now(), exposure.caps_of(services.settings)
+    now, caps = services.clock.now(), caps_for(services, principal)
     with services.database.transaction(principal.org) as tx:
         days = read_own_days(tx, principal.principal, now - CARE, now)
         feedback = read_feedback(tx, principal.principal, now)

@@ -98,6 +98,8 @@ def due(tongue: Words, at: datetime, now: datetime) -> str:
 
 def ago(tongue: Words, at: datetime, now: datetime) -> str:
     """Say how long ago something was."""
+    if timedelta(0) <= now - at < timedelta(minutes=1):
+        return tongue.gettext("just now")
     return tongue.gettext("%(span)s ago", span=span(tongue, now - at))
 
 

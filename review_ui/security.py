@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 from fastapi import Form, Request
+from pydantic import StringConstraints
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,8 +19,10 @@ COOKIE: Final = "countersign_session"
 #: Over TLS browsers let no other host and no plain connection set a cookie of this name (RFC 6265bis, 4.1.3.2).
 HOST_COOKIE: Final = f"__Host-{COOKIE}"
 NONCE_BYTES: Final = 18
+#: What the database can keep: anything but NUL.
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 #: A field of a form, bounded as nothing here needs more.
-Field = Annotated[str, Form(max_length=4000)]
+Field = Annotated[Text, Form(max_length=4000)]
 #: Nothing but our own files, no inline code; only htmx may turn text into elements (CSP level 3, Trusted Types), and
 #: only for elements that carry the page's nonce.
 CONTENT_POLICY: Final = (
@@ -91,5 +94,5 @@ def demand_form_token(services: "Services", cookie: str, given: str, fetch_site:
     """Refuse a form that did not come from our own page. Raises Forbidden."""
     if fetch_site not in {None, "same-origin"}:
         raise Forbidden("this form came from another site")
-    if not hmac.compare_digest(form_token(services, cookie), given):
+    if not hmac.compare_digest(form_token(services, cookie).encode(), given.encode()):
         raise Forbidden("this page is too old or not yours; load it again")

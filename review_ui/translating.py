@@ -3,6 +3,7 @@
 The message is the English sentence; what has no translation is said in English.
 """
 
+import re
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
@@ -17,6 +18,8 @@ from moderation.messages import LANGUAGES
 #: What every language calls itself.
 OWN_NAMES: Final = {"en": "English", "fr": "Français", "ar": "العربية"}
 RIGHT_TO_LEFT: Final = frozenset({"ar"})
+#: Blanks at which a French line must not break (Lexique des règles typographiques, Imprimerie nationale).
+_BLANK: Final = re.compile(r" (?=[;:!?»]|%%)|(?<=«) ")
 
 
 class Words:
@@ -86,10 +89,19 @@ def _translations(language: str) -> NullTranslations:
     return first
 
 
+def french(said: str) -> str:
+    """The sentence with its blanks before high signs and within quotes bound, so that no line begins with a sign."""
+    return _BLANK.sub("\u00a0", said)
+
+
 def _read(file: Traversable) -> polib.POFile:
     # A mistake in a catalogue stops the service where it starts, not on the page where a reader meets it.
     return polib.pofile(file.read_text(encoding="utf-8"))
 
 
 def _compiled(catalogue: polib.POFile) -> GNUTranslations:
+    if catalogue.metadata.get("Language") == "fr":
+        for entry in catalogue:
+            entry.msgstr = french(entry.msgstr)
+            entry.msgstr_plural = {form: french(said) for form, said in entry.msgstr_plural.items()}
     return GNUTranslations(BytesIO(catalogue.to_binary()))

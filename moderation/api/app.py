@@ -77,7 +77,7 @@ TAGS = [
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the API; `settings` are read from the environment when none are given.
 
-    `app.state.session_principal` may be replaced by whoever adds log-ins: a function of the request.
+    `app.state.session_principal` and `.session_cookie`, functions of the request, are for whoever adds log-ins.
     """
     resolved = settings or Settings()
     app = FastAPI(
@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.limiter = new_limiter()
     app.state.turns = verify.Turns()
     app.state.session_principal = no_session
+    app.state.session_cookie = no_cookie
     problems.register(app)
     read = (clips, media, events, statements, notices, verify, resolution)
     registry = (people, grants, owners, enrolments, revocations)
@@ -110,6 +111,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def no_session(_: Request) -> Principal | None:
     """The API alone knows no sessions."""
     return None
+
+
+def no_cookie(_: Request) -> str:
+    """Nor what would name one."""
+    return ""
 
 
 @asynccontextmanager

@@ -13,6 +13,8 @@ from moderation.services import Services
 
 #: How `review_ui` tells which reviewer a request's session belongs to: set on `app.state.session_principal`.
 SessionPrincipal = Callable[[Request], Principal | None]
+#: How `review_ui` tells a request's session itself, empty where it carries none: `app.state.session_cookie`.
+SessionCookie = Callable[[Request], str]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _bearer = HTTPBearer(scheme_name="key", auto_error=False, description="An API key; its scopes decide what it may do.")
@@ -34,6 +36,12 @@ def who(request: Request, credentials: Credentials) -> Principal | None:
     if principal is not None and request.method not in SAFE_METHODS:
         _demand_same_origin(request)
     return principal
+
+
+def credential_of(request: Request) -> str:
+    """What a request proves itself by, as it was sent: a key, or a session; empty where it has neither."""
+    key = request.headers.get("authorization", "")
+    return key or cast("SessionCookie", request.app.state.session_cookie)(request)
 
 
 def _demand_same_origin(request: Request) -> None:

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from moderation.api.problems import unforeseen
+from moderation.api.problems import answer, unforeseen
+from moderation.problems import problem
 
 log = structlog.get_logger()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -39,6 +40,12 @@ class Envelope:
             return
         body = Body(scope, receive)
         reply = Reply(scope, send)
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # No name of ours has one, and the database takes none.
+            await answer(reply.request_id, problem(400, "bad_request", "An address holds no NUL."))(
+                scope, body.receive, reply.send
+            )
+            return
         with structlog.contextvars.bound_contextvars(request_id=reply.request_id):
             try:
                 await self._app(scope, body.receive, reply.send)

@@ -1,32 +1,33 @@
 """What reviewers see of a case, over HTTP: veiled renditions, counted reveals of the others, breaks. Never stored."""
 
 import hashlib
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from moderation import exposure, renditions, reveals, review
-from moderation.api.auth import Decider, Services_, reviewer_of
+from moderation.api.auth import Decider, Services_, credential_of, reviewer_of
 from moderation.api.media import parse_range, send_blob
 from moderation.api.schemas import Lease, Revealing
+from moderation.db import Transaction
 from moderation.errors import NotFound, Unauthorised
-from moderation.exposure import BEAT, Standing
+from moderation.exposure import BEAT, Caps, Standing
 from moderation.keys import Principal
 from moderation.renditions import Rendition
 from moderation.reveals import Reveal, Wish
+from moderation.review import Reviewer
 from moderation.services import Services
 
 router = APIRouter(prefix="/v1", tags=["review"])
 
-#: The cookie of the reviewers' pages, as `review_ui` names it.
-SESSION_COOKIE: Final = "countersign_session"
 _HEADERS: Final = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-store", "Content-Disposition": "inline"}
 
 
 def session_of(request: Request) -> bytes:
     """What a reveal is bound to: SHA-256 of the key or of the session that asks. Raises Unauthorised without either."""
-    credential = request.headers.get("authorization") or request.cookies.get(SESSION_COOKIE)
+    credential = credential_of(request)
     if not credential:
         raise Unauthorised
     return hashlib.sha256(credential.encode()).digest()
@@ -123,7 +124,7 @@ def begin_reveal(
     with services.database.transaction(principal.org) as tx:
         now = services.clock.now()
         reveal = reveals.begin(tx, now, caps, case_id, wish, who)
-        standing = exposure.standing(tx, now, principal.principal, caps, case_id)
+        standing = _standing(tx, now, caps, who, case_id)
     return JSONResponse(_document(reveal, made, standing), status_code=201)
 
 
@@ -146,15 +147,19 @@ def _document(reveal: Reveal, made: set[str], standing: Standing) -> dict[str, o
 @router.post("/cases/{case_id}/reveals/{reveal_id}/beat")
 def beat_reveal(case_id: str, reveal_id: str, request: Request, services: Services_, principal: Decider) -> Response:
     """Say that a reveal goes on. 403 `not_revealed` when it ran out, 409 when the lease is lost or a cap is reached."""
-    caps, session = exposure.caps_of(services.settings), session_of(request)
+    caps, session, who = exposure.caps_of(services.settings), session_of(request), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
         now = services.clock.now()
-        reveal = reveals.beat(tx, now, caps, reveal_id, reviewer_of(principal), session)
+        reveal = reveals.beat(tx, now, caps, reveal_id, who, session)
         _demand_case(reveal.case_id, case_id)
-        standing = exposure.standing(tx, now, principal.principal, caps, case_id)
+        standing = _standing(tx, now, caps, who, case_id)
     left_ms = round((reveal.shown_until - now).total_seconds() * 1000)
     told = {"until": reveal.shown_until.isoformat(), "limit_ms": left_ms, "standing": standing.to_json()}
     return JSONResponse(told)
+
+
+def _standing(tx: Transaction, now: datetime, caps: Caps, who: Reviewer, case_id: str) -> Standing:
+    return exposure.standing(tx, now, who.principal, caps.of(specialist=who.specialist), case_id)
 
 
 def _demand_case(named: str, case_id: str) -> None:
@@ -165,18 +170,18 @@ def _demand_case(named: str, case_id: str) -> None:
 @router.post("/cases/{case_id}/reveals/{reveal_id}/end")
 def end_reveal(case_id: str, reveal_id: str, services: Services_, principal: Decider) -> Response:
     """End a reveal; `ms` is what was counted, null when it was counted before."""
-    caps = exposure.caps_of(services.settings)
+    caps, who = exposure.caps_of(services.settings), reviewer_of(principal)
     with services.database.transaction(principal.org) as tx:
         now = services.clock.now()
-        ms = reveals.end(tx, now, reveal_id, reviewer_of(principal))
-        standing = exposure.standing(tx, now, principal.principal, caps, case_id)
+        ms = reveals.end(tx, now, reveal_id, who)
+        standing = _standing(tx, now, caps, who, case_id)
     return JSONResponse({"ms": ms, "standing": standing.to_json()})
 
 
 @router.get("/exposure")
 def read_exposure(services: Services_, principal: Decider) -> Response:
     """How much you have looked at unveiled material, and what you may still. Nobody else's is told here."""
-    return JSONResponse(reveals.standing_of(services, principal.org, principal.principal).to_json())
+    return JSONResponse(reveals.standing_of(services, principal.org, reviewer_of(principal)).to_json())
 
 
 @router.post("/break")
@@ -192,5 +197,5 @@ def end_break(services: Services_, principal: Decider) -> Response:
     """End the break. One of `review.pause_minutes` or more begins a new run."""
     with services.database.transaction(principal.org) as tx:
         lasted = exposure.end_break(tx, services.clock.now(), principal.principal)
-    standing = reveals.standing_of(services, principal.org, principal.principal)
+    standing = reveals.standing_of(services, principal.org, reviewer_of(principal))
     return JSONResponse({"seconds": round(lasted.total_seconds()), "standing": standing.to_json()})

@@ -587,6 +587,16 @@ create table moderation.calibration_cases (
 );
 create index calibration_cases_open on moderation.calibration_cases (org_id, added_at) where settled_at is null;
 
+-- What is of staff goes when its time is over, and not before.
+create function moderation.refuse_early() returns trigger language plpgsql security definer
+  set search_path = moderation, pg_temp as $$ begin
+    if old.ended_at is null or old.ended_at > now()
+        - (select keep from moderation.retention_classes where name = 'exposure') then
+      raise exception 'this is append-only until its time is over' using errcode = 'restrict_violation';
+    end if;
+    return old;
+  end $$;
+
 -- How long whom looked at unveiled material, or heard it.
 create table moderation.exposures (
   org_id text not null,
@@ -602,8 +612,11 @@ create table moderation.exposures (
 );
 create index exposures_of_principal on moderation.exposures (org_id, principal, ended_at);
 create index exposures_of_case on moderation.exposures (case_id, principal);
-create trigger exposures_append_only before update or delete on moderation.exposures
+create index exposures_by_end on moderation.exposures (ended_at);
+create trigger exposures_unchanged before update on moderation.exposures
   for each row execute function moderation.refuse_change();
+create trigger exposures_kept before delete on moderation.exposures
+  for each row execute function moderation.refuse_early();
 
 -- Which answer a golden case asks for, and beside which case it was mixed in.
 create table moderation.golden_cases (
@@ -1287,6 +1300,9 @@ create table moderation.breaks (
   ended_at timestamptz check (ended_at >= started_at)
 );
 create unique index one_break_per_person on moderation.breaks (org_id, principal) where ended_at is null;
+create index breaks_by_end on moderation.breaks (ended_at);
+create trigger breaks_kept before delete on moderation.breaks
+  for each row execute function moderation.refuse_early();
 
 -- What one reviewer was given to see of one case: files that bear the codes of both.
 create table moderation.case_renditions (
@@ -1413,6 +1429,7 @@ insert into moderation.retention_classes values
   ('evidence', '1 year', 'Sealed known-illegal material, preserved as the law asks.'),
   ('personal', '1 hour', 'Renditions that bear a reviewer''s code, once the case is decided.'),
   ('operational', '30 days', 'Idempotency keys, stages, deliveries.'),
+  ('exposure', '180 days', 'How long whom looked at what unveiled, and who took a break when.'),
   ('person', null, 'Goes with the person: erased on request, keys first.'),
   ('recording', '7 days', 'Sealed recordings of enrolments: until the answer, and no longer than this.');
 
@@ -1425,7 +1442,7 @@ insert into moderation.retention values
   ('emergency_rules', 'permanent'), ('policy_jobs', 'operational'), ('shadow_decisions', 'clip'),
   ('queues', 'permanent'), ('reviewers', 'permanent'), ('queue_changes', 'permanent'), ('opinions', 'permanent'),
   ('undone_opinions', 'permanent'), ('overturns', 'permanent'), ('golden_answers', 'permanent'),
-  ('calibration_cases', 'clip'), ('exposures', 'permanent'),
+  ('calibration_cases', 'clip'), ('exposures', 'exposure'),
   ('golden_cases', 'clip'), ('second_opinions', 'clip'), ('samples', 'clip'), ('trends', 'permanent'),
   ('trend_cases', 'clip'),
   ('decisions', 'permanent'), ('cases', 'clip'), ('case_actions', 'clip'), ('proofs', 'clip'), ('releases', 'clip'),
@@ -1445,7 +1462,7 @@ insert into moderation.retention values
   ('blob:upload', 'upload'), ('blob:marked', 'clip'), ('blob:veiled', 'rendition'), ('blob:sealed', 'evidence'),
   ('notices', 'permanent'), ('clip_stops', 'permanent'), ('notice_alarms', 'permanent'), ('appeals', 'permanent'),
   ('sealed_words', 'person'),
-  ('reveals', 'operational'), ('breaks', 'permanent'), ('case_renditions', 'personal'), ('blob:personal', 'personal'),
+  ('reveals', 'operational'), ('breaks', 'exposure'), ('case_renditions', 'personal'), ('blob:personal', 'personal'),
   ('questions', 'permanent'), ('consent_answers', 'permanent'), ('passkeys', 'person'), ('owner_links', 'person'),
   ('owner_sessions', 'operational');
 

@@ -12,7 +12,7 @@ from moderation.review.cases import (
     read_case,
     words_of,
 )
-from moderation.review.dealing import claim, my_cases, peek
+from moderation.review.dealing import claim, my_cases, peek, spared
 from moderation.review.deciding import Answer, Recorded, decide, escalate, fitting, record
 from moderation.review.escalation import Escalation
 from moderation.review.history import Act, history
@@ -80,6 +80,7 @@ __all__ = [
     "record",
     "renew",
     "skip",
+    "spared",
     "terms_of",
     "undo",
     "words_of",

@@ -60,6 +60,14 @@ def peek(
     return str(found[0]) if found else None
 
 
+def spared(tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer) -> exposure.Standing | None:
+    """How the reviewer stands where this queue has a case for them that is too severe just now; None elsewhere."""
+    where = {**_wish(tx, terms, now, queue, reviewer, None), "severe_from": NO_LIMIT}
+    standing = _standing(tx, terms, now, reviewer)
+    kept = not standing.severe_allowed(now) and tx.pg.execute(_next_case(tx, queue), where).fetchone()
+    return standing if kept else None
+
+
 def my_cases(tx: Transaction, now: datetime, reviewer: Reviewer) -> list[Case]:
     """What this reviewer holds, the lease that ends first before the others."""
     return rows(tx, SQL.cases_held, Case, {"holder": reviewer.principal, "now": now})
@@ -73,13 +81,16 @@ def _wish(
     tx: Transaction, terms: Terms, now: datetime, queue: str, reviewer: Reviewer, clip_id: str | None
 ) -> dict[str, object]:
     demand_dealt(demand_access(tx, queue, reviewer), enlist(tx, now, reviewer.principal))
-    severe = exposure.standing(tx, now, reviewer.principal, terms.caps).severe_allowed(now)
     return {
         "queue": queue,
         "clip": clip_id,
         "now": now,
         "holder": reviewer.principal,
         "again": terms.own_clips_again,
-        "severe_from": NO_LIMIT if severe else terms.caps.severe_from,
+        "severe_from": NO_LIMIT if _standing(tx, terms, now, reviewer).severe_allowed(now) else terms.caps.severe_from,
         "beside": "",
     }
+
+
+def _standing(tx: Transaction, terms: Terms, now: datetime, reviewer: Reviewer) -> exposure.Standing:
+    return exposure.standing(tx, now, reviewer.principal, terms.caps.of(specialist=reviewer.specialist))

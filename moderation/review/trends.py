@@ -108,7 +108,7 @@ class Settled:
 
 def find_lots(tx: Transaction, terms: Terms, queue: str, reviewer: Reviewer) -> tuple[Lot, ...]:
     """Sort the most urgent cases of a queue into lots; none where the queue takes no trends. Raises as a claim does."""
-    if not _may_trend(tx, terms, queue, reviewer):
+    if not takes_trends(tx, terms, queue, reviewer):
         return ()
     return lots_of(rows(tx, SQL.open_lots, OpenCase, {"queue": queue, "limit": SORTED}))
 
@@ -133,7 +133,7 @@ def open_trend(
 
     Raises Unprocessable for a queue that takes no trends, NotFound for a lot that is (or has grown) too small.
     """
-    if not _may_trend(tx, terms, queue, reviewer):
+    if not takes_trends(tx, terms, queue, reviewer):
         raise Unprocessable("cases of this queue are decided one by one")
     kind, key = lot
     cases = next((each.cases for each in find_lots(tx, terms, queue, reviewer) if (each.kind, each.key) == lot), ())
@@ -257,6 +257,7 @@ def _close(
     audit.record(tx, now, reviewer.principal, f"trend.{state}", trend.trend_id, **said)
 
 
-def _may_trend(tx: Transaction, terms: Terms, queue: str, reviewer: Reviewer) -> bool:
+def takes_trends(tx: Transaction, terms: Terms, queue: str, reviewer: Reviewer) -> bool:
+    """Whether a queue's cases may ever be decided by a draw. Raises Forbidden, NotFound."""
     found = demand_access(tx, queue, reviewer)
     return not found.specialist and not takes_two(terms, found)

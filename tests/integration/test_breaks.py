@@ -89,7 +89,7 @@ def test_every_page_says_how_long_was_looked_and_that_a_break_is_due(run_app):
     client = pages.with_headers(**{"Sec-Fetch-Site": "same-origin"})
     client.get(f"/login/dev?token={login_token(pages.services)}")
     page = client.get("/queues").text
-    assert 'Unveiled <bdi id="unveiled">0:00</bdi> of 60 min' in page
+    assert 'Unveiled <bdi id="unveiled">0:00</bdi> of 30 min' in page, "the person of development is a specialist, too"
     assert "A break is due" not in page
     for _ in range(13):
         clock.passed += timedelta(minutes=4)

@@ -110,3 +110,38 @@ def test_decisions_events_and_the_audit_log_are_never_swept(services, tmp_path):
     after(services, days=4000)
     with services.database.transaction(ORG) as tx:
         assert tx.pg.execute("select count(*) from moderation.events").fetchone() == (1,)
+
+
+def test_what_staff_looked_at_goes_after_half_a_year_unless_its_clip_is_held(services, tmp_path):
+    for clip in ("clip_old", "clip_held"):
+        add_clip(services, clip, store(services, tmp_path, clip.encode()))
+    with services.database.transaction(ORG) as tx:
+        for clip in ("clip_old", "clip_held"):
+            tx.pg.execute(
+                "insert into moderation.decisions (org_id, decision_id, clip_id, seq, outcome, body, actor_kind, actor, "
+                "created_at) values ('default', %s, %s, 1, 'review', '{}', 'rule', 'policy', %s)",
+                (f"dec_{clip}", clip, MADE),
+            )
+            tx.pg.execute(
+                "insert into moderation.cases (org_id, case_id, clip_id, queue, state, opened_by, deadline, created_at) "
+                "values ('default', %s, %s, 'general', 'open', %s, %s, %s)",
+                (f"case_{clip}", clip, f"dec_{clip}", MADE, MADE),
+            )
+            tx.pg.execute(
+                "insert into moderation.exposures (org_id, principal, case_id, clip_id, rendition, ms, severity, "
+                "started_at, ended_at) values ('default', 'ana', %s, %s, 'revealed', 1000, 10, %s, %s)",
+                (f"case_{clip}", clip, MADE, MADE),
+            )
+        tx.pg.execute(
+            "insert into moderation.breaks (org_id, principal, started_at, ended_at) values ('default', 'ana', %s, %s)",
+            (MADE, MADE),
+        )
+        tx.pg.execute(
+            "insert into moderation.legal_holds (org_id, clip_id, reason, placed_by, placed_at) "
+            "values ('default', 'clip_held', 'court order', 'counsel', %s)",
+            (MADE,),
+        )
+    before = after(services, days=179)
+    assert (before["exposures"], before["breaks"]) == (0, 0)
+    gone = after(services, days=181)
+    assert (gone["exposures"], gone["breaks"]) == (1, 1)

@@ -2,11 +2,12 @@
 select pg_advisory_xact_lock(hashtextextended(%(org)s || ':' || %(principal)s, 20));
 
 -- name: exposures
--- What is settled, and what is running: until now, or until it ran out.
+-- What is settled, and what is running: until now, a glance at the least, or until it ran out.
 select case_id, severity, started_at, ended_at from moderation.exposures
 where principal = %(principal)s and ended_at > %(since)s
 union all
-select case_id, severity, started_at, greatest(started_at, least(shown_until, %(now)s)) from moderation.reveals
+select case_id, severity, started_at, least(shown_until, greatest(started_at + %(glance)s, %(now)s))
+from moderation.reveals
 where principal = %(principal)s;
 
 -- name: insert_reveal
@@ -30,8 +31,8 @@ with done as (delete from moderation.reveals where principal = %(principal)s
     and (%(reveal)s::text is null or reveal_id = %(reveal)s) returning *)
 insert into moderation.exposures (org_id, principal, case_id, clip_id, rendition, ms, severity, started_at, ended_at)
 select org_id, principal, case_id, clip_id, rendition,
-  ceil(extract(epoch from greatest(started_at, least(shown_until, %(now)s)) - started_at) * 1000),
-  severity, started_at, greatest(started_at, least(shown_until, %(now)s))
+  ceil(extract(epoch from least(shown_until, greatest(started_at + %(glance)s, %(now)s)) - started_at) * 1000),
+  severity, started_at, least(shown_until, greatest(started_at + %(glance)s, %(now)s))
 from done returning case_id, ms;
 
 -- name: overdue
@@ -40,6 +41,15 @@ select org_id, principal, reveal_id from moderation.reveals where shown_until < 
 
 -- name: break_of
 select started_at from moderation.breaks where principal = %(principal)s and ended_at is null;
+
+-- name: around
+-- The break that is on, and when the person last answered a severe case: not one that took an answer over unseen, nor
+-- an answer that was taken back.
+select (select started_at from moderation.breaks where principal = %(principal)s and ended_at is null),
+  (select max(o.answered_at) from moderation.opinions o join moderation.cases c on c.case_id = o.case_id
+    where o.reviewer = %(principal)s and o.answered_at > %(spared_since)s and o.derived_from is null
+      and c.severity >= %(severe_from)s
+      and not exists (select 1 from moderation.undone_opinions u where u.opinion_id = o.opinion_id));
 
 -- name: begin_break
 insert into moderation.breaks (org_id, principal, started_at) values (%(org)s, %(principal)s, %(now)s)

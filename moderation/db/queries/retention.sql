@@ -59,3 +59,10 @@ delete from moderation.owner_sessions where coalesce(ended_at, ends_at) < %(befo
 
 -- name: delete_sessions
 delete from moderation.sessions where coalesce(ended_at, ends_at) < %(before)s;
+
+-- name: delete_exposures
+delete from moderation.exposures e where ended_at < %(before)s
+  and not exists (select 1 from moderation.legal_holds h where h.clip_id = e.clip_id and h.lifted_at is null);
+
+-- name: delete_breaks
+delete from moderation.breaks where ended_at < %(before)s;

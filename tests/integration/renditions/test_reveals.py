@@ -316,6 +316,7 @@ def test_two_pages_of_one_person_share_one_cap(desk, dsn):
 
 
 def test_the_ledger_is_append_only(desk):
+    desk.now = datetime.now(UTC)
     desk.reveal(desk.case("one"), 1)
     for statement in ("update moderation.exposures set ms = 0", "delete from moderation.exposures"):
         with pytest.raises(psycopg.Error, match="append-only"), desk.database.system_transaction() as tx:

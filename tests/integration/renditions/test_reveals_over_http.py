@@ -1,13 +1,8 @@
 """The routes of reveals: what their files are, that they are kept nowhere, and that refusals have their codes."""
 
-import hashlib
-from types import SimpleNamespace
-
 import av
 
-from moderation.api.renditions import SESSION_COOKIE, session_of
 from moderation.keys import create_key
-from review_ui.security import COOKIE
 
 
 def begin(service, held: dict, **wish: object):
@@ -80,9 +75,3 @@ def test_refusals_have_their_codes_and_preparing_shows_nothing(service, held, pa
     assert service.client.post(f"{prepare}/cartoon", json=lease).status_code == 403
     change("update moderation.cases set queue = 'known_illegal'")
     assert begin(service, held, rendition="cartoon").status_code == 404
-
-
-def test_a_session_of_the_pages_is_told_by_its_cookie():
-    asked = SimpleNamespace(headers={}, cookies={COOKIE: "signed", "language": "fr"})
-    assert SESSION_COOKIE == COOKIE
-    assert session_of(asked) == hashlib.sha256(b"signed").digest()

@@ -279,3 +279,25 @@ def test_whatever_people_do_in_whatever_order_each_case_is_decided_once_by_who_m
     )
     assert len(desk.column(decided)) == desk.scalar("select count(*) from moderation.cases")
     assert desk.scalar("select coalesce(sum(change), 0)::int from moderation.queue_changes") == 0
+
+
+def test_after_a_severe_answer_no_other_severe_case_is_dealt_for_a_while_and_the_page_knows_why(desk):
+    def spared(who: str) -> exposure.Standing | None:
+        with desk.transaction() as tx:
+            return review.spared(tx, desk.terms, desk.now, "explicit", review.Reviewer(principal=who))
+
+    for _ in range(2):
+        desk.open(priority=90)
+    mild = desk.open("words", priority=10)
+    assert spared("ana") is None
+    first = desk.claim("ana")
+    desk.decide("ana", first, "block")
+    assert desk.claim("ana") is None, "decided from the veil, and felt all the same"
+    assert spared("ana").spared_until == desk.now + desk.terms.caps.sparing
+    assert spared("ben") is None
+    assert desk.claim("ana", "words").case_id == mild
+    desk.undo("ana", first.case_id)
+    assert spared("ana") is None, "an answer that was taken back is not felt"
+    desk.decide("ana", desk.case(first.case_id), "block")
+    desk.wait(seconds=desk.terms.caps.sparing.total_seconds())
+    assert desk.claim("ana") is not None

@@ -1,5 +1,6 @@
 """The rule of exposure: whatever people do, caps hold, and a severe case is followed by none for a while."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moderation import exposure
-from moderation.exposure import Caps, Exposure, Standing, reckon
+from moderation.exposure import Caps, Exposure, Standing, caps_of, reckon
+from moderation.settings import Reviewing, Settings
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -116,3 +118,24 @@ def test_whoever_asks_before_each_reveal_never_passes_a_cap(steps):
             and other.ended_at <= each.started_at < other.ended_at + CAPS.cooling
         ]
         assert severe == []
+
+
+def test_a_severe_case_that_was_answered_is_followed_by_no_other_for_a_while_though_looks_go_on():
+    caps = replace(CAPS, sparing=2 * MINUTE)
+    soon = reckon([], START + MINUTE, caps, answered=START)
+    assert soon.spared_until == START + 2 * MINUTE
+    assert not soon.severe_allowed(START + MINUTE)
+    soon.demand_reveal(START + MINUTE)
+    assert reckon([], START + 2 * MINUTE, caps, answered=START).severe_allowed(START + 2 * MINUTE)
+    unveiled = reckon([seen(0, 0.5, severity=80)], START + MINUTE, caps, answered=START)
+    assert unveiled.spared_until == unveiled.cooling_until == START + 10.5 * MINUTE
+
+
+def test_specialists_have_lower_caps_and_never_higher_ones():
+    usual = caps_of(Settings())
+    assert usual.of(specialist=False) == usual
+    lower = usual.of(specialist=True)
+    assert (lower.day, lower.run) == (30 * MINUTE, 5 * MINUTE)
+    strict = Settings(review=Reviewing(exposure_day_minutes=10, exposure_run_minutes=1))
+    assert caps_of(strict).of(specialist=True).day == 10 * MINUTE
+    assert CAPS.of(specialist=True) == CAPS

@@ -73,6 +73,7 @@ def test_catalogues_say_their_language_and_how_it_counts(language):
 def test_words_are_said_with_their_values():
     assert words("en").gettext("in %(span)s", span="3 h") == "in 3 h"
     assert words("fr").gettext("in %(span)s", span="3 h") == "dans 3 h"
+    assert words("fr").gettext("Nothing waits in:") == "Rien n'attend dans\u00a0:", "no line begins with a colon"
     assert words("fr").gettext("100 %% of a sentence nobody translated") == "100 % of a sentence nobody translated"
     assert words("en").ngettext("%(num)s case", "%(num)s cases", 2) == "2 cases"
     assert words("ar").direction == "rtl"
