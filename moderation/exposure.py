@@ -155,11 +155,7 @@ def caps_of(settings: "Settings") -> Caps:
         severe_from=chosen.severe_from,
         sparing=timedelta(minutes=chosen.sparing_minutes),
     )
-    lower = replace(
-        usual,
-        day=min(usual.day, timedelta(minutes=chosen.specialist_day_minutes)),
-        run=min(usual.run, timedelta(minutes=chosen.specialist_run_minutes)),
-    )
+    lower = replace(usual, day=usual.day * chosen.specialist_share, run=usual.run * chosen.specialist_share)
     return replace(usual, specialists=lower)
 
 

@@ -237,20 +237,15 @@ class Reviewing(BaseModel):
     two_person_queues: tuple[str, ...] | None = None
     #: Whether a rule's new case of a clip may be dealt to who answered its last one; without it in development only.
     own_clips_again: bool | None = None
-    #: From which severity of a case on its material counts as severe.
-    severe_from: int = Field(default=80, ge=0)
-    #: Minutes of unveiled material a day, and without a pause; proposals, no clinical limits.
+    #: Minutes of unveiled material a day, and without a pause of so long; specialists, who bear more, have their share.
     exposure_day_minutes: float = Field(default=60.0, ge=0)
     exposure_run_minutes: float = Field(default=10.0, ge=0)
-    #: The same for people with the scope `specialist`, who bear more; never more than everybody's.
-    specialist_day_minutes: float = Field(default=30.0, ge=0)
-    specialist_run_minutes: float = Field(default=5.0, ge=0)
-    #: How long after a severe case was unveiled no other is dealt and nothing is unveiled.
-    cooling_minutes: float = Field(default=10.0, ge=0)
-    #: How long after a severe case was answered, unveiled or not, no other is dealt.
-    sparing_minutes: float = Field(default=2.0, ge=0)
-    #: So long without a reveal counts as a pause.
     pause_minutes: float = Field(default=5.0, ge=0)
+    specialist_share: float = Field(default=0.5, ge=0, le=1)
+    #: From which severity on a case is severe; after one was unveiled nothing is, after one was answered none is dealt.
+    severe_from: int = Field(default=80, ge=0)
+    cooling_minutes: float = Field(default=10.0, ge=0)
+    sparing_minutes: float = Field(default=2.0, ge=0)
 
 
 class LikenessSettings(BaseModel):

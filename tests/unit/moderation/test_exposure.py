@@ -136,6 +136,6 @@ def test_specialists_have_lower_caps_and_never_higher_ones():
     assert usual.of(specialist=False) == usual
     lower = usual.of(specialist=True)
     assert (lower.day, lower.run) == (30 * MINUTE, 5 * MINUTE)
-    strict = Settings(review=Reviewing(exposure_day_minutes=10, exposure_run_minutes=1))
+    strict = Settings(review=Reviewing(exposure_day_minutes=10, specialist_share=1))
     assert caps_of(strict).of(specialist=True).day == 10 * MINUTE
     assert CAPS.of(specialist=True) == CAPS
