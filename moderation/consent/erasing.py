@@ -16,6 +16,7 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
         SQL.erase_templates,
         SQL.erase_enrolments,
         SQL.erase_aliases,
+        SQL.erase_imports,
         SQL.erase_list_names,
         SQL.forget_owner,
         SQL.erase_person,

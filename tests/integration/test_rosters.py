@@ -81,6 +81,8 @@ def test_a_roster_is_imported_once_and_what_is_new_is_added(services, folder):
         sources = {row[0] for row in tx.pg.execute("select source from moderation.templates").fetchall()}
         consent.erase_person(tx, services.clock.now(), obama.person_id, by="test")
     assert sources == {f"whitehouse.example ({GOVERNMENT})"}
+    # What the list called him, and what his pictures were, went with him.
+    assert (count(services, "imported_people"), count(services, "imported_pictures")) == (1, 1)
     again = run(services, roster(folder, first))
     assert again[0].state == "imported"
     assert again[0].person_id != obama.person_id

@@ -128,6 +128,10 @@ update moderation.passkeys set removed_at = coalesce(removed_at, %(now)s) where 
 -- name: erase_templates
 delete from moderation.templates where person_id = %(person)s;
 
+-- name: erase_imports
+with gone as (delete from moderation.imported_pictures where person_id = %(person)s)
+delete from moderation.imported_people where person_id = %(person)s;
+
 -- name: erase_aliases
 delete from moderation.aliases where person_id = %(person)s;
 
