@@ -136,7 +136,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     )
     schemas: dict[str, Any] = made["components"]["schemas"]
     for model in (Problem, ClipMetadata, ClipSource, VerifySource, PolicyTexts, NoticeBody):
-        schemas[model.__name__] = model.model_json_schema(ref_template=REFERENCE)
+        schema = model.model_json_schema(ref_template=REFERENCE)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for _, operation in _operations(made):
