@@ -38,6 +38,7 @@ def test_an_appeal_goes_to_somebody_else_and_lets_the_clip_be_judged_again(burea
     assert bureau.scalar("select count(*) from moderation.clip_stops where lifted_at is null") == 0
 
 
+@pytest.mark.full
 def test_the_guard_against_judging_oneself_is_what_keeps_them_away(bureau):
     clip = bureau.clip()
     bureau.file(clip)
@@ -103,6 +104,7 @@ def test_what_a_person_is_about_to_decide_is_not_appealed(bureau):
         appeal(bureau, clip)
 
 
+@pytest.mark.full
 def test_an_appeal_whose_case_was_closed_gets_another(bureau):
     clip = bureau.clip("withheld", "block")
     made = appeal(bureau, clip)

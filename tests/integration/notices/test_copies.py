@@ -47,6 +47,7 @@ def test_copies_stay_until_a_person_agreed_and_are_then_judged_again(bureau, mon
     assert (listed(bureau, later), listed(bureau, other)) == (1, 0)
 
 
+@pytest.mark.full
 def test_what_is_let_out_again_is_taken_off_the_list(bureau):
     clip = bureau.film(1, 2)
     bureau.file(clip)

@@ -124,6 +124,7 @@ def test_a_notice_that_nobody_read_is_not_rejected_by_another_answer(bureau, mon
     assert (bureau.status(clip), bureau.state(receipt)) == ("withheld", "upheld")
 
 
+@pytest.mark.full
 def test_a_case_that_was_closed_without_an_answer_is_opened_again(bureau):
     clip = bureau.clip()
     bureau.file(clip)
@@ -208,6 +209,7 @@ def test_who_filed_a_notice_is_sealed_read_under_audit_and_erased(bureau):
     assert bureau.scalar("select wrapped from moderation.sealed_words where subject_id = %s", notice) is None
 
 
+@pytest.mark.full
 def test_identities_are_kept_until_nobody_may_appeal(bureau):
     bureau.file(bureau.clip())
     bureau.settle("block")
@@ -238,6 +240,7 @@ def test_a_counter_notice_is_read_with_the_notice_and_ends_the_other_way(bureau)
     assert (bureau.state(receipt), bureau.state(counter)) == ("rejected", "upheld")
 
 
+@pytest.mark.full
 def test_what_is_gone_for_good_needs_nobody(bureau):
     clip = bureau.clip("refused")
     receipt = bureau.file(clip)
@@ -257,6 +260,7 @@ def test_the_stop_is_what_keeps_a_hidden_clip_from_its_callers(bureau, monkeypat
             release.media(bureau.services, ORG, clip)
 
 
+@pytest.mark.full
 def test_without_settling_an_approval_would_leave_the_stop(bureau, monkeypatch):
     clip = bureau.clip()
     bureau.file(clip)
