@@ -42,5 +42,5 @@ def people_in_ancestors(tx: Transaction, parents: Sequence[str]) -> frozenset[st
     """The registered people whom any of these clips shows, or one that they were made from, however far back."""
     if not parents:
         return frozenset()
-    where = {"parents": list(parents), "generations": GENERATIONS}
-    return frozenset(row[0] for row in tx.pg.execute(SQL.people_in_ancestors, where).fetchall())
+    found = tx.pg.execute(SQL.people_in_ancestors, {"parents": list(parents)}).fetchall()
+    return frozenset(person for (person,) in found)

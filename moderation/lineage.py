@@ -3,9 +3,11 @@
 Existing marks are kept (EU code of practice on marking, 1.2). Names parents by clip id only.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moderation import descent
 from moderation.clips import Clip
 from moderation.db import queries
 from watermark.inheritance import Inheritance, bounded
@@ -14,7 +16,7 @@ from watermark.manifest import Parent
 if TYPE_CHECKING:
     from moderation.services import Services
 
-SQL = queries("records")
+SQL, CLIPS, LINEAGE = queries("records"), queries("clips"), queries("lineage")
 #: The public name of what was handed in.
 UPLOAD = "the file that was handed in"
 
@@ -29,6 +31,10 @@ def parents_of(services: "Services", clip: Clip, source: Path) -> tuple[Parent, 
     most = caps.bytes_in_all
     named = [(parent, _of_clip(services, clip.org_id, parent, most)) for parent in dict.fromkeys(clip.parents)]
     brought = services.sandbox.inherit(source, services.trust, most=most)
+    if brought is not None and brought.manifest_id is not None:
+        _join(services, clip, LINEAGE.clip_of_manifest, {"manifest": brought.manifest_id}, "ingredient")
+    if caps.mark_seconds:
+        _read_mark(services, clip, source, caps.mark_seconds)
     # A platform's edit of one of the named clips that kept its manifest: the clip's own is whole.
     if brought is not None and brought.manifest_id not in {each.manifest_id for _, each in named if each}:
         named.insert(0, (UPLOAD, brought))
@@ -50,6 +56,23 @@ def _described(inherited: Inheritance | None) -> dict[str, object]:
         "generations": inherited.generations,
         "cut": inherited.cut,
     }
+
+
+def _read_mark(services: "Services", clip: Clip, source: Path, seconds: float) -> None:
+    """Look for our invisible mark where an unmoved picture has it, for so many CPU seconds."""
+    bounds = replace(services.settings.verifying.budget(), mark_seconds=seconds, search_seconds=0.0)
+    reading = services.sandbox.read_marks(source, services.mark_keys, services.trust, bounds)
+    if reading.mark is not None:
+        _join(services, clip, CLIPS.clip_of_payload, {"payload": f"{reading.mark.mark_id:012x}"}, "payload")
+
+
+def _join(services: "Services", clip: Clip, query: bytes, named: dict[str, object], how: descent.How) -> None:
+    """Write down that a clip was made from one of the same organisation's, if that is what is named."""
+    with services.database.system_transaction() as tx:
+        found = tx.pg.execute(query, named).fetchone()
+    if found is not None and found[0] == clip.org_id:
+        with services.database.transaction(clip.org_id) as tx:
+            descent.join(tx, clip.clip_id, [found[1]], how, services.clock.now())
 
 
 def _of_clip(services: "Services", org: str, parent: str, most: int) -> Inheritance | None:

@@ -73,6 +73,9 @@ class Parents(BaseModel):
 
     generations: int = Field(default=8, ge=0, le=32)
     bytes_in_all: int = Field(default=512 * 1024, ge=0, le=4 * 1024 * 1024)
+    #: CPU seconds in which our invisible mark is looked for in what is handed in, to know a remix that nobody declared
+    #: and whose manifest is gone; 0 does not look.
+    mark_seconds: float = Field(default=0.0, ge=0, le=30)
 
 
 class Signing(BaseModel):

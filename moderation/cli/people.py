@@ -63,6 +63,7 @@ app.command()(revocations.revoke)
 app.command()(revocations.reach)
 app.command()(revocations.appearances)
 app.command()(revocations.remove)
+app.command()(revocations.demo)
 
 
 @app.command("list")

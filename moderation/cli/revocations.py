@@ -7,6 +7,7 @@ import typer
 
 from moderation import appearances as shown
 from moderation.assembly import open_services
+from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.consent import read_person
 from moderation.revocations import beginning, driving, reaching, removing
@@ -62,6 +63,15 @@ def appearances(
     for each in found:
         sure = "recognised" if each.matched else "possibly"
         typer.echo(f"{each.clip_id}  {each.status:10}  {each.visibility:6}  {sure:10}  {', '.join(each.hows)}")
+
+
+def demo(*, as_json: bool = JSON_OPTION) -> None:
+    """Tell the story of a likeness lent, refused and taken back, by the real parts on a state of its own."""
+    # Only here: the samples' drawing and encoding is loaded by no other command of this group.
+    from moderation.story import run_story  # noqa: PLC0415
+
+    if code := run_story(with_models(local_settings()), as_json=as_json):
+        raise typer.Exit(code)
 
 
 def remove(

@@ -22,16 +22,11 @@ from near left join moderation.clips c on c.clip_id = near.clip_id
 where near.clip_id <> %(clip)s;
 
 -- name: people_in_ancestors
--- Whom the clips of a line show, by the latest facts of each.
-with recursive line (clip_id, depth) as (
-  select parent, 1 from unnest(%(parents)s::text[]) parent
+-- Whom these clips show, or clips that they were made from at any depth, as far as the registry knows them.
+with recursive line (clip_id) as (
+  select unnest(%(parents)s::text[])
   union
-  select parent, line.depth + 1
-  from line join moderation.clips c on c.clip_id = line.clip_id cross join unnest(c.parents) parent
-  where line.depth < %(generations)s
+  select l.parent from line join moderation.lineage l on l.child = line.clip_id
 )
-select distinct person
-from (select distinct clip_id from line) near
-  cross join lateral (select f.body from moderation.facts f where f.clip_id = near.clip_id
-    order by f.created_at desc limit 1) f
-  cross join lateral jsonb_object_keys(f.body::jsonb -> 'people') person;
+select distinct a.person_id from line join moderation.appearances a using (clip_id)
+where a.how in ('face', 'voice', 'copy');

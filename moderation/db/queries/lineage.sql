@@ -7,3 +7,7 @@ on conflict do nothing;
 
 -- name: parents
 select parent, how from moderation.lineage where child = %(clip)s order by parent, how;
+
+-- name: clip_of_manifest
+select org_id, clip_id from moderation.renditions
+where kind = 'marked' and report ->> 'manifest_id' = %(manifest)s limit 1;
