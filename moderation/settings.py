@@ -69,13 +69,11 @@ class Looking(BaseModel):
 
 
 class Parents(BaseModel):
-    """How much of a remix's chain of manifests is kept in its own; a generation costs about 16 kB, 0 keeps none."""
+    """How much of a remix's chain of manifests is kept (about 16 kB a generation), and what is looked for."""
 
     generations: int = Field(default=8, ge=0, le=32)
     bytes_in_all: int = Field(default=512 * 1024, ge=0, le=4 * 1024 * 1024)
-    #: CPU seconds in which our invisible mark is looked for in what is handed in, to know a remix that nobody declared
-    #: and whose manifest is gone; 0 does not look.
-    mark_seconds: float = Field(default=0.0, ge=0, le=30)
+    mark_seconds: float = Field(default=0.0, ge=0, le=30, description="CPU for our mark in uploads; 0: none.")
 
 
 class Signing(BaseModel):
@@ -183,7 +181,6 @@ class Verifying(BaseModel):
     The one place that says how long: `watermark.patience.Budget` has no figures of its own.
     """
 
-    #: For reading frames until the invisible mark is found.
     mark_seconds: float = Field(default=30.0, gt=0)
     #: Spent from the beginning, after which the thorough search for a moved mark is ended where it is.
     search_seconds: float = Field(default=30.0, ge=0)
