@@ -1,5 +1,4 @@
-// The case page. First its clip: veiled until somebody holds it open; one clock over picture, sound, film strip and
-// lanes. Then the work: the hold, answers that outlive a lost network, reasons by digit. The forms work without it.
+// The case page: its clip, veiled until somebody holds it open, then the work on it. The forms work without it.
 import { FIELDS, minutes, names } from "./keys.js";
 
 const SPEEDS = [1, 1.5, 2, 0.5, 0.25];
@@ -7,7 +6,6 @@ const DRIFT = 0.08;
 const find = (selector) => document.querySelector(selector);
 let prepared = null;
 
-// A clip that runs beside another or is fetched before it is asked for: silent, and at the same moment.
 function silent(url, at, className = "") {
   const video = document.createElement("video");
   return Object.assign(video, { muted: true, preload: "auto", playsInline: true, src: url, currentTime: at, className });

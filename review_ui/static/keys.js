@@ -84,7 +84,7 @@ function goToasts() {
   }
 }
 
-// Times that count up since a moment (seconds of the epoch), by the clock of this machine.
+// Since seconds of the epoch.
 function countUp() {
   for (const shown of document.querySelectorAll("[data-since]")) {
     shown.textContent = minutes(Math.max(0, Math.floor(Date.now() / 1000 - Number(shown.dataset.since))));
