@@ -35,7 +35,7 @@ def addresses(pages) -> dict[str, str]:
 
 @pytest.mark.parametrize("locale", ["en", "ar"])
 def test_records_fit_and_are_accessible(
-    open_browser, pages, draw_case, assert_accessible, assert_layout, shoot, sizes, locale, tmp_path
+    open_browser, pages, draw_case, assert_accessible, assert_layout, shoot, sizes, locale, portrait_clip
 ):
     for number in range(3):
         draw_case(pages, prompt=LONG if number else "قطة على الجدار", creator=f"creator {number}")
@@ -55,7 +55,7 @@ def test_records_fit_and_are_accessible(
     for name, path in {**addresses(pages), "verify-answer": "/verify"}.items():
         page.goto(path)
         if name == "verify-answer":
-            page.locator("#file").set_input_files(tmp_path / "drawn.mp4")
+            page.locator("#file").set_input_files(portrait_clip)
             page.locator("form[enctype] button").click()
             page.locator("li [data-state]").first.wait_for()
         for size in sizes:
@@ -66,7 +66,7 @@ def test_records_fit_and_are_accessible(
     assert wrong == {}
 
 
-def test_search_and_verify_need_no_script(open_browser, pages, draw_case, tmp_path):
+def test_search_and_verify_need_no_script(open_browser, pages, draw_case, portrait_clip):
     draw_case(pages, prompt="Shapes over hills")
     page = open_browser(pages, java_script_enabled=False)
     page.goto("/search")
@@ -80,7 +80,7 @@ def test_search_and_verify_need_no_script(open_browser, pages, draw_case, tmp_pa
         page.get_by_role("button", name="CSV").click()
     assert "Shapes over hills" in kept.value.path().read_text()
     page.goto("/verify")
-    page.get_by_label("File").set_input_files(tmp_path / "drawn.mp4")
+    page.get_by_label("File").set_input_files(portrait_clip)
     page.get_by_role("button", name="Look", exact=True).click()
     assert page.locator("li [data-state]").count() == 4
     page.goto("/audit")
