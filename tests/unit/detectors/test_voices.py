@@ -14,7 +14,7 @@ from detectors.base import SOUND_RATE, DetectorUnavailable, Gallery, Listening, 
 from detectors.hearing import END, MIN_SPEECH, STEP, Stretch, drawn_vowel, stretches
 from detectors.likeness import Lines, make_rotation, turn
 from detectors.speakers import CENTRE, WINDOW, Utterance, group, log_mels, mean_vector
-from detectors.voices import DISTANCE, SPEECH, Voices, conclude
+from detectors.voices import DISTANCE, SPEECH, Voices, _Heard, conclude
 from moderation.samples.speech import speak
 from moderation.settings import Settings
 
@@ -199,7 +199,9 @@ def test_sound_before_the_first_frame_is_heard_at_its_start(voices, said, regist
 def test_an_unread_voice_is_told(voices, registered):
     sound = np.concatenate([drawn_vowel(0.4), np.zeros(16_000, np.float32)])
     inspection = voices.open(Subject(duration_ms=2_000, voices=registered))
-    _, found = inspection._compare(sound, [Stretch(start=0, end=6_400)])
+    short = [Stretch(start=0, end=6_400)]
+    heard = _Heard(shares=(), speech=tuple(short), utterances=inspection._utterances(sound, short))
+    _, found = inspection._compare(heard, inspection.likeness)
     assert [voice.state for voice in found] == [VoiceState.UNREAD]
 
 
