@@ -79,6 +79,12 @@ def check_pseudonyms(services: Services, clip: str) -> None:
 def check_lineage(services: Services, clip: str, drawn: Path, out: Path) -> None:
     """What a remix's manifest would be given: parents that were released with their manifests, others by name."""
     remix = replace(canary.stand_in(services.clock.now()), org_id=ORG, parents=[clip, "clip_gone", clip])
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute(
+            "insert into moderation.clips (org_id, clip_id, status, created_at, updated_at) "
+            "values (%s, %s, 'processing', now(), now())",
+            (ORG, remix.clip_id),
+        )
     known, gone = parents_of(services, remix, drawn)
     assert (known.title, known.inherited.state, known.inherited.generations) == (clip, "trusted", 2)
     assert (gone.title, gone.inherited) == ("clip_gone", None)

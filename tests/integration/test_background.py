@@ -11,6 +11,7 @@ from moderation.background import read_background
 from moderation.db.clips import read_clip
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def test_grants_are_those_for_this_creator_or_everybody_and_say_whether_they_sta
     add("clip_now", status="in_review")
     person, other = register(service), register(service)
     with service.services.database.transaction("default") as tx:
-        for grantee, until in (("ana", None), ("ben", None), (None, NOW - timedelta(days=1))):
-            consent.grant(tx, NOW, person, grantee=grantee, scope="face", by="t", expires_at=until)
+        for grantee, until, given in (("ana", None, NOW), ("ben", None, NOW), (None, NOW - DAY, NOW - 2 * DAY)):
+            consent.grant(tx, given, person, grantee=grantee, scope="face", by="t", expires_at=until)
         consent.grant(tx, NOW, other, grantee="ana", scope="both", by="t")
     found = background(service, "clip_now", [person]).permissions
     assert sorted((p.personal, p.stands(NOW)) for p in found) == [(False, False), (True, True)]
