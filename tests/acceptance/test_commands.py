@@ -80,6 +80,7 @@ def test_development_binds_to_loopback_only(moderation):
     assert "loopback" in done.stderr
 
 
+@pytest.mark.full
 def test_a_taken_port_is_named(moderation):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 """A real service for tests: the whole app on a loopback port over a database of the test's own."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ from moderation.keys import Kind as PrincipalKind
 from moderation.services import Services
 from moderation.settings import Reviewing, Settings
 
+#: Read once: a client of its own would read the authorities of the whole world before it asks a loopback port.
+TRUST = ssl.create_default_context()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
@@ -47,7 +51,7 @@ class Running:
 
     def with_headers(self, **headers: str) -> httpx.Client:
         """A client without a key, with these headers."""
-        self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=60))
+        self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=TRUST))
         return self.clients[-1]
 
     def close(self) -> None:
@@ -102,7 +106,9 @@ def serving(app: FastAPI) -> Iterator[Running]:
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     services = app.state.services
     headers = {"Authorization": f"Bearer {development_key(services)}"}
-    running = Running(url=url, services=services, client=httpx.Client(base_url=url, headers=headers, timeout=60))
+    running = Running(
+        url=url, services=services, client=httpx.Client(base_url=url, headers=headers, timeout=60, verify=TRUST)
+    )
     yield running
     running.close()
     server.should_exit = True

@@ -46,6 +46,7 @@ def rules(tmp_path):
     return folder
 
 
+@pytest.mark.full
 def test_a_claim_is_noted_beside_what_was_seen_and_rules_may_ask_for_it(settings, embedded_pack, rules, drawn):
     with open_services(settings.model_copy(update={"policies": Policies(folder=rules)})) as services:
 

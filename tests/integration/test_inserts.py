@@ -97,6 +97,7 @@ def seed():
     return drawn
 
 
+@pytest.mark.full
 def test_a_face_shown_for_one_frame_is_recognised_and_only_because_changes_are_watched(tools, tmp_path, seed):
     assert found_at(2, seed, SHIPPED, tmp_path, tools) == (2, [])
     assert found_at(2, seed, BLIND, tmp_path, tools)[0] == 0
