@@ -77,7 +77,7 @@ def org_of_statement(services: "Services", clip_id: str, decision_id: str, token
     with services.database.system_transaction() as tx:
         found = tx.pg.execute(CLIPS.clip_of_marked, {"payload": clip_id}).fetchone()
     org = str(found[0]) if found else ""
-    if not hmac.compare_digest(token_of(services, org, clip_id, decision_id), token) or found is None:
+    if not hmac.compare_digest(token_of(services, org, clip_id, decision_id).encode(), token.encode()) or found is None:
         raise NotFound("no statement of reasons was made with this token")
     return org
 

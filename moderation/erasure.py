@@ -24,8 +24,19 @@ if TYPE_CHECKING:
 SQL = queries("people")
 log = structlog.get_logger()
 REASON: Final = "a person it shows was erased"
-#: What held biometric data, or a key to it, of who was erased. Their indexes are made anew with them.
-TABLES: Final = ("gallery_vectors", "templates", "enrolments", "person_keys", "aliases", "grantee_lists", "people")
+#: What held biometric data, a key to it, or an account, of who was erased. Their indexes are made anew with them.
+TABLES: Final = (
+    "gallery_vectors",
+    "templates",
+    "enrolments",
+    "person_keys",
+    "aliases",
+    "grantee_lists",
+    "people",
+    "imported_people",
+    "imported_pictures",
+    "owner_links",
+)
 _ON_ITS_WAY: Final = frozenset({Status.RECEIVED, Status.PROCESSING, Status.HELD})
 #: A table that somebody reads all the time is tried again at the next sweep rather than waited for.
 LOCK_WAIT: Final = "5s"

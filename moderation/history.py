@@ -38,9 +38,7 @@ def lineage_facts(tx: Transaction, clip: Clip) -> dict[str, Scalar]:
     }
 
 
-def people_in_ancestors(tx: Transaction, parents: Sequence[str]) -> frozenset[str]:
-    """The registered people whom any of these clips shows, or one that they were made from, however far back."""
-    if not parents:
-        return frozenset()
-    found = tx.pg.execute(SQL.people_in_ancestors, {"parents": list(parents)}).fetchall()
+def people_in_ancestors(tx: Transaction, clip_id: str, parents: Sequence[str]) -> frozenset[str]:
+    """The registered people whom a clip shows that this one was made from, named or not, however far back."""
+    found = tx.pg.execute(SQL.people_in_ancestors, {"clip": clip_id, "parents": list(parents)}).fetchall()
     return frozenset(person for (person,) in found)

@@ -115,7 +115,7 @@ def standings_in(
     """What a clip's people, and those whom its texts name, consented to; locked until the transaction ends."""
     seen = named | people_in(map(face_fact, analysis.faces), map(voice_fact, analysis.voices))
     signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
-    use = consent.use_of(tx, submission_facts(clip), signals, words.answers)
+    use = consent.use_of(tx, clip.clip_id, submission_facts(clip), signals, words.answers)
     return consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), use=use)
 
 

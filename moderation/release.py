@@ -117,11 +117,17 @@ def publishable(tx: Transaction, clip_id: str) -> tuple[str, Decision, FactRecor
 
 
 def still_true(tx: Transaction, services: "Services", facts: FactRecord) -> bool:
-    """Tell whether gallery and consent say what the judgement saw; both stay so until this transaction ends."""
+    """Tell whether gallery and consent say what the judgement saw; both stay so until this transaction ends.
+
+    A grant that ended meanwhile changed no row: the clock tells.
+    """
     gallery = consent.gallery_version(tx, hold=True)
     if gallery != facts.manifests.gallery and not _says_the_same(tx, services, facts, gallery):
         return False
     people = sorted(set(facts.people) | set(facts.submission.cameos))
+    lived = {"people": people, "judged": facts.judged_at, "now": services.clock.now()}
+    if tx.pg.execute(PEOPLE.outlived_since, lived).fetchone() is not None:
+        return False
     rows = tx.pg.execute(PEOPLE.people_shared, {"people": people}).fetchall()
     return {row[0]: row[2] for row in rows} == {person: fact.version for person, fact in facts.people.items()}
 

@@ -6,7 +6,7 @@ alone proves nothing: it gives candidates, to staff.
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -222,18 +222,30 @@ def consent_state(services: "Services", named: Named) -> str | None:
     """`revoked` when somebody shown took consent back, `in_force` when all stand, None when nobody known is shown."""
     now = services.clock.now()
     with services.database.transaction(named.org) as tx:
-        if stops.stopped(tx, named.clip_id):
+        if stops.revoked(tx, named.clip_id):
             return "revoked"
+        stopped = stops.stopped(tx, named.clip_id)
         facts = latest_facts(tx, named.clip_id)
         if facts is None or not facts.people:
             return None
         seen = frozenset(facts.people)
-        use = consent.use_of(tx, facts.submission, facts.signals, asking.words_about(tx, named.clip_id).answers)
+        answers = asking.words_about(tx, named.clip_id).answers
+        use = consent.use_of(tx, named.clip_id, facts.submission, facts.signals, answers)
         standings = consent.stand(tx, now, seen=seen, declared=frozenset(), use=use)
-    given = {standing.consent for standing in standings.values()}
+    given = words_of(facts, standings)
     if "revoked" in given:
         return "revoked"
-    return "in_force" if given == {"consented"} else "not_given"
+    return "in_force" if given == {"consented"} and not stopped else "not_given"
+
+
+def words_of(facts: FactRecord, standings: Mapping[str, consent.Standing]) -> set[str]:
+    """What consent says of each person in the senses by which the clip has them; who is only declared, of the face."""
+    heard = {candidate.person for voice in facts.voices for candidate in voice.candidates}
+    seen = {candidate.person for face in facts.faces for candidate in face.candidates}
+    voices = {standing.voice for person, standing in standings.items() if person in heard}
+    return voices | {
+        standing.consent for person, standing in standings.items() if person in seen or person not in heard
+    }
 
 
 def latest_facts(tx: Transaction, clip_id: str) -> FactRecord | None:

@@ -20,6 +20,7 @@ from moderation.review import following
 from moderation.review.mixing import mix
 from moderation.review.queues import fold_changes
 from moderation.revocations import driving
+from moderation.revocations.rejudging import judge_outlived
 from moderation.rulebook import emergencies
 from moderation.rulebook.watching import kept_current
 from moderation.services import Services
@@ -110,6 +111,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (SWEEP_SECONDS, lambda: following.follow_due(services)),
         (BEAT_SECONDS, lambda: asking.lapse_due(services)),
         (SWEEP_SECONDS, lambda: driving.watch(services)),
+        (SWEEP_SECONDS, lambda: judge_outlived(services)),
         (SWEEP_SECONDS, lambda: notices.tend(services)),
         (RETENTION_SECONDS, lambda: notices.erase_old(services)),
         (BEAT_SECONDS, lambda: fold_queues(services)),

@@ -19,6 +19,7 @@ from moderation.consent.people import Place
 from moderation.db import Transaction
 from moderation.erasure import forget_person
 from moderation.errors import Forbidden
+from moderation.ids import is_id
 from moderation.keys import Principal
 from moderation.revocations.rejudging import judge_clips_of
 from moderation.verdicts import moment
@@ -137,10 +138,16 @@ def read(person_id: str, services: Services_, principal: Keeper) -> Response:
 
 @router.put("/{person_id}/guardian")
 def set_guardian(person_id: str, said: Guardian, services: Services_, principal: Keeper) -> Response:
-    """Say how old a person is, or who answers for a teen; a verified teen without a guardian is suspended."""
+    """Say how old a person is, or who answers for a teen; a verified teen without a guardian is suspended.
+
+    That a teen is an adult now takes staff (scope `admin`): it ends the stricter rules.
+    """
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, said.on_behalf_of)
+        young = consent.read_person(tx, services.vault, person_id).age_band == "teen"
+        if young and said.age_band == "adult" and not principal.may("admin"):
+            raise Forbidden("this needs the scope admin", scopes=["admin"])
         by, age_band, guardian = principal.principal, said.age_band, said.guardian
         consent.set_guardian(tx, now, person_id, by=by, age_band=age_band, guardian=guardian)
         judge_clips_of(tx, services.enqueuer, now, person_id)
@@ -218,6 +225,9 @@ def read_cursor(cursor: str) -> Place:
     """Read what `write_cursor` wrote. Raises Invalid for anything else."""
     try:
         at, _, person = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-        return datetime.fromisoformat(at), person
+        place = datetime.fromisoformat(at), person
     except ValueError as error:
         raise Invalid("the cursor is not one of this service") from error
+    if not is_id("per", person):
+        raise Invalid("the cursor is not one of this service")
+    return place

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from moderation import audit
+from moderation import audit, stops
 from moderation.consent.contexts import CONTEXTS, Context
 from moderation.consent.people import SQL, lock_person
 from moderation.db import Transaction
@@ -13,15 +13,19 @@ from moderation.errors import Unprocessable
 def forbid(tx: Transaction, now: datetime, person: str, contexts: Iterable[Context], *, by: str) -> tuple[Context, ...]:
     """Say in which contexts a person may not be shown, from now on and by whatever grant; returns what stands.
 
-    For a teen every context is forbidden, and none can be allowed: Unprocessable. Raises NotFound.
+    With a context more than before nothing that shows them is served until it was judged by it. For a teen every
+    context is forbidden, and none can be allowed: Unprocessable. Raises NotFound.
     """
     wanted = tuple(context for context in CONTEXTS if context in set(contexts))
     held = lock_person(tx, person)
     if held.teen and wanted != CONTEXTS:
         raise Unprocessable("for a teen every context stays forbidden")
+    before = read_limits(tx, [person]).get(person, ())
     row = {"org": tx.org, "person": person, "contexts": list(wanted), "by": by, "now": now}
     tx.pg.execute(SQL.insert_limits, row)
     tx.pg.execute(SQL.touch_person, {"person": person})
+    if not set(wanted) <= set(before):
+        stops.put_up(tx, now, person)
     audit.record(tx, now, by, "person.limits", person, contexts=list(wanted))
     return wanted
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from moderation import audit
+from moderation import audit, stops
 from moderation.consent.people import SQL, key_of, lock_person
 from moderation.db import Transaction
 from moderation.errors import NotFound
@@ -46,7 +46,10 @@ def change_list(
     add: tuple[str, ...] = (),
     remove: tuple[str, ...] = (),
 ) -> GranteeList:
-    """Put creators on a list and take others off it; clips on their way are judged by it. Raises NotFound."""
+    """Put creators on a list and take others off it; clips on their way are judged by it. Raises NotFound.
+
+    What those who were taken off made of the person is served again once it was judged by the shorter list.
+    """
     lock_person(tx, person)
     own = {found.list_id: found for found in read_lists(tx, vault, person)}
     if list_id not in own:
@@ -56,6 +59,8 @@ def change_list(
         for creator in creators:
             tx.pg.execute(SQL.insert_entry, {**row, "creator": creator, "listed": listed})
     tx.pg.execute(SQL.touch_person, {"person": person})
+    if remove:
+        stops.put_up(tx, now, person, creators=remove)
     audit.record(tx, now, by, "list.changed", person, list=list_id, added=len(add), removed=len(remove))
     return next(found for found in read_lists(tx, vault, person) if found.list_id == list_id)
 

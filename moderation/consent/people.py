@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from moderation import audit
+from moderation import audit, stops
 from moderation.db import Transaction, queries
 from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.ids import new_id
@@ -132,12 +132,15 @@ def set_state(
 ) -> None:
     """Say where a person stands; clips judged from the commit on see it. `verification` names how it was found out.
 
+    Who is verified no longer has no grant that counts: what shows them is served again once it was judged so.
     Raises NotFound, Unprocessable for a verified teen without a guardian.
     """
     held = lock_person(tx, person)
     if state == "verified" and held.teen and held.guardian is None:
         raise Unprocessable("a teen needs a guardian's account before they are verified")
     tx.pg.execute(SQL.set_state, {"person": person, "state": state, "verification": verification})
+    if held.state == "verified" and state != "verified":
+        stops.put_up(tx, now, person)
     touch_gallery(tx, person)
     audit.record(tx, now, by, "person.state", person, before=held.state, after=state)
 
@@ -173,6 +176,8 @@ def set_guardian(
     if young and held.state == "verified":
         set_state(tx, now, person, "suspended", by=by)
     tx.pg.execute(SQL.set_guardian, {"person": person, "age_band": age_band, "guardian": guardian})
+    if age_band == "teen" and not held.teen:
+        stops.put_up(tx, now, person)
     audit.record(tx, now, by, "person.guardian", person, teen=(age_band or held.age_band) == "teen")
 
 

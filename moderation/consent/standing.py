@@ -35,6 +35,7 @@ class Use:
 
 def use_of(
     tx: Transaction,
+    clip_id: str,
     said: SubmissionFacts,
     signals: Mapping[str, SignalFact],
     answers: Mapping[tuple[str, str], bool],
@@ -46,7 +47,7 @@ def use_of(
         draft=said.visibility == "draft",
         purpose=said.purpose,
         contexts=read_contexts(signals, texts, said.purpose),
-        remixes=people_in_ancestors(tx, said.parents),
+        remixes=people_in_ancestors(tx, clip_id, said.parents),
         answers=answers,
     )
 

@@ -1117,7 +1117,9 @@ create index lineage_downwards on moderation.lineage (org_id, parent, child);
 -- From when on clips that show somebody are refused, until they were judged again under a later version of that person.
 create table moderation.person_stops (
   org_id text not null,
-  revocation_id text primary key references moderation.revocations,
+  stop_id bigint generated always as identity primary key,
+  revocation_id text constraint one_stop_per_revocation unique
+    references moderation.revocations,       -- empty: stricter limits, a shorter list, a suspension
   person_id text not null references moderation.people,
   scope text not null check (scope in ('face', 'voice', 'both')),
   creators text[],                           -- empty: of every creator

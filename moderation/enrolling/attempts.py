@@ -243,6 +243,7 @@ def answer(
 
 
 def _keep(services: "Services", tx: Transaction, found: Enrolment, kept: Templates, *, by: str) -> None:
+    """Keep the templates and verify their person, but whom staff suspended while the recording was looked at."""
     now, source = services.clock.now(), f"enrolment {found.enrolment_id}"
     own = {"source": source, "by": by}
     for face in kept.faces:
@@ -251,6 +252,8 @@ def _keep(services: "Services", tx: Transaction, found: Enrolment, kept: Templat
         consent.add_voice(
             tx, services.vault, now, found.person_id, vector=kept.voice, model=services.voice_model, **own
         )
+    if lock_person(tx, found.person_id).state == "suspended":
+        return
     consent.set_state(tx, now, found.person_id, "verified", by=by, verification="enrolment")
     told: dict[str, object] = {"person_id": found.person_id, "enrolment_id": found.enrolment_id}
     outbox.tell(tx, services.enqueuer, found.person_id, "person.verified", now, told)

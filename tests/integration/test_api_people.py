@@ -1,5 +1,6 @@
 """The likeness registry over HTTP: who may act for whom, what a grant says, and that a stranger learns nothing."""
 
+import base64
 import statistics
 import time
 
@@ -63,6 +64,7 @@ def test_a_person_from_registration_to_erasure(service):
     assert service.client.put(f"{at}/state", json={"state": "suspended"}).json()["state"] == "suspended"
     assert keeper.put(f"{at}/guardian", json={**ASK, "age_band": "teen"}).json()["age_band"] == "teen"
     assert keeper.get(at).json()["limits"] == list(consent.CONTEXTS)
+    assert keeper.put(f"{at}/guardian", json={**ASK, "age_band": "adult"}).status_code == 403
 
     assert keeper.delete(at, params=ASK).status_code == 204
     assert keeper.get(at).status_code == 404
@@ -77,7 +79,8 @@ def test_lists_come_in_pages_and_the_stale_are_named(service):
     rest = keeper.get("/v1/people", params={"limit": 2, "cursor": page["next_cursor"]}).json()
     assert [each["id"] for each in page["items"] + rest["items"]] == people
     assert rest["next_cursor"] is None
-    assert keeper.get("/v1/people", params={"cursor": "nonsense"}).status_code == 422
+    for hostile in ("nonsense", base64.urlsafe_b64encode(b"2026-01-01T00:00:00+00:00 per_\0").decode()):
+        assert keeper.get("/v1/people", params={"cursor": hostile}).status_code == 422
     services, model = service.services, service.services.face_model
     vector = np.ones(128, np.float32)
     with services.database.transaction() as tx:

@@ -122,6 +122,26 @@ def test_an_answer_is_of_one_clip_and_sends_it_through_judgement_again(registry,
         registry.answer(question, "yes", device)
 
 
+def test_a_yes_ends_with_what_it_was_given_under_and_a_later_grant_does_not_bring_it_back(registry):
+    device, clip = Authenticator(), registry.clip()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(clip)
+    registry.answer(question, "yes", device)
+    registry.wait(hours=1)
+    with registry.transaction() as tx:
+        consent.grant(tx, registry.now, registry.lea, grantee="bo", scope="voice", by="test")
+        apart = consent.read_grants(tx, [registry.lea])[-1].grant_id
+        consent.revoke(tx, registry.now, registry.lea, grant_id=apart, by="test")
+    assert registry.consent(clip).consent == "consented"
+    registry.wait(hours=1)
+    with registry.transaction() as tx:
+        consent.revoke(tx, registry.now, registry.lea, by="test")
+    registry.wait(hours=1)
+    with registry.transaction() as tx:
+        consent.grant(tx, registry.now, registry.lea, grantee=None, scope="face", mode="ask_me", by="test")
+    assert registry.consent(clip).consent == "not_consented"
+
+
 def test_silence_for_a_day_is_a_no_and_is_final(registry):
     device, clip = Authenticator(), registry.clip()
     registry.passkey(registry.lea, device)

@@ -151,6 +151,15 @@ def test_a_recording_is_sealed_and_deleted_after_the_answer(services, person, pl
         attempts.answer(services, ORG, asked.enrolment_id, "refuse", reason="late", by="staff")
 
 
+def test_who_was_suspended_meanwhile_stays_so(services, person, plain):
+    received = hand_in(services, person, ask(services, person), plain)
+    with services.database.transaction(ORG) as tx:
+        consent.set_state(tx, services.clock.now(), person, "suspended", by="staff")
+    kept = attempts.Templates(faces=np.ones((1, services.face_dimensions), np.float32), voice=None)
+    attempts.settle(services, received, [], Verdict(outcome=Outcome.VERIFIED), kept)
+    assert (state_of(services, person), templates(services)) == ("suspended", 1)
+
+
 def test_nobody_waits_longer_than_a_week(services, person, plain):
     asked = ask(services, person)
     received = hand_in(services, person, asked, plain)

@@ -59,10 +59,18 @@ insert into moderation.revocation_runs (org_id, revocation_id, begun_at, moved_a
 select org_id, %(revocation)s, %(now)s, 'epoch' from moderation.people where person_id = %(person)s;
 
 -- name: stopped
--- Whether a clip shows somebody who took consent back since it was judged. Who is only in what it was made from is not
+-- Whether a clip shows somebody who consents to less since it was judged. Who is only in what it was made from is not
 -- shown; what is declared is believed until somebody looked.
 select 1 from moderation.appearances a
 join moderation.person_stops s on s.person_id = a.person_id and a.version < s.version
+where a.clip_id = %(clip)s and a.how <> 'inherited'
+  and (s.scope = 'both' or a.how in ('declared', 'copy') or a.how = s.scope)
+  and (s.creators is null or s.creators @> array[(select creator from moderation.clips where clip_id = a.clip_id)])
+limit 1;
+
+-- name: stopped_by_revocation
+select 1 from moderation.appearances a
+join moderation.person_stops s on s.person_id = a.person_id and a.version < s.version and s.revocation_id is not null
 where a.clip_id = %(clip)s and a.how <> 'inherited'
   and (s.scope = 'both' or a.how in ('declared', 'copy') or a.how = s.scope)
   and (s.creators is null or s.creators @> array[(select creator from moderation.clips where clip_id = a.clip_id)])

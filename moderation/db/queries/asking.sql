@@ -13,7 +13,14 @@ left join moderation.consent_answers a using (question_id) where q.person_id = %
 order by q.asked_at desc, q.question_id limit %(most)s;
 
 -- name: answers_of_clip
-select q.person_id, q.scope, a.answer, a.answered_at from moderation.questions q
+-- A yes lasts until its person takes everything back, or a grant that had them asked: what they grant after that does not
+-- bring it back.
+select q.person_id, q.scope, case when a.answer = 'yes' and exists (
+    select 1 from moderation.revocations r left join moderation.grants g on g.grant_id = r.grant_id
+    where r.person_id = q.person_id and r.created_at >= a.answered_at
+      and (g.grant_id is null or g.mode = 'ask_me' and g.scope in (q.scope, 'both'))
+  ) then 'no' else a.answer end, a.answered_at
+from moderation.questions q
 left join moderation.consent_answers a using (question_id) where q.clip_id = %(clip)s;
 
 -- name: insert_answer

@@ -22,9 +22,12 @@ from near left join moderation.clips c on c.clip_id = near.clip_id
 where near.clip_id <> %(clip)s;
 
 -- name: people_in_ancestors
--- Whom these clips show, or clips that they were made from at any depth, as far as the registry knows them.
+-- Whom the clips show that this one was made from, at any depth, as far as the registry knows them: what was named, and
+-- what its own file says of itself. That it shows the same as another clip makes it no remix of that.
 with recursive line (clip_id) as (
-  select unnest(%(parents)s::text[])
+  (select unnest(%(parents)s::text[])
+  union
+  select parent from moderation.lineage where child = %(clip)s and how <> 'copy')
   union
   select l.parent from line join moderation.lineage l on l.child = line.clip_id
 )

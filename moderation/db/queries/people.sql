@@ -204,6 +204,19 @@ from moderation.grants g left join lateral (
     and (r.grant_id = g.grant_id or (r.grant_id is null and r.created_at >= g.created_at))) r on true
 where g.person_id = any(%(people)s) order by g.grant_id;
 
+-- name: outlived_since
+-- Whether a grant of these people ended between two moments.
+select 1 from moderation.grants
+where person_id = any(%(people)s) and expires_at > %(judged)s::timestamptz and expires_at <= %(now)s limit 1;
+
+-- name: clips_outlived
+-- Released clips that were judged under a grant that has ended since; judged again they are found no more.
+select distinct c.org_id, c.clip_id from moderation.grants g
+join moderation.appearances a on a.org_id = g.org_id and a.person_id = g.person_id and a.judged_at < g.expires_at
+join moderation.clips c on c.clip_id = a.clip_id and c.status = 'released'
+where g.expires_at <= %(now)s and a.how <> 'inherited' and (g.grantee_kind <> 'creator' or c.creator = g.grantee)
+order by c.org_id, c.clip_id limit %(limit)s;
+
 -- name: stale_people
 -- Who has templates of other weights than these and none of these, for what their models measure.
 select t.person_id, p.kind, array_agg(distinct t.model order by t.model) as models, p.created_at

@@ -1,0 +1,133 @@
+"""Less consent without a revocation: stricter limits, a shorter list, a suspension, a grant that ends. And remixes."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from families import NOW, Row, register, write
+
+from moderation import consent, descent, stops
+from moderation.clock import FixedClock
+from moderation.engine import Enqueuer
+from moderation.facts import Consent, FactRecord, Manifests, PersonFact, PersonKind, SubmissionFacts
+from moderation.history import people_in_ancestors
+from moderation.release import still_true
+from moderation.revocations.rejudging import judge_outlived
+from moderation.vault import Vault
+
+FACE = "face"
+#: The moment at which the grants of these tests end; clips are judged at `NOW`.
+END = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def inside(database, dsn, tmp_path) -> Iterator[SimpleNamespace]:
+    """What these duties need of the services."""
+    enqueuer = Enqueuer(dsn)
+    parts = {"vault": Vault(tmp_path / "keys"), "clock": FixedClock(NOW), "enqueuer": enqueuer}
+    yield SimpleNamespace(database=database, detectors_hash="d", **parts)
+    enqueuer.close()
+
+
+@pytest.fixture
+def person(inside) -> str:
+    return register(inside.database, inside.vault)
+
+
+def put(inside, **said) -> str:
+    with inside.database.transaction() as tx:
+        (clip,) = write(tx, [Row(**said)])
+    return clip
+
+
+def stands_under(inside, clip) -> tuple[bool, bool]:
+    """Whether a clip is stopped, and whether a revocation stops it."""
+    with inside.database.transaction() as tx:
+        return stops.stopped(tx, clip), stops.revoked(tx, clip)
+
+
+def test_stricter_limits_stop_what_was_judged_before_and_looser_ones_nothing(inside, person):
+    with inside.database.transaction() as tx:
+        consent.forbid(tx, NOW, person, ["sexual"], by="test")
+    clip = put(inside, shows=[(person, FACE, "matched")])
+    with inside.database.transaction() as tx:
+        consent.forbid(tx, NOW, person, [], by="test")
+    assert stands_under(inside, clip) == (False, False)
+    with inside.database.transaction() as tx:
+        consent.forbid(tx, NOW, person, ["sexual", "violent"], by="test")
+        assert tx.pg.execute("select count(*) from moderation.revocation_runs").fetchone() == (0,)
+    assert stands_under(inside, clip) == (True, False)
+
+
+def test_who_leaves_a_list_has_their_clips_stopped_and_nobody_else(inside, person):
+    clip = put(inside, shows=[(person, FACE, "matched")])
+    with inside.database.transaction() as tx:
+        friends = consent.make_list(tx, inside.vault, NOW, person, "friends", by="test", creators=("ana", "bo"))
+        consent.change_list(tx, inside.vault, NOW, person, friends, by="test", remove=("bo",))
+    assert stands_under(inside, clip) == (False, False)
+    with inside.database.transaction() as tx:
+        consent.change_list(tx, inside.vault, NOW, person, friends, by="test", remove=("ana",))
+    assert stands_under(inside, clip) == (True, False)
+
+
+@pytest.mark.parametrize("lessen", ["suspended", "teen", "teen with a guardian"])
+def test_who_is_suspended_or_proves_to_be_a_teen_has_their_clips_stopped(inside, person, lessen):
+    clip = put(inside, shows=[(person, FACE, "matched")])
+    with inside.database.transaction() as tx:
+        if lessen == "suspended":
+            consent.set_state(tx, NOW, person, "suspended", by="test")
+        else:
+            guardian = "parent" if "guardian" in lessen else None
+            consent.set_guardian(tx, NOW, person, by="test", age_band="teen", guardian=guardian)
+    assert stands_under(inside, clip) == (True, False)
+
+
+def facts_of(tx, inside, person) -> FactRecord:
+    (version,) = tx.pg.execute("select version from moderation.people where person_id = %s", (person,)).fetchone()
+    known = {
+        person: PersonFact(
+            kind=PersonKind.CAMEO, consent=Consent.CONSENTED, declared=False, version=version, voice=None
+        )
+    }
+    return FactRecord(
+        org="default",
+        clip="clip_x",
+        judged_at=NOW.isoformat(),
+        duration_ms=1000,
+        phase="public",
+        submission=SubmissionFacts(creator="ana"),
+        people=known,
+        manifests=Manifests(detectors=inside.detectors_hash, gallery=consent.gallery_version(tx), lexicon=""),
+    )
+
+
+def test_a_grant_that_ended_since_the_judgement_closes_the_gate_and_takes_in_what_is_out(inside, person):
+    with inside.database.transaction() as tx:
+        consent.grant(tx, NOW, person, grantee="ana", scope="both", expires_at=END, by="test")
+    mine, other = put(inside, shows=[(person, FACE, "matched")]), put(inside, shows=[(person, "inherited", "possible")])
+    with inside.database.transaction() as tx:
+        facts = facts_of(tx, inside, person)
+        inside.clock.at = END - timedelta(seconds=1)
+        assert still_true(tx, inside, facts)
+        inside.clock.at = END
+        assert not still_true(tx, inside, facts)
+    inside.clock.at = END - timedelta(seconds=1)
+    assert judge_outlived(inside) == 0
+    inside.clock.at = END
+    assert judge_outlived(inside) == 1
+    with inside.database.transaction() as tx:
+        found = dict(tx.pg.execute("select clip_id, status from moderation.clips").fetchall())
+    assert found == {mine: "processing", other: "released"}
+    assert judge_outlived(inside) == 0
+
+
+def test_a_remix_that_nobody_declared_is_one_and_an_equal_clip_is_none(inside, person):
+    first = put(inside, shows=[(person, FACE, "matched")])
+    remix, twin = put(inside), put(inside)
+    with inside.database.transaction() as tx:
+        descent.join(tx, remix, [first], "payload", NOW)
+        descent.join(tx, twin, [first], "copy", NOW)
+        assert people_in_ancestors(tx, remix, []) == {person}
+        assert people_in_ancestors(tx, twin, []) == frozenset()
+        assert people_in_ancestors(tx, twin, [first]) == {person}
