@@ -46,15 +46,21 @@ CONNECT_SECONDS: Final = 10
 def forget_person(tx: Transaction, services: "Services", now: datetime, person: str, *, by: str) -> str:
     """Take every grant back, erase the person, and start what withdraws the clips; returns the revocation's id.
 
-    Clips on their way are withdrawn here: no later judgement would recognise anybody in them. Raises NotFound.
+    Clips on their way are withdrawn here: no later judgement would recognise anybody in them. They are held before the
+    person is, as judgements and the gate hold them: the caller holds no person yet. Raises NotFound.
     """
-    reached = find_reached(tx, person)
+    for clip_id in _on_their_way(tx, person):
+        read_clip(tx, clip_id, lock=True)
     begun = follow(tx, services, now, person, consent.revoke(tx, now, person, by=by))
-    on_their_way = [each for each in reached if each.status in _ON_ITS_WAY and each.why in SHOWS | {"declared"}]
-    for each in on_their_way:
-        withdraw_locked(tx, services, read_clip(tx, each.clip_id, lock=True), now, by=by, reason=REASON)
+    for clip_id in _on_their_way(tx, person):
+        withdraw_locked(tx, services, read_clip(tx, clip_id, lock=True), now, by=by, reason=REASON)
     consent.erase_person(tx, now, person, by=by)
     return str(begun["revocation_id"])
+
+
+def _on_their_way(tx: Transaction, person: str) -> list[str]:
+    reached = find_reached(tx, person)
+    return [each.clip_id for each in reached if each.status in _ON_ITS_WAY and each.why in SHOWS | {"declared"}]
 
 
 def rebuild(services: "Services") -> int:

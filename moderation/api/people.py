@@ -197,6 +197,7 @@ def erase(person_id: str, services: Services_, principal: Keeper, on_behalf_of: 
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, on_behalf_of)
+    with services.database.transaction(principal.org) as tx:
         forget_person(tx, services, now, person_id, by=principal.principal)
     return Response(status_code=204)
 

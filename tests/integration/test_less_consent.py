@@ -1,5 +1,7 @@
-"""Less consent without a revocation: stricter limits, a shorter list, a suspension, a grant that ends. And remixes."""
+"""Less consent without a revocation: stricter limits, a shorter list, a suspension, a grant that ends; and remixes."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -7,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 from families import NOW, Row, register, write
 
-from moderation import consent, descent, stops
+from moderation import consent, descent, erasure, stops
 from moderation.clock import FixedClock
+from moderation.db import queries
+from moderation.db.clips import read_clip
 from moderation.engine import Enqueuer
 from moderation.facts import Consent, FactRecord, Manifests, PersonFact, PersonKind, SubmissionFacts
 from moderation.history import people_in_ancestors
@@ -17,6 +21,7 @@ from moderation.revocations.rejudging import judge_outlived
 from moderation.vault import Vault
 
 FACE = "face"
+WAITING = "select 1 from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()"
 #: The moment at which the grants of these tests end; clips are judged at `NOW`.
 END = NOW + timedelta(hours=1)
 
@@ -131,3 +136,27 @@ def test_a_remix_that_nobody_declared_is_one_and_an_equal_clip_is_none(inside, p
         assert people_in_ancestors(tx, remix, []) == {person}
         assert people_in_ancestors(tx, twin, []) == frozenset()
         assert people_in_ancestors(tx, twin, [first]) == {person}
+
+
+def test_who_is_erased_while_a_clip_is_judged_waits_for_that_and_stops_nobody(inside, person):
+    clip = put(inside, status="processing", shows=[(person, FACE, "matched")])
+    failed: list[Exception] = []
+
+    def erase() -> None:
+        try:
+            with inside.database.transaction() as tx:
+                erasure.forget_person(tx, inside, NOW, person, by="test")
+        except Exception as error:  # noqa: BLE001 (the thread's end is the test's to tell)
+            failed.append(error)
+
+    erasing = threading.Thread(target=erase)
+    with inside.database.transaction() as judging:
+        read_clip(judging, clip, lock=True)
+        erasing.start()
+        while judging.pg.execute(WAITING).fetchone() is None and erasing.is_alive():
+            time.sleep(0.01)
+        judging.pg.execute(queries("people").people_shared, {"people": [person]})
+    erasing.join()
+    assert failed == []
+    with inside.database.transaction() as tx:
+        assert read_clip(tx, clip).status == "withdrawn"

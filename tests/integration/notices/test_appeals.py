@@ -84,7 +84,12 @@ def test_whoever_gave_notice_may_appeal_against_its_rejection(bureau):
 def test_only_the_statements_token_opens_an_appeal_and_only_in_time(bureau):
     clip, other = bureau.clip("withheld", "block"), bureau.clip("withheld", "block")
     theirs = read_statement(bureau.services, ORG, other)
-    for changes in ({"token": "guess"}, {"token": "é"}, {"token": theirs["redress"]["token"]}, {"decision_id": theirs["decision_id"]}):
+    for changes in (
+        {"token": "guess"},
+        {"token": "é"},
+        {"token": theirs["redress"]["token"]},
+        {"decision_id": theirs["decision_id"]},
+    ):
         with pytest.raises(NotFound):
             appeal(bureau, clip, **changes)
     forged = token_of(bureau.services, "rival", clip, theirs["decision_id"])
