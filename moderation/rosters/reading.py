@@ -164,6 +164,9 @@ def _add_picture(entry: Entry, row: str, folder: Path, cells: dict[str, str]) ->
     if lacking := [name for name in ("picture", "source", "licence") if not cells.get(name)]:
         entry.refusals.append(Refusal(row=row, why=f"no {' and no '.join(lacking)} is given"))
         return
+    if any("\0" in cells[name] for name in ("picture", "source", "licence")):
+        entry.refusals.append(Refusal(row=row, why="there is a NUL in it"))
+        return
     path = (folder / cells["picture"]).resolve()
     if not path.is_relative_to(folder.resolve()):
         entry.refusals.append(Refusal(row=row, why="the picture lies outside the roster's folder"))

@@ -171,6 +171,8 @@ def test_a_roster_may_be_a_document_or_a_folder(how, tmp_path):
         (("k", "Hypatia", "", "a.jpg", "museum", " "), "no licence is given"),
         (("k", "", "", "a.jpg", "museum", "CC0"), "no name is given"),
         (("k", "Hypatia", "", "../a.jpg", "museum", "CC0"), "outside the roster's folder"),
+        (("k", "Hypatia", "", "a\0.jpg", "museum", "CC0"), "NUL"),
+        (("k", "Hypatia", "", "a.jpg", "mus\0eum", "CC0"), "NUL"),
     ],
 )
 def test_a_row_that_does_not_say_enough_is_refused(row, why, tmp_path):
