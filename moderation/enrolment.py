@@ -26,26 +26,37 @@ def register_person(
     images: list[Path],
     by: str,
     sources: list[str] | None = None,
+    account: str | None = None,
+    age_band: consent.AgeBand | None = None,
+    guardian: str | None = None,
 ) -> str:
     """Register a person from pictures that each show exactly one readable face; returns the person's id.
 
     `sources` says of each picture where it came from and under which licence. Raises Unprocessable for a picture
-    that does not serve, Outage when faces cannot be read at all.
+    that does not serve and for a teen without a guardian, Conflict for an account that is somebody's already, Outage
+    when faces cannot be read at all.
     """
+    if age_band == "teen" and guardian is None:
+        raise Unprocessable("a teen needs a guardian's account before they are verified")
     reader = face_reader(services)
     templates = [read_face(reader, image) for image in images]
+    now = services.clock.now()
     with services.database.transaction(org) as tx:
-        return consent.add_person(
+        person = consent.add_person(
             tx,
             services.vault,
-            services.clock.now(),
+            now,
             name=name,
             kind=kind,
             model=services.face_model,
             by=by,
             vectors=np.stack([template.vector for template in templates]).astype(np.float32),
             sources=sources or [f"operator's file {image.name}" for image in images],
+            account=account,
         )
+        if age_band or guardian:
+            consent.set_guardian(tx, now, person, by=by, age_band=age_band, guardian=guardian)
+    return person
 
 
 def register_voice(

@@ -47,6 +47,23 @@ class Doubt:
     people: list[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A notice about a clip that shows the person, or an appeal (kind `appeal`); never who sent it."""
+
+    claim_id: str
+    kind: str
+    state: str
+    clip_id: str
+    case_id: str | None
+    filed_at: datetime
+
+
+def claims_about(tx: Transaction, person: str) -> list[Claim]:
+    """Notices and appeals about clips that show a person, or may, newest first."""
+    return rows(tx, SQL.claims, Claim, {"person": person, "most": MOST_DOUBTS})
+
+
 def lines_of(tx: Transaction, people: Sequence[str], now: datetime) -> dict[str, Line]:
     """The figures beside these people. One statement."""
     found = rows(tx, SQL.lines, Line, {"people": list(people), "now": now})

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from detectors.base import State
 from moderation.clips import Clip
-from moderation.db import Transaction, queries
+from moderation.db import Transaction, queries, row
 from moderation.db.clips import read_clip
 from moderation.scoring import Analysis
 from moderation.timelines import looks, segments
@@ -32,6 +33,19 @@ class Verdict:
     stages: list[dict[str, object]]
     case_id: str | None
     released_at: datetime | None
+    #: What the latest decision knew of people and works; None before one was taken.
+    known: "Known | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Of a fact record: its people, and which comparisons with works were made."""
+
+    people: dict[str, dict[str, object]]
+    #: Whether some picture of a work stood against the clip's fingerprint.
+    pictures: bool
+    #: Whether there was a text in which names were looked for.
+    names: bool
 
 
 def read_verdict(services: "Services", org: str, clip_id: str) -> dict[str, object]:
@@ -58,7 +72,12 @@ def gather(tx: Transaction, clip_id: str) -> Verdict:
         stages=[_stage(row) for row in tx.pg.execute(CLIPS.stages, where).fetchall()],
         case_id=case[0] if case else None,
         released_at=release[3] if release and release[4] is None else None,
+        known=_known(tx, clip_id, decision[5]) if decision else None,
     )
+
+
+def _known(tx: Transaction, clip_id: str, facts_hash: str) -> Known | None:
+    return row(tx, RECORDS.known, Known, {"clip": clip_id, "hash": facts_hash})
 
 
 def _proof(tx: Transaction, clip_id: str) -> dict[str, object] | None:
@@ -106,6 +125,8 @@ def document(verdict: Verdict) -> dict[str, object]:
         "looks": looks(analysis) if analysis else None,
         "faces": [_face(face) for face in analysis.faces] if analysis else [],
         "voices": [_voice(voice) for voice in analysis.voices] if analysis else [],
+        "people": people_of(verdict.known),
+        "works": comparisons(verdict.known),
         "marks": _marks(verdict),
         "stages": verdict.stages,
         "duration_ms": (clip.probe or {}).get("duration_ms"),
@@ -150,6 +171,28 @@ def _who(found: dict[str, object]) -> dict[str, object]:
     if several and found["state"] != "matched":
         return beside
     return {name: found[name] for name in ("person", "distance") if found[name] is not None} | beside
+
+
+def people_of(known: Known | None) -> list[dict[str, object]] | None:
+    """Everybody registered whom the clip may show or who was declared, with what stands against a yes.
+
+    None before a decision; `limits` are contexts, or `audience`, `purpose`, `remix`, `time`, `answer`.
+    """
+    if known is None:
+        return None
+    parts = ("kind", "consent", "voice", "declared")
+    return [
+        {"person": person, **{part: fact[part] for part in parts if part in fact}, "limits": fact.get("limits", [])}
+        for person, fact in sorted(known.people.items())
+    ]
+
+
+def comparisons(known: Known | None) -> dict[str, str]:
+    """How the clip was compared with works of rights holders; `not_measured` where nothing was there to compare."""
+    made = {"fingerprint": known is not None and known.pictures, "names": known is not None and known.names}
+    states = {how: State.MEASURED if done else State.NOT_MEASURED for how, done in made.items()}
+    # Nothing here knows a character that is drawn anew.
+    return {how: str(state) for how, state in (states | {"embedding": State.NOT_MEASURED}).items()}
 
 
 def _marks(verdict: Verdict) -> dict[str, object]:

@@ -10,17 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import cv2
-import numpy as np
-
 from detectors.names import fit
 from moderation import audit, consent
 from moderation.db import Transaction, queries
-from moderation.errors import NotFound, Unprocessable
+from moderation.errors import NotFound, RefusedAtTheDoor, TooLarge, Unprocessable
 from moderation.hashlists import lists
 from moderation.hashlists.formats import Entry, Kind
-from moderation.hashlists.prints import QUALITY, hash_picture
+from moderation.hashlists.prints import QUALITY, hash_luma
 from moderation.ids import new_id
+from watermark.fingerprint import SIDE
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -51,16 +49,16 @@ def add_work(
     *,
     title: str,
     names: Sequence[str] = (),
-    pictures: Sequence[bytes] = (),
+    pictures: Sequence[Path] = (),
     by: str,
 ) -> str:
-    """Register a work of a rights holder; `pictures` are the bytes of image files, the title is among its names.
+    """Register a work of a rights holder; `pictures` are PNG, JPEG or WebP files, the title is among its names.
 
     Whatever is judged from the commit on is compared with it, and released clips soon after. Raises NotFound for a
     holder who is none, Unprocessable for a picture or name that cannot be told apart from others.
     """
     wanted = _names(title, names)
-    entries = _entries(pictures)
+    entries = _entries(services, pictures)
     now, work = services.clock.now(), new_id("work")
     with services.database.transaction(org) as tx:
         _demand_holder(tx, holder)
@@ -74,12 +72,12 @@ def add_work(
     return work
 
 
-def withdraw_work(services: "Services", org: str, work: str, *, by: str) -> None:
-    """Look for a work no longer. Withdrawing twice changes nothing. Raises NotFound."""
+def withdraw_work(services: "Services", org: str, work: str, *, by: str, holder: str | None = None) -> None:
+    """Look for a work, of `holder` where one is named, no longer. Twice changes nothing. Raises NotFound."""
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         row = tx.pg.execute(SQL.work_locked, {"work": work}).fetchone()
-        if row is None:
+        if row is None or holder not in {None, row[0]}:
             raise NotFound(f"there is no work {work}")
         if row[2] is not None:
             return
@@ -97,14 +95,6 @@ def list_works(tx: Transaction, holder: str | None = None) -> list[Work]:
     ]
 
 
-def read_pictures(paths: Sequence[Path]) -> list[bytes]:
-    """The bytes of picture files. Raises Unprocessable for one that cannot be read."""
-    try:
-        return [path.read_bytes() for path in paths]
-    except OSError as error:
-        raise Unprocessable(f"{error.filename}: {error.strerror}") from error
-
-
 def _names(title: str, names: Sequence[str]) -> list[str]:
     wanted = list(dict.fromkeys(name.strip() for name in (title, *names)))
     if not wanted[0]:
@@ -116,15 +106,16 @@ def _names(title: str, names: Sequence[str]) -> list[str]:
     return wanted
 
 
-def _entries(pictures: Sequence[bytes]) -> list[dict[str, object]]:
+def _entries(services: "Services", pictures: Sequence[Path]) -> list[dict[str, object]]:
     if len(pictures) > MOST_PICTURES:
         raise Unprocessable(f"a work has at most {MOST_PICTURES} pictures")
     entries: dict[bytes, dict[str, object]] = {}
-    for number, content in enumerate(pictures, 1):
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-        if pixels is None:
-            raise Unprocessable(f"picture {number} is no picture")
-        hashes, quality = hash_picture(np.asarray(pixels, np.uint8))
+    for number, path in enumerate(pictures, 1):
+        try:
+            luma = services.sandbox.picture(path, side=SIDE)
+        except (RefusedAtTheDoor, TooLarge) as refusal:
+            raise Unprocessable(f"picture {number} cannot be used: {refusal.message}") from refusal
+        hashes, quality = hash_luma(luma)
         if quality < QUALITY:
             raise Unprocessable(f"picture {number} shows too little to be known again")
         digest = hashes[0].tobytes()

@@ -1,13 +1,15 @@
 """Everything the case page shows, read in one go. Says nothing of how it looks."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from moderation import review
+from moderation import consent, review
 from moderation.api.auth import reviewer_of
 from moderation.casefile import MINOR_SAFETY, Ahead, CaseFile, read_casefile
 from moderation.decisions import Outcome
+from moderation.errors import NotFound
 from moderation.timelines import Line
 from review_ui.guidance import Guidance, read_guidance
 from review_ui.timeline import (
@@ -124,6 +126,14 @@ class CaseView:
         return OUTCOMES[1:2] if self.case.queue == review.HASH_QUEUE else OUTCOMES
 
     @property
+    def alike(self) -> list[dict[str, Any]]:
+        """Faces and voices that may be one of several people, none of whom may be named alone."""
+        found = cast(
+            "list[dict[str, Any]]", [*cast("list[Any]", self.clip["faces"]), *cast("list[Any]", self.clip["voices"])]
+        )
+        return [each for each in found if each.get("candidates")]
+
+    @property
     def specialist(self) -> bool:
         """Whether only specialists get here."""
         return self.case.queue in {MINOR_SAFETY, review.HASH_QUEUE}
@@ -176,6 +186,19 @@ def view_of(services: "Services", file: CaseFile, language: str) -> CaseView:
         frame_s=_frame_s(stored),
         portrait=_portrait(stored),
     )
+
+
+def names_of(services: "Services", principal: "Principal", people: Iterable[str]) -> dict[str, str]:
+    """What people are called, for those who keep the registry; everybody else tells them by their numbers."""
+    if not principal.may("likeness"):
+        return {}
+    found = {}
+    with services.database.transaction(principal.org) as tx:
+        for person in people:
+            # Who was erased since has no name any more.
+            with suppress(NotFound):
+                found[person] = consent.read_person(tx, services.vault, person).name
+    return found
 
 
 def first_seen(ahead: Ahead) -> Media:

@@ -11,10 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from moderation import consent, owners, passkeys, registered
 from moderation.api.auth import services_of
+from moderation.enrolling import attempts
 from moderation.keys import Principal
 from moderation.revocations.beginning import begin, follow
 from moderation.revocations.progress import progress, revocations_of
 from moderation.revocations.reaching import reach as reach_of
+from review_ui.enrolments import may_look
 from review_ui.filters import address, read_cursor, said, write_cursor
 from review_ui.grants import AUDIENCES, CONTEXTS, MODES, SCOPES
 from review_ui.rendering import page
@@ -55,7 +57,7 @@ WORDS: Final[dict[str, Any]] = {
 
 
 @router.get("/likeness")
-def people(request: Request, after: Annotated[str, Query(max_length=200)] = "") -> Response:
+def people(request: Request, after: Annotated[str, Query(max_length=200)] = "", told: str = "") -> Response:
     """Who is registered, oldest first; the address says which of them."""
     principal, services = reading(request, "likeness"), services_of(request)
     fields, current = said(request.query_params, FIELDS), (services.face_model, services.voice_model)
@@ -64,7 +66,9 @@ def people(request: Request, after: Annotated[str, Query(max_length=200)] = "") 
         found = consent.page_people(tx, services.vault, limit=PAGE + 1, after=_place(after), **wanted)
         lines = registered.lines_of(tx, [person.person_id for person in found], services.clock.now())
         stale = consent.stale_people(tx, current=current, limit=PAGE)
-        names = {each.person_id: consent.read_person(tx, services.vault, each.person_id).name for each in stale}
+        waiting = attempts.waiting(tx, PAGE)
+        known = {each.person_id for each in stale} | {each.person_id for each in waiting}
+        names = {each: consent.read_person(tx, services.vault, each).name for each in known}
     last = found[PAGE - 1] if len(found) > PAGE else None
     more = write_cursor(last.created_at.isoformat(), last.person_id) if last else ""
     return page(
@@ -76,6 +80,9 @@ def people(request: Request, after: Annotated[str, Query(max_length=200)] = "") 
         first=not after,
         fields=fields,
         stale=[(each, names[each.person_id]) for each in stale],
+        waiting=[(each, names[each.person_id]) for each in waiting],
+        may_look=may_look(principal),
+        told=told,
         **WORDS,
     )
 
@@ -121,6 +128,8 @@ def show(
         names = {each: consent.read_person(tx, services.vault, each).name for each in others}
         taken_back = [progress(tx, each) for each in revocations_of(tx, person_id, limit=10)]
         keys = passkeys.passkeys_of(tx, person_id)
+        claims = registered.claims_about(tx, person_id)
+        waiting = [each for each in attempts.waiting(tx) if each.person_id == person_id]
     under_way = any(each.state == "driving" for each in taken_back)
     return page(
         request,
@@ -139,6 +148,9 @@ def show(
         taken_back=taken_back,
         under_way=under_way,
         passkeys=keys,
+        claims=claims,
+        waiting=waiting,
+        may_look=may_look(principal),
         told=told,
         wrong=wrong,
         link=link,

@@ -37,6 +37,7 @@ from moderation.api import (
     uploads,
     verify,
     webhooks,
+    works,
 )
 from moderation.api.announcements import Announcements
 from moderation.api.envelope import Envelope
@@ -68,7 +69,6 @@ TAGS = [
     {"name": "verify", "description": "Where a copy came from. No key needed; limited by address."},
     {"name": "notices", "description": "Notices and appeals of anybody. No key needed; limited by address."},
     {"name": "c2pa", "description": "The C2PA Soft Binding Resolution API: a copy's lost manifest. No key needed."},
-    {"name": "likeness", "description": "Whose likeness is registered, and what they allow."},
     {"name": "webhooks", "description": "Signed events after Standard Webhooks, at least once."},
     {"name": "health", "description": "Whether this process can work, and the numbers to watch."},
 ]
@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_cookie = no_cookie
     problems.register(app)
     read = (clips, media, events, statements, notices, verify, resolution)
-    registry = (people, grants, owners, enrolments, revocations)
+    registry = (people, grants, owners, enrolments, revocations, works)
     staff = (reviews, reviewers, renditions, trends, quality, policies, audit)
     for module in (*read, *registry, *staff, webhooks, health):
         app.include_router(module.router)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from moderation.api.notices import NoticeBody
 from moderation.api.schemas import ClipMetadata, ClipSource, PolicyTexts, Problem, VerifySource
+from moderation.api.works import NewWork
 from moderation.problems import MEDIA_TYPE
 
 REFERENCE = "#/components/schemas/{model}"
@@ -23,6 +24,12 @@ BODIES: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
     "/v1/clips": ({"file": FILE, "metadata": {"$ref": REFERENCE.format(model="ClipMetadata")}}, ClipSource),
     "/v1/verify": ({"file": FILE}, VerifySource),
     "/v1/notices": ({"file": FILE, "metadata": {"$ref": REFERENCE.format(model="NoticeBody")}}, NoticeBody),
+}
+WORKS = "/v1/people/{person_id}/works"
+#: What a work comes with: its words, and pictures as many as there are.
+WORK_PARTS: dict[str, Any] = {
+    "metadata": {"$ref": REFERENCE.format(model="NewWork")},
+    "image": {"type": "array", "items": {"type": "string", "format": "binary", "description": "PNG, JPEG or WebP."}},
 }
 #: What takes a policy folder, as JSON or as an archive.
 POLICY_FOLDERS = ("/v1/policies/bundles", "/v1/policies/lint", "/v1/policies/test")
@@ -108,6 +115,8 @@ CLIP = {
     "segments": [],
     "looks": {"seen_ms": [0, 500, 1000], "shots": [{"shot": 0, "start_ms": 0}], "unseen": []},
     "faces": [{"track": 1, "start_ms": 0, "end_ms": 4000, "state": "unmatched"}],
+    "people": [],
+    "works": {"fingerprint": "not_measured", "names": "measured", "embedding": "not_measured"},
     "marks": {"visible": {"state": "found"}, "invisible": {"state": "found"}, "c2pa": {"state": "found"}},
     "created_at": "2026-01-01T12:00:00+00:00",
 }
@@ -135,7 +144,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, tags=app.openapi_tags, routes=app.routes
     )
     schemas: dict[str, Any] = made["components"]["schemas"]
-    for model in (Problem, ClipMetadata, ClipSource, VerifySource, PolicyTexts, NoticeBody):
+    for model in (Problem, ClipMetadata, ClipSource, VerifySource, PolicyTexts, NoticeBody, NewWork):
         schema = model.model_json_schema(ref_template=REFERENCE)
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
@@ -151,6 +160,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         answer["content"] = {"application/json": {"example": example}}
     for path, (parts, source) in BODIES.items():
         made["paths"][path]["post"]["requestBody"] = _body(parts, source)
+    form = {"type": "object", "required": ["metadata"], "properties": WORK_PARTS}
+    made["paths"][WORKS]["post"]["requestBody"] = {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": form}},
+    }
     submit = made["paths"]["/v1/clips"]["post"]
     submit["parameters"] = PREFERENCES
     for operation in (submit, made["paths"]["/v1/clips/{clip_id}"]["get"]):

@@ -25,6 +25,7 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True
 Creator = Annotated[str | None, typer.Option(help="Your platform's id of who made it.")]
 Prompt = Annotated[str | None, typer.Option(help="The prompt the clip was generated from.")]
 Cameo = Annotated[list[str] | None, typer.Option("--cameo", help="A person declared to appear; may be repeated.")]
+Purpose = Annotated[str | None, typer.Option(help="What it is for, in one word; people may allow some only.")]
 Out = Annotated[Path | None, typer.Option(help="Write the released file here.", callback=demand_folder)]
 NEXT_STEP: Final = "start one with `moderation up`, or set MODERATION_URL and MODERATION_API_KEY"
 Part = tuple[str, tuple[str, IO[bytes] | bytes, str]]
@@ -37,6 +38,7 @@ def check(
     creator: Creator = None,
     prompt: Prompt = None,
     cameo: Cameo = None,
+    purpose: Purpose = None,
     policies: Annotated[Path | None, typer.Option(help="Judge by the policies of this folder.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -51,7 +53,7 @@ def check(
     if policies is not None:
         chosen = settings.policies.model_copy(update={"folder": policies.resolve(), "mode": "file"})
         settings = settings.model_copy(update={"policies": chosen})
-    submission = read_json(ClipMetadata, metadata(creator, prompt, cameo)).submission()
+    submission = read_json(ClipMetadata, metadata(creator, prompt, cameo, purpose=purpose)).submission()
     with open_services(settings) as services:
         # Policies that cannot be used are the caller's to mend, no reason to hold a clip.
         if settings.policies.mode == "file":
@@ -98,10 +100,15 @@ def copy_released(services: object, clip_id: str, out: Path) -> None:
 
 
 def metadata(
-    creator: str | None, prompt: str | None, cameos: list[str] | None, parents: list[str] | None = None
+    creator: str | None,
+    prompt: str | None,
+    cameos: list[str] | None,
+    parents: list[str] | None = None,
+    purpose: str | None = None,
 ) -> bytes:
     """What is said of a clip, as the API reads it; what was not said is left out, an empty prompt was said."""
-    said = {"creator": creator, "prompt": prompt, "cameos": cameos or None, "parents": parents or None}
+    lists = {"cameos": cameos or None, "parents": parents or None}
+    said = {"creator": creator, "prompt": prompt, **lists, "purpose": purpose}
     return json.dumps({name: value for name, value in said.items() if value is not None}).encode()
 
 
@@ -135,6 +142,7 @@ def submit(
     creator: Creator = None,
     prompt: Prompt = None,
     cameo: Cameo = None,
+    purpose: Purpose = None,
     parent: Annotated[list[str] | None, typer.Option("--parent", help="A clip it was made from.")] = None,
     wait: Annotated[int, typer.Option(help="Wait up to this many seconds for the verdict.")] = 0,
     out: Out = None,
@@ -145,7 +153,7 @@ def submit(
     headers = {"Authorization": f"Bearer {key}"} | ({"Prefer": f"wait={wait}"} if wait else {})
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=wait + 120) as client, file.open("rb") as content:
-            parts = form(metadata(creator, prompt, cameo, parent), file.name, content)
+            parts = form(metadata(creator, prompt, cameo, parent, purpose), file.name, content)
             answer = client.post("/v1/clips", files=parts)
             document = read_document(answer)
             if answer.is_error:

@@ -26,13 +26,28 @@ def add(
     name: Annotated[str, typer.Option(help="What the person is called.")],
     kind: Annotated[str, typer.Option(help="cameo, public_figure, rights_holder or protected_person")],
     image: Annotated[list[Path], typer.Option("--image", exists=True, help="A picture with exactly one face.")],
+    account: Annotated[str | None, typer.Option(help="Your platform's id of the person; a cameo acts by it.")] = None,
+    age_band: Annotated[str | None, typer.Option(help="adult or teen; a teen needs --guardian.")] = None,
+    guardian: Annotated[str | None, typer.Option(help="The account of who answers for a teen.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Register a person on your word; every clip judged afterwards is compared with them."""
     if kind not in {"cameo", "public_figure", "rights_holder", "protected_person"}:
         raise typer.BadParameter("cameo, public_figure, rights_holder or protected_person", param_hint="--kind")
+    if age_band not in {None, "adult", "teen"}:
+        raise typer.BadParameter("adult or teen", param_hint="--age-band")
     with open_services(with_models(local_settings())) as services:
-        person = register_person(services, "default", name=name, kind=cast("consent.Kind", kind), images=image, by=BY)
+        person = register_person(
+            services,
+            "default",
+            name=name,
+            kind=cast("consent.Kind", kind),
+            images=image,
+            by=BY,
+            account=account,
+            age_band=cast("consent.AgeBand | None", age_band),
+            guardian=guardian,
+        )
     document = {"id": person, "kind": kind, "verification": "operator", "images": len(image)}
     print_json(document) if as_json else typer.echo(person)
 

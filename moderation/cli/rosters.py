@@ -88,7 +88,7 @@ def add_work(
             holder,
             title=title,
             names=name or (),
-            pictures=works.read_pictures(image or ()),
+            pictures=image or (),
             by=BY,
         )
     print_json({"id": made, "holder": holder}) if as_json else typer.echo(made)

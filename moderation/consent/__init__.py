@@ -11,6 +11,7 @@ from moderation.consent.grants import Grant, Mode, Scope, Terms, grant, read_gra
 from moderation.consent.limits import forbid, read_limits
 from moderation.consent.lists import GranteeList, change_list, make_list, read_lists
 from moderation.consent.people import (
+    AgeBand,
     Kind,
     NewPerson,
     Person,
@@ -40,6 +41,7 @@ from moderation.consent.templates import (
 
 __all__ = [
     "CONTEXTS",
+    "AgeBand",
     "Alias",
     "Context",
     "Grant",

@@ -100,7 +100,12 @@ class PrintTaker:
 def hash_picture(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     """PDQ of a BGR picture, uint8 [height, width, 3], in its eight orientations, uint8 [8, 32]; and its quality."""
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    hashes, quality = orientations(np.asarray(grey, np.uint8))
+    return hash_luma(np.asarray(grey, np.uint8))
+
+
+def hash_luma(luma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """The same of a picture's luma, uint8 [SIDE, SIDE]."""
+    hashes, quality = orientations(luma)
     return np.packbits(hashes, axis=1), quality
 
 

@@ -5,6 +5,9 @@ import binascii
 import json
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from moderation.sandbox.channel import Broken
 from moderation.sandbox.wire import answer
 from moderation.settings import Limits
@@ -108,6 +111,13 @@ def account(content: object, limits: Limits) -> Account:
     _require(all(0 <= start.start_ms <= limits.max_duration_ms and start.shot >= 0 for start in found.shots))
     _require(all(0 <= at.first_ms <= at.last_ms <= limits.max_duration_ms for at in found.unseen))
     return found
+
+
+def picture(content: object, side: int) -> NDArray[np.uint8]:
+    """A picture's luma, uint8 [side, side], from base64. Raises Broken."""
+    raw = _decoded(answer(str, content))
+    _require(len(raw) == side * side)
+    return np.frombuffer(raw, np.uint8).reshape(side, side)
 
 
 def stills(content: object, count: int) -> list[bytes]:

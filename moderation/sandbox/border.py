@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.base import SOUND_RATE, Frame, Sound
 from moderation.errors import Busy, ClipFault, ModerationError, Outage
 from moderation.sandbox import answers, shared
@@ -189,6 +192,11 @@ class Sandbox:
         sent = {"text": text, **self._bounds}
         report: dict[str, object] = plain(self.ask("trace", source, sent, read, target=target))
         return report
+
+    def picture(self, source: Path, *, side: int) -> NDArray[np.uint8]:
+        """The luma of a single picture (PNG, JPEG, WebP), uint8 [side, side]; what cannot be read is refused."""
+        sent = {"side": side, **self._bounds}
+        return self.ask("picture", source, sent, partial(answers.picture, side=side), door=True)
 
     def trace_still(self, source: Path, text: str) -> bytes:
         """A JPEG with a short text in its corner."""

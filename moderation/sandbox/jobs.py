@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from moderation.sandbox.channel import Refused
@@ -28,6 +29,7 @@ from watermark.patience import Budget
 from watermark.residuals import ResidualMarker, stored
 from watermark.rewriting import rewrite
 from watermark.sampling import SamplingRules, Watch
+from watermark.stills import read_picture
 from watermark.veiling import stills, veil
 from watermark.visible import VisibleMarker
 
@@ -89,6 +91,12 @@ def _play(heard: listening.Heard | None, writer: FrameWriter) -> object:
 def _fingerprint(arguments: Arguments, _: FrameWriter) -> object:
     frames = reader.luma(_source(arguments), limits=_limits(arguments), long_side=_FINGERPRINT_SIDE)
     return base64.b64encode(fingerprint(frames).to_bytes()).decode()
+
+
+def _picture(arguments: Arguments, _: FrameWriter) -> object:
+    luma = read_picture(_source(arguments), _limits(arguments))
+    small = cv2.resize(luma, (arguments["side"], arguments["side"]), interpolation=cv2.INTER_AREA)
+    return base64.b64encode(np.ascontiguousarray(small).tobytes()).decode()
 
 
 def _mark(arguments: Arguments, _: FrameWriter) -> object:
@@ -196,6 +204,7 @@ TABLE: Mapping[str, Job] = {
     "fingerprint": _refusing(_fingerprint),
     "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),
+    "picture": _refusing(_picture),
     "pictures": _refusing(_pictures),
     "probe": _refusing(_probe),
     "prove": _refusing(_prove),

@@ -6,14 +6,39 @@ import httpx
 import numpy as np
 import pytest
 from authenticator import Authenticator
+from psycopg.types.json import Jsonb
 
-from moderation import asking, consent, passkeys
+from moderation import asking, consent, passkeys, review
+from moderation.db import queries
 from moderation.db.clips import read_clip
+from moderation.decisions import Decision, Outcome, Reason
+from moderation.enrolling import attempts
+from moderation.enrolling.checks import Check, CheckState
+from moderation.enrolling.verdicts import Outcome as Enrolled
+from moderation.enrolling.verdicts import Verdict
+from moderation.facts import FactRecord, PersonFact, SubmissionFacts
 from moderation.ids import new_id
+from moderation.keys import Principal
+from moderation.notices.claims import Claim
+from moderation.notices.filing import Sender, file_notice
+from moderation.recording import insert_decision
+from moderation.scoring import Analysis
 from moderation.sessions import login_token
 from review_ui.app import create_app
+from review_ui.cases import names_of
+from review_ui.enrolments import may_look
 
 HIDDEN = re.compile(r'name="(form_token|sealed|link)" value="([^"]+)"')
+
+
+def new_clip(tx, now, status) -> str:
+    """A clip that is only a row."""
+    clip = new_id("clip")
+    tx.pg.execute(
+        "insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at) "
+        "values ('default', %s, %s, 'noor', %s, %s)", (clip, status, now, now),
+    )  # fmt: skip
+    return clip
 
 
 def hidden(text: str) -> dict[str, str]:
@@ -35,12 +60,7 @@ def lea(pages) -> str:
         person = consent.add_person(tx, services.vault, now, vectors=vector, **said)
         consent.grant(tx, now, person, scope="face", mode="ask_me", by="test")
         for status in ("released", "released", "in_review"):
-            clip = new_id("clip")
-            row = (clip, status, now, now)
-            tx.pg.execute(
-                "insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at) "
-                "values ('default', %s, %s, 'noor', %s, %s)", row,
-            )  # fmt: skip
+            clip = new_clip(tx, now, status)
             tx.pg.execute(
                 "insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, "
                 "judged_at) values ('default', %s, %s, 'face', 'matched', 1, 1, %s)", (clip, person, now),
@@ -180,3 +200,88 @@ def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, l
     options = json.loads(html.unescape(re.search(r'data-passkey="([^"]+)"', door)[1]))
     entered = {**hidden(door), "credential": json.dumps(device.sign(options["challenge"]))}
     assert visitor.post("/mine/passkey", data=entered).url.path == "/mine"
+
+
+def test_what_stands_against_a_yes_and_who_a_face_may_be_are_said_beside_each_other(pages, staff, lea):
+    services, now = pages.services, pages.services.clock.now()
+    with services.database.transaction("default") as tx:
+        clip = read_clip(tx, new_clip(tx, now, "processing"), lock=True)
+        said = consent.NewPerson(name="Twin", kind="cameo", state="verified")
+        twin = consent.register(tx, services.vault, now, said, by="test")
+        near = [{"person": who, "distance": at, "state": "possible"} for who, at in ((lea, 0.52), (twin, 0.55))]
+        face = {"track": 0, "start_ms": 0, "end_ms": 900, "state": "possible", "person": lea, "distance": 0.52}
+        analysis = Analysis(signals={}, faces=[{**face, "boxes": [], "candidates": near}], shots=[], seen_ms=[])
+        kept = {"org": "default", "clip": clip.clip_id, "detectors": "d", "gallery": "g", "now": now}
+        tx.pg.execute(queries("records").insert_analysis, {**kept, "body": analysis.to_text()})
+        people = {
+            lea: PersonFact(kind="cameo", consent="limit_violated", limits=("political", "purpose")),
+            twin: PersonFact(kind="cameo", consent="consented", voice="undetermined"),
+        }
+        facts = FactRecord(
+            org="default", clip=clip.clip_id, judged_at=now.isoformat(), duration_ms=1000, phase="public",
+            submission=SubmissionFacts(creator="noor", prompt="two who look alike"), people=people,
+            named={"works": 0, "who": ""},
+        )  # fmt: skip
+        row = {"org": "default", "clip": clip.clip_id, "hash": facts.digest(), "now": now}
+        tx.pg.execute(queries("records").insert_facts, {**row, "body": facts.to_bytes().decode()})
+        reason = Reason(code="consent_limit", person=lea)
+        decision = Decision(
+            outcome=Outcome.REVIEW, facts_hash=facts.digest(), reasons=(reason,), queue="likeness", policy_version="v1"
+        )
+        decided = insert_decision(tx, clip, decision, actor_kind="rule", actor="policy", now=now)
+        case = review.open_case(tx, services.enqueuer, clip, decision, decided, now)
+    document = pages.with_scopes("read").get(f"/v1/clips/{clip.clip_id}").json()
+    assert {each["person"]: each["limits"] for each in document["people"]} == {lea: ["political", "purpose"], twin: []}
+    assert document["works"] == {"fingerprint": "not_measured", "names": "measured", "embedding": "not_measured"}
+    shown = staff.get(f"/review/{case}", headers={"Accept-Language": "fr"}).text
+    assert "politiques, l’usage prévu" in shown
+    beside = shown[shown.index("Un visage, et qui cela") :]
+    assert beside.index("Léa &amp; Co") < beside.index("0.52") < beside.index("Twin") < beside.index("0.55")
+    keyless = Principal(org="default", principal="ana", scopes=frozenset({"review"}), kind="person")
+    assert names_of(services, keyless, [lea]) == {}
+
+
+def test_an_enrolment_that_waits_is_looked_at_and_answered_once_by_who_may(pages, staff, lea):
+    services, now = pages.services, pages.services.clock.now()
+    with services.database.transaction("default") as tx:
+        tx.pg.execute("update moderation.people set state = 'pending' where person_id = %s", (lea,))
+        row = {"org": "default", "enrolment": (found := new_id("enr")), "person": lea, "by": "platform", "now": now}
+        said = Jsonb({"digits": ["1234"], "turns": ["left"]})
+        tx.pg.execute(attempts.SQL.insert_enrolment, {**row, "challenge": said, "expires_at": now})
+        clip = tx.pg.execute("select clip_id from moderation.appearances limit 1").fetchone()[0]
+        tx.pg.execute(
+            "update moderation.enrolments set state = 'received', recording = 'x', received_at = %s, duration_ms = 1", (now,)
+        )  # fmt: skip
+        received = attempts.read(tx, found)
+    likeness = Check(name="nobody_else", state=CheckState.UNCERTAIN, evidence={"candidates": [{"person": lea}]})
+    attempts.settle(services, received, [likeness], Verdict(outcome=Enrolled.UNCERTAIN), None)
+    path = f"/likeness/enrolments/{found}"
+    assert path in staff.get("/likeness").text
+    assert path in staff.get(f"/likeness/{lea}").text
+    shown = staff.get(path)
+    assert f'src="/v1/enrolments/{found}/pictures"' in shown.text
+    assert "1234" in shown.text
+    assert re.search("nobody else's likeness: <b[^>]*>uncertain", shown.text)
+    form = hidden(shown.text) | {"version": re.search('name="version" value="([0-9]+)"', shown.text)[1]}
+    assert "Say why" in staff.post(f"{path}/answer", data={**form, "outcome": "refuse", "reason": " "}).text
+    stale = {**form, "outcome": "refuse", "reason": "not her", "version": "77"}
+    assert staff.post(f"{path}/answer", data=stale).status_code == 409
+    unread = staff.post(f"{path}/answer", data={**form, "outcome": "verify", "reason": "seen"})
+    assert (unread.status_code, "This cannot be verified" in unread.text) == (422, True)
+    done = staff.post(f"{path}/answer", data={**form, "outcome": "refuse", "reason": "not her"})
+    assert "The answer is recorded." in done.text
+    with services.database.transaction("default") as tx:
+        assert attempts.read(tx, found).reason == "not her"
+    said = {
+        "name": "Léa",
+        "contact": "lea@example.org",
+        "signature": "Léa",
+        "location": "all of it",
+        "good_faith": True,
+    }
+    claim = Claim(kind="likeness", explanation="me", **said)
+    file_notice(services, "default", clip, claim, Sender(source="", language="en"))
+    noticed = staff.get(f"/likeness/{lea}").text
+    assert clip[-8:] in noticed[noticed.index("Notices and appeals about their clips") :]
+    keyless = Principal(org="default", principal="ana", scopes=frozenset({"likeness"}), kind="person")
+    assert not may_look(keyless)

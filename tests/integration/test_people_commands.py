@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from moderation import consent
 from moderation.cli.people import app
+from moderation.samples.portraits import portrait
+from moderation.settings import Settings
 from moderation.vault import Vault
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -68,3 +70,15 @@ def test_a_person_from_a_terminal(run, person, embedded_pack):
     run("erase", person, fails=True)
     assert run("erase", person, "--yes")["rebuilt"] is True
     assert run("list") == []
+
+
+@pytest.mark.full
+def test_who_is_added_has_an_account_and_an_age(run, embedded_pack):
+    face = portrait("obama-2012", Settings().models)
+    add = ("add", "--name", "Léa", "--kind", "cameo", "--image", str(face), "--account", "lea-7", "--age-band")
+    run(*add, "child", fails=True)
+    run(*add, "teen", fails=True)
+    person = run(*add, "teen", "--guardian", "ada-1")["id"]
+    (found,) = run("list")
+    said = {"person_id": person, "account": "lea-7", "age_band": "teen", "guardian": "ada-1"}
+    assert {name: found[name] for name in said} == said

@@ -125,14 +125,18 @@ def test_a_work_is_a_list_of_its_own_and_its_names_are_looked_for(services, tmp_
         said = consent.NewPerson(name="Pip Pictures", kind="rights_holder", state="verified")
         holder = consent.register(tx, services.vault, now, said, by="test")
     drawn = np.random.default_rng(1).integers(0, 255, (9, 16, 3), np.uint8)
-    picture = cv2.imencode(".png", cv2.resize(drawn, (640, 360), interpolation=cv2.INTER_CUBIC))[1].tobytes()
+    picture = tmp_path / "pip.png"
+    cv2.imwrite(str(picture), cv2.resize(drawn, (640, 360), interpolation=cv2.INTER_CUBIC))
     said = {"title": "Captain Pip", "names": ["الكابتن بيب"], "pictures": [picture], "by": "test"}
     work = works.add_work(services, "default", holder, **said)
     assert {hit.id for hit in names_in(services, "الكابتن بيب في القارب")} == {work}
     services.hash_lists.refresh(services.database)
     assert list(services.hash_lists.lists("default", "works").values()) == [work]
     with pytest.raises(Unprocessable, match="shows too little"):
-        works.add_work(services, "default", holder, title="Grey", pictures=[_grey()], by="test")
+        works.add_work(services, "default", holder, title="Grey", pictures=[_grey(tmp_path)], by="test")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(Unprocessable, match="picture 1 cannot be used"):
+        works.add_work(services, "default", holder, title="Text", pictures=[tmp_path / "text.png"], by="test")
     with pytest.raises(NotFound):
         works.add_work(services, "default", "per_nobody", title="Captain Pip", by="test")
     works.withdraw_work(services, "default", work, by="test")
@@ -141,8 +145,9 @@ def test_a_work_is_a_list_of_its_own_and_its_names_are_looked_for(services, tmp_
     assert not services.hash_lists.lists("default", "works")
 
 
-def _grey() -> bytes:
-    return cv2.imencode(".png", np.full((90, 160, 3), 128, np.uint8))[1].tobytes()
+def _grey(folder):
+    cv2.imwrite(str(folder / "grey.png"), np.full((90, 160, 3), 128, np.uint8))
+    return folder / "grey.png"
 
 
 @pytest.mark.parametrize("how", ["json", "folder"])

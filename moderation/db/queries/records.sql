@@ -26,6 +26,13 @@ values (%(org)s, %(clip)s, %(hash)s, %(body)s, %(now)s) on conflict do nothing;
 -- name: facts
 select body from moderation.facts where clip_id = %(clip)s and facts_hash = %(hash)s;
 
+-- name: known
+-- Of a fact record the people, and which comparisons with works were made: a small part of a large text.
+select body -> 'people' as people, (body -> 'fingerprint' ->> 'works_share') is not null as pictures,
+  body -> 'named' is not null
+    and coalesce(body -> 'submission' ->> 'prompt', '') || coalesce(body -> 'submission' ->> 'title', '') <> '' as names
+from (select body::json as body from moderation.facts where clip_id = %(clip)s and facts_hash = %(hash)s) as facts;
+
 -- name: insert_policy_version
 insert into moderation.policy_versions (org_id, version, body, first_used_at)
 values (%(org)s, %(version)s, %(body)s, %(now)s) on conflict do nothing;

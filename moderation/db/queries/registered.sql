@@ -34,3 +34,13 @@ group by a.clip_id, c.status order by a.clip_id desc limit %(limit)s;
 -- name: pseudonyms
 select c.clip_id, n.pseudonym from moderation.clips c
 join moderation.creators n on n.org_id = c.org_id and n.creator = c.creator where c.clip_id = any(%(clips)s);
+
+-- name: claims
+-- Notices and appeals about clips that show a person or may; not whose they are.
+with shown as (select distinct clip_id from moderation.appearances where person_id = %(person)s)
+select notice_id as claim_id, kind, state, clip_id, case_id, filed_at
+from moderation.notices where clip_id in (select clip_id from shown)
+union all
+select appeal_id, 'appeal', state, clip_id, case_id, filed_at
+from moderation.appeals where clip_id in (select clip_id from shown)
+order by filed_at desc, claim_id limit %(most)s;
