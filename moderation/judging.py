@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.base import FaceState, State, VoiceState
-from moderation import appearances, asking, consent, descent, review
+from moderation import appearances, asking, consent, descent, review, stops
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -255,12 +255,24 @@ def conclude(tx: Transaction, ruleset: Ruleset, facts: FactRecord, words: asking
 def answers_of_people(tx: Transaction, clip_id: str, words: asking.Words = asking.UNASKED) -> list[Decision]:
     """What reviewers decided of this clip, in order; `lesser` of each holds the reasons it answered.
 
-    Without the approvals that a person's own words overrule.
+    Without the approvals that a person's own words overrule, and without what an approval answered of somebody who
+    consents to less since.
     """
     found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
+    lessened = stops.lessened(tx, clip_id) if found else {}
     return [
-        Decision.from_json(json.loads(row[2])) for row in found if row[1] == Outcome.BLOCK or not words.overrule(row[7])
+        still_answered(Decision.from_json(json.loads(row[2])), row[7], lessened)
+        for row in found
+        if row[1] == Outcome.BLOCK or not words.overrule(row[7])
     ]
+
+
+def still_answered(answer: Decision, at: datetime, lessened: Mapping[str, datetime]) -> Decision:
+    """An answer less what it settled of people who consented to less since; that somebody is not them stays true."""
+    if any(reason.code == "false_match" for reason in answer.reasons):
+        return answer
+    stale = {person for person, since in lessened.items() if since >= at}
+    return replace(answer, lesser=tuple(reason for reason in answer.lesser if reason.person not in stale))
 
 
 def refuted_people(answers: Sequence[Decision]) -> frozenset[str]:

@@ -46,3 +46,8 @@ def stopped(tx: Transaction, clip_id: str, *, hold: bool = False) -> bool:
 def revoked(tx: Transaction, clip_id: str) -> bool:
     """Whether one of the stops on a clip is a revocation's: its person took consent back, not only a part of it."""
     return tx.pg.execute(SQL.stopped_by_revocation, {"clip": clip_id}).fetchone() is not None
+
+
+def lessened(tx: Transaction, clip_id: str) -> dict[str, datetime]:
+    """When each person in a clip last consented to less; who never did is not in it."""
+    return dict(tx.pg.execute(SQL.lessened, {"clip": clip_id}).fetchall())

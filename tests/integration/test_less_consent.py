@@ -62,6 +62,7 @@ def test_stricter_limits_stop_what_was_judged_before_and_looser_ones_nothing(ins
     with inside.database.transaction() as tx:
         consent.forbid(tx, NOW, person, ["sexual", "violent"], by="test")
         assert tx.pg.execute("select count(*) from moderation.revocation_runs").fetchone() == (0,)
+        assert stops.lessened(tx, clip) == {person: NOW}
     assert stands_under(inside, clip) == (True, False)
 
 
@@ -72,6 +73,7 @@ def test_who_leaves_a_list_has_their_clips_stopped_and_nobody_else(inside, perso
         consent.change_list(tx, inside.vault, NOW, person, friends, by="test", remove=("bo",))
     assert stands_under(inside, clip) == (False, False)
     with inside.database.transaction() as tx:
+        assert stops.lessened(tx, clip) == {}
         consent.change_list(tx, inside.vault, NOW, person, friends, by="test", remove=("ana",))
     assert stands_under(inside, clip) == (True, False)
 

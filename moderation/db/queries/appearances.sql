@@ -76,6 +76,14 @@ where a.clip_id = %(clip)s and a.how <> 'inherited'
   and (s.creators is null or s.creators @> array[(select creator from moderation.clips where clip_id = a.clip_id)])
 limit 1;
 
+-- name: lessened
+-- When each person in a clip last consented to less of what its creator makes.
+select a.person_id, max(s.since) from moderation.appearances a
+join moderation.person_stops s on s.person_id = a.person_id
+where a.clip_id = %(clip)s and a.how <> 'inherited'
+  and (s.creators is null or s.creators @> array[(select creator from moderation.clips where clip_id = a.clip_id)])
+group by a.person_id;
+
 -- name: in_clip
 select how, state from moderation.appearances where clip_id = %(clip)s and person_id = %(person)s order by how;
 
