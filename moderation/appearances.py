@@ -1,6 +1,6 @@
 """Who appears in which clip, as the latest judgement knows it. Reads facts, writes rows; finds nobody by itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +53,15 @@ def write(tx: Transaction, clip: Clip, facts: FactRecord, now: datetime, *, refu
         tx.pg.execute(SQL.insert_appearances, row | said)
     tx.pg.execute(SQL.insert_copied, row)
     tx.pg.execute(SQL.insert_inherited, row)
+
+
+def note(tx: Transaction, clip: Clip, person: str, ways: Mapping[str, str], now: datetime) -> bool:
+    """Add how somebody was found in a clip that was judged without them; False where that is known already.
+
+    `ways` are face and voice with matched or possible. The caller holds the clip's row.
+    """
+    row = {"clip": clip.clip_id, "generation": clip.generation, "person": person, "now": now}
+    return bool(tx.pg.execute(SQL.note_found, row | {"hows": list(ways), "states": list(ways.values())}).fetchall())
 
 
 def seen(facts: FactRecord, refuted: frozenset[str] = frozenset()) -> dict[tuple[str, str], str]:

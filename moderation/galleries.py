@@ -52,6 +52,13 @@ class Galleries:
                 return shelf.renew(tx, version, rotation_of(tx, vault, dim))
             return shelf.gallery
 
+    def of_person(self, tx: Transaction, vault: Vault, model: str, dim: int, person: str) -> Gallery:
+        """Return a gallery of one person alone, empty for who is not verified; it is kept nowhere."""
+        shelf = _Shelf(model=model, dim=dim)
+        version = gallery_version(tx)
+        shelf.change(tx, [person])
+        return replace(shelf.publish(version, rotation_of(tx, vault, dim)), shifts=_shifts(tx))
+
 
 def _shifts(tx: Transaction) -> dict[str, float]:
     """How far the lines of single people lie from the others'."""
@@ -90,13 +97,13 @@ class _Shelf:
     def update(self, tx: Transaction, since: str | None) -> None:
         """Bring the rows to what the registry holds now; they are those of version `since`, or of none."""
         if since is not None:
-            self._change(tx, changed_since(tx, since))
+            self.change(tx, changed_since(tx, since))
         if since is None or len(self._people) - len(self._places) > _MOST_GONE * max(len(self._people), 1):
             self._clear()
             listed = tx.pg.execute(SQL.gallery_templates, {"model": self.model}).fetchall()
             self._fetch(tx, [template for (template,) in listed])
 
-    def _change(self, tx: Transaction, people: list[str]) -> None:
+    def change(self, tx: Transaction, people: list[str]) -> None:
         """Read the templates of some people anew."""
         for start in range(0, len(people), _BLOCK):
             some = people[start : start + _BLOCK]

@@ -37,6 +37,7 @@ Kind = Literal[
     "ntc",
     "apl",
     "work",
+    "lkb",
 ]
 
 

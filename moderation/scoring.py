@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
@@ -137,14 +137,15 @@ def look(
     also: Callable[[Sequence[Frame]], None] = lambda _: None,
     spent: Callable[[float], None] = lambda _: None,
     finished: Callable[[Look], None] = lambda _: None,
+    only: Container[str] | None = None,
 ) -> Analysis:
-    """Run every detector over the sampled frames of one stored file; `also` is shown them too.
+    """Run every detector, or `only` those, over the sampled frames of one stored file; `also` is shown them too.
 
     `spent` is told the CPU seconds of the detectors, which work in a thread of their own; `finished` is given the look
     itself, with which other galleries can be compared. Raises Outage when a detector
     cannot work for anybody, ClipFault when it fails, or does not answer in time, for this clip alone.
     """
-    detectors = services.detectors
+    detectors = tuple(each for each in services.detectors if only is None or each.name in only)
     demand_detectors(services)
     looking = services.settings.looking
     attention = Attention(services.left_behind, looking.seconds_for(subject.duration_ms), detectors)

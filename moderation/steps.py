@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from moderation import fetching, holding, judging, marking, release, scoring, screening, webhooks
 from moderation.clips import Status
 from moderation.db.clips import move, read_clip
+from moderation.lookbacks import driving as lookbacks
 from moderation.pipeline import Json
 from moderation.revocations import driving
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 #: Queues and how many pieces of work of each one process takes on at a time.
-QUEUES = {"clips": 32, "detect": 2, "render": 2, "fetch": 4, "deliver": 8, "revoke": 2}
+QUEUES = {"clips": 32, "detect": 2, "render": 2, "fetch": 4, "deliver": 8, "revoke": 2, "lookback": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +53,6 @@ STEPS: dict[str, Step] = {
     "deliver_many": Step(function=webhooks.deliver_many),
     "list_targets": Step(function=driving.list_targets),
     "handle_some": Step(function=driving.handle_some),
+    "list_window": Step(function=lookbacks.list_window),
+    "look_back_some": Step(function=lookbacks.look_back_some),
 }

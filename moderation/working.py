@@ -13,6 +13,7 @@ from moderation.engine import DeadLetter, Engine
 from moderation.enrolling.checking import Checker
 from moderation.errors import Outage
 from moderation.hashlists.sweeping import Sweeper
+from moderation.lookbacks import driving as lookbacks
 from moderation.notices import tending as notices
 from moderation.pipeline import WORKFLOWS
 from moderation.renditions.preparing import Preparer
@@ -112,6 +113,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (BEAT_SECONDS, lambda: asking.lapse_due(services)),
         (SWEEP_SECONDS, lambda: driving.watch(services)),
         (SWEEP_SECONDS, lambda: judge_outlived(services)),
+        (BEAT_SECONDS, lambda: lookbacks.watch(services)),
         (SWEEP_SECONDS, lambda: notices.tend(services)),
         (RETENTION_SECONDS, lambda: notices.erase_old(services)),
         (BEAT_SECONDS, lambda: fold_queues(services)),

@@ -19,6 +19,7 @@ from moderation.api import (
     events,
     grants,
     health,
+    lookbacks,
     media,
     notices,
     openapi,
@@ -99,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_cookie = no_cookie
     problems.register(app)
     read = (clips, media, events, statements, notices, verify, resolution)
-    registry = (people, grants, owners, enrolments, revocations, works)
+    registry = (people, grants, owners, enrolments, revocations, lookbacks, works)
     staff = (reviews, reviewers, renditions, trends, quality, policies, audit)
     for module in (*read, *registry, *staff, webhooks, health):
         app.include_router(module.router)

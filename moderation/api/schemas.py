@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from moderation.api.problems import places
 from moderation.clips import Submission
@@ -200,6 +200,30 @@ class Revoking(Strict):
     """What is taken back: one grant, or without it every grant."""
 
     grant_id: Annotated[Line, Field(max_length=64)] | None = None
+    on_behalf_of: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The account of the person you act for."
+    )
+
+
+class LookingBack(Strict):
+    """Which clips somebody is looked for in: those that came in during a window, of one creator, with some words."""
+
+    since: AwareDatetime = Field(
+        alias="from", strict=False, description="With an offset; no earlier than uploads are kept."
+    )
+    until: AwareDatetime = Field(alias="to", strict=False, description="With an offset; not included.")
+    creator: Annotated[Line, Field(min_length=1, max_length=256)] | None = None
+    words: Annotated[Line, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Words that prompt or title must all hold."
+    )
+    on_behalf_of: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The account of the person you act for."
+    )
+
+
+class CallingOff(Strict):
+    """For whom a look back is called off."""
+
     on_behalf_of: Annotated[Line, Field(min_length=1, max_length=256)] | None = Field(
         None, description="The account of the person you act for."
     )

@@ -8,7 +8,7 @@ import typer
 
 from moderation import consent
 from moderation.assembly import open_services
-from moderation.cli import enrolling, grants, revocations, rosters
+from moderation.cli import enrolling, grants, lookbacks, revocations, rosters
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
 from moderation.enrolment import register_person, register_voice
@@ -79,6 +79,8 @@ app.command()(revocations.reach)
 app.command()(revocations.appearances)
 app.command()(revocations.remove)
 app.command()(revocations.demo)
+app.command()(lookbacks.look_back)
+app.command()(lookbacks.look_backs)
 
 
 @app.command("list")

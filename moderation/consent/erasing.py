@@ -19,6 +19,8 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
         SQL.erase_imports,
         SQL.erase_list_names,
         SQL.forget_owner,
+        SQL.end_lookbacks,
+        SQL.forget_lookback_clips,
         SQL.erase_person,
         SQL.touch_person,
         SQL.touch_gallery,

@@ -1165,6 +1165,56 @@ create table moderation.revocation_runs (
 );
 create index revocation_runs_open on moderation.revocation_runs (moved_at) where completed_at is null;
 
+-- A search of what was judged before somebody registered, for them alone. A clip is counted in the transaction that
+-- takes it off `lookback_clips`, or that writes there why it could not be looked at.
+create table moderation.lookbacks (
+  org_id text not null references moderation.organisations,
+  lookback_id text primary key,
+  person_id text not null references moderation.people,
+  since timestamptz not null,
+  until timestamptz not null,
+  creator text,
+  words text,
+  state text not null default 'asked' check (state in ('asked', 'running', 'done', 'cancelled')),
+  ended_why text,
+  held_cause text,                           -- what is down, while it waits for that
+  run int not null default 1,
+  clips int not null default 0,              -- in the window: known, looked, unreadable, moved_on and what is left
+  named int not null default 0,
+  known int not null default 0,
+  looked int not null default 0,
+  matched int not null default 0,
+  possible int not null default 0,
+  partly int not null default 0,
+  unreadable int not null default 0,
+  moved_on int not null default 0,
+  cpu_ms bigint not null default 0,
+  asked_by text not null,
+  asked_at timestamptz not null,
+  listed_at timestamptz,
+  moved_at timestamptz not null,
+  ended_at timestamptz,
+  check (since < until),
+  check ((state in ('done', 'cancelled')) = (ended_at is not null))
+);
+create unique index one_lookback_under_way on moderation.lookbacks (person_id) where state in ('asked', 'running');
+create index lookbacks_of_person on moderation.lookbacks (org_id, person_id, lookback_id);
+create index lookbacks_open on moderation.lookbacks (moved_at) where state in ('asked', 'running');
+
+-- Clips that a look back has yet to look at, and those that it could not.
+create table moderation.lookback_clips (
+  org_id text not null,
+  lookback_id text not null references moderation.lookbacks,
+  clip_id text not null references moderation.clips,
+  named boolean not null default false,      -- its prompt or title names the person
+  tries int not null default 0,
+  unreadable text,                           -- why; empty: still to be looked at
+  primary key (lookback_id, clip_id)
+);
+create index lookback_clips_next on moderation.lookback_clips (lookback_id, named desc, clip_id desc)
+  where unreadable is null;
+create index lookback_clips_of_clip on moderation.lookback_clips (clip_id);
+
 create table moderation.webhook_endpoints (
   org_id text not null references moderation.organisations,
   endpoint_id text primary key,
@@ -1466,7 +1516,7 @@ insert into moderation.retention values
   ('sealed_words', 'person'),
   ('reveals', 'operational'), ('breaks', 'exposure'), ('case_renditions', 'personal'), ('blob:personal', 'personal'),
   ('questions', 'permanent'), ('consent_answers', 'permanent'), ('passkeys', 'person'), ('owner_links', 'person'),
-  ('owner_sessions', 'operational');
+  ('owner_sessions', 'operational'), ('lookbacks', 'person'), ('lookback_clips', 'clip');
 
 -- Row-level security on every table that has an organisation.
 do $$
@@ -1505,6 +1555,7 @@ revoke update, delete on moderation.golden_cases, moderation.second_opinions, mo
 revoke delete on moderation.trends from moderation_app;
 revoke update, delete on moderation.lineage, moderation.person_stops from moderation_app;
 revoke delete on moderation.revocation_targets, moderation.revocation_runs from moderation_app;
+revoke delete on moderation.lookbacks from moderation_app;
 revoke delete on moderation.notices, moderation.clip_stops, moderation.appeals, moderation.sealed_words
   from moderation_app;
 revoke update, delete on moderation.notice_alarms from moderation_app;

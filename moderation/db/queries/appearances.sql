@@ -15,6 +15,15 @@ from unnest(%(people)s::text[], %(hows)s::text[], %(states)s::text[], %(versions
   as s (person_id, how, state, version)
 join moderation.people p using (person_id);
 
+-- name: note_found
+-- Judged under no version of the person: a stop of theirs holds at once.
+insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select p.org_id, %(clip)s, p.person_id, s.how, s.state, 0, %(generation)s, %(now)s
+from unnest(%(hows)s::text[], %(states)s::text[]) as s (how, state) join moderation.people p on p.person_id = %(person)s
+on conflict (clip_id, person_id, how) do update set state = excluded.state
+where appearances.state = 'possible' and excluded.state = 'matched'
+returning how;
+
 -- name: insert_copied
 -- Who is shown by clips with the same pictures is shown by this one, whatever was measured here.
 insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)

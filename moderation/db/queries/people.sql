@@ -115,6 +115,17 @@ update moderation.people set version = version + 1 where person_id = %(person)s;
 update moderation.enrolments set state = 'expired', templates = null, checks = null, answered_at = received_at
 where person_id = %(person)s;
 
+-- name: end_lookbacks
+-- Nobody is searched for any more, and what was asked for is forgotten with them.
+update moderation.lookbacks set creator = null, words = null,
+  ended_why = case when ended_at is null then 'erased' else ended_why end, ended_at = coalesce(ended_at, %(now)s),
+  state = case when state in ('asked', 'running') then 'cancelled' else state end
+where person_id = %(person)s;
+
+-- name: forget_lookback_clips
+delete from moderation.lookback_clips t using moderation.lookbacks l
+where l.lookback_id = t.lookback_id and l.person_id = %(person)s;
+
 -- name: erase_person
 update moderation.people set erased_at = %(now)s, name = ''::bytea, account = null, guardian = null, age_band = null
 where person_id = %(person)s;
