@@ -139,7 +139,7 @@ def _give_way(services: "Services", org: str) -> None:
 
 
 def _look_once(services: "Services", org: str, lookback: str, turn: Turn) -> None:
-    began = time.thread_time()
+    began = _spent(services)
     try:
         seen = look_for(services, turn.clip, turn.person, turn.likeness) if _settled(turn.clip) else None
     except Outage as outage:
@@ -148,15 +148,19 @@ def _look_once(services: "Services", org: str, lookback: str, turn: Turn) -> Non
             tx.pg.execute(SQL.put_off, where | {"cause": outage.cause})
         raise
     except NotFound:
-        _count_unreadable(services, org, lookback, turn, "its bytes are gone")
+        _count_unreadable(services, org, lookback, turn, "its bytes are gone", _spent(services) - began)
     except Exception as error:
         if database_away(error):
             raise
         why = error.message if isinstance(error, ModerationError) else type(error).__name__
-        _count_unreadable(services, org, lookback, turn, why)
+        _count_unreadable(services, org, lookback, turn, why, _spent(services) - began)
     else:
-        here = round(1000 * (time.thread_time() - began))
-        count_look(services, org, lookback, turn, seen, here)
+        count_look(services, org, lookback, turn, seen, round(1000 * (_spent(services) - began)))
+
+
+def _spent(services: "Services") -> float:
+    """CPU seconds of this thread and of the decoder for it; a look adds those of the detectors."""
+    return time.thread_time() + services.sandbox.cpu_seconds_here()
 
 
 def _settled(clip: Clip) -> bool:
@@ -171,7 +175,8 @@ def count_look(services: "Services", org: str, lookback: str, turn: Turn, seen: 
     now, clip_id = services.clock.now(), turn.clip.clip_id
     with services.database.transaction(org) as tx:
         where = {"lookback": lookback, "clip": clip_id, "person": turn.person, "now": now}
-        # The person before the look back, as an erasure holds them.
+        # The clip, then the person, then the look back: in the order in which an erasure holds them.
+        clip = read_clip(tx, clip_id, lock=True)
         tx.pg.execute(SQL.person_held, where)
         if tx.pg.execute(SQL.running_locked, where).fetchone() is None:
             return False
@@ -179,7 +184,7 @@ def count_look(services: "Services", org: str, lookback: str, turn: Turn, seen: 
             return False
         tx.pg.execute(SQL.count_look, where | _counts(seen, here_ms))
         if seen is not None and seen.ways:
-            _act(tx, services, lookback, turn.person, clip_id, seen)
+            _act(tx, services, lookback, turn.person, clip, seen)
     return True
 
 
@@ -195,9 +200,9 @@ def _counts(seen: Seen | None, here_ms: int) -> dict[str, int]:
     }
 
 
-def _act(tx: Transaction, services: "Services", lookback: str, person: str, clip_id: str, seen: Seen) -> None:
-    """Note where the person appears, and have the clip judged again where that is news."""
-    now, clip = services.clock.now(), read_clip(tx, clip_id, lock=True)
+def _act(tx: Transaction, services: "Services", lookback: str, person: str, clip: Clip, seen: Seen) -> None:
+    """Note where the person appears, and have the clip, whose row is held, judged again where that is news."""
+    now, clip_id = services.clock.now(), clip.clip_id
     if clip.erased_at is not None or not appearances.note(tx, clip, person, seen.ways, now):
         return
     if clip.state in SETTLED:
@@ -207,12 +212,14 @@ def _act(tx: Transaction, services: "Services", lookback: str, person: str, clip
         outbox.enqueue_clip(tx, services.enqueuer, clip, next_generation(tx, clip, now))
 
 
-def _count_unreadable(services: "Services", org: str, lookback: str, turn: Turn, why: str) -> None:
+def _count_unreadable(
+    services: "Services", org: str, lookback: str, turn: Turn, why: str, seconds: float = 0.0
+) -> None:
     """Count a clip that could not be looked at; it stays listed with the reason, for nobody may think it clear."""
     with services.database.transaction(org) as tx:
         where = {"lookback": lookback, "clip": turn.clip.clip_id, "now": services.clock.now(), "why": why[:200]}
         if tx.pg.execute(SQL.running_locked, where).fetchone() and tx.pg.execute(SQL.give_up, where).fetchone():
-            tx.pg.execute(SQL.count_unreadable, where)
+            tx.pg.execute(SQL.count_unreadable, where | {"cpu_ms": round(1000 * seconds)})
 
 
 def end(tx: Transaction, services: "Services", lookback: str, state: str, *, why: str | None, by: str) -> None:

@@ -47,6 +47,7 @@ class Seen:
     ways: dict[str, str]
     #: Whether something could not be read: a face too small, a voice too short, frames that were not looked at.
     partly: bool
+    #: CPU time of the detectors alone.
     cpu_ms: int
 
     @property

@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -84,6 +85,7 @@ class Sandbox:
         self._pool = Pool(launch, children, wait_seconds=limits.decode_seconds)
         #: For our own products only, started at its first job.
         self._proofs = Pool(launch, 1, wait_seconds=limits.decode_seconds, warm=False)
+        self._spent = threading.local()
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +97,10 @@ class Sandbox:
         """End every child."""
         self._pool.close()
         self._proofs.close()
+
+    def cpu_seconds_here(self) -> float:
+        """CPU seconds that children have spent on what this thread asked of them, so far."""
+        return float(getattr(self._spent, "seconds", 0.0))
 
     def confinement(self) -> Confinement:
         """What was proven in a child of this machine, for `doctor` and the log."""
@@ -292,6 +298,7 @@ class Sandbox:
                 child.begin(job, {**arguments, **places}, allowance)
             except (Broken, Overrun) as fault:
                 raise Outage("decoder", f"the decoder went away: {fault}") from fault
+            began = child.cpu_seconds()
             try:
                 yield child, allowance
             except Refused as refused:
@@ -299,6 +306,9 @@ class Sandbox:
             except Broken as fault:
                 child.distrust()
                 raise ClipFault("processing_failed", f"the decoder's answer is unusable: {fault}") from fault
+            finally:
+                # Of a child that is gone nothing is known any more.
+                self._spent.seconds = self.cpu_seconds_here() + max(0.0, child.cpu_seconds() - began)
 
     @contextlib.contextmanager
     def _lent(self, pool: Pool, *, door: bool) -> Iterator[DecoderChild]:

@@ -85,7 +85,7 @@ update moderation.lookback_clips set unreadable = %(why)s
 where lookback_id = %(lookback)s and clip_id = %(clip)s and unreadable is null returning clip_id;
 
 -- name: count_unreadable
-update moderation.lookbacks set unreadable = unreadable + 1 where lookback_id = %(lookback)s;
+update moderation.lookbacks set unreadable = unreadable + 1, cpu_ms = cpu_ms + %(cpu_ms)s where lookback_id = %(lookback)s;
 
 -- name: end_lookback
 -- Clips that were erased meanwhile have moved on.

@@ -4,14 +4,14 @@ from importlib.resources import files
 
 from alembic import op
 
-revision = "0023"
-down_revision: str | None = "0022"
+revision = "0024"
+down_revision: str | None = "0023"
 
 TABLES = ("lookback_clips", "lookbacks")
 
 
 def upgrade() -> None:
-    text = files("moderation.db").joinpath("migrations", "versions", "0023_lookbacks.sql").read_text()
+    text = files("moderation.db").joinpath("migrations", "versions", "0024_lookbacks.sql").read_text()
     op.get_bind().exec_driver_sql(text)
 
 
