@@ -167,7 +167,7 @@ def test_search_shows_what_matches_and_its_address_shows_it_again(pages):
 def test_pages_without_anything_say_so_in_every_language(pages, language):
     client = browser(pages, "review", "audit", "admin")
     headers = {"Accept-Language": language}
-    text = {"en": "No clips match.", "fr": "Aucune vidéo ne correspond.", "ar": "لا مقاطع مطابقة."}[language]
+    text = {"en": "No clips match.", "fr": "Aucun clip ne correspond.", "ar": "لا مقاطع مطابقة."}[language]
     assert text in sound(client.get("/search", headers=headers))
     for path in ("/audit?action=none", "/verify", "/login"):
         assert f'lang="{language}"' in sound(client.get(path, headers=headers))
