@@ -90,6 +90,7 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
 
 async def _of_the_database(request: Request, error: Exception) -> JSONResponse:
     if database_away(error):
+        log.warning("database_away", error=type(error).__name__, sqlstate=getattr(error, "sqlstate", None))
         return await _of_ours(request, Outage("database", "the database is away; try again in a moment"))
     # The database's own words name tables and values.
     log.error("request_failed", error=type(error).__name__, sqlstate=getattr(error.__cause__, "sqlstate", None))
