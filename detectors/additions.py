@@ -12,8 +12,9 @@ from detectors import bodyparts, packs
 from detectors.base import Detector, DetectorUnavailable
 from detectors.gpu.image_classification import FACE_MARGIN, MIN_FACE_PX
 from detectors.gpu.labels import load_labels
-from detectors.gpu.pack import Placement, close_all, load_gpu_detectors
+from detectors.gpu.pack import Placement, close_all, load_embedder, load_gpu_detectors
 from detectors.gpu.pins import read_gpu_pins, read_lock
+from detectors.gpu.references import MODEL, PictureEmbedder, name_of
 from detectors.manifests import Manifest, read_pins
 from detectors.remote import RemoteDetector, digest_of, read_remotes
 from detectors.runtime import Session
@@ -68,6 +69,20 @@ class Additions:
         if self.remotes is not None:
             record["remotes"] = digest_of(read_remotes(self.remotes))
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+    def works_model(self) -> str | None:
+        """Which network compares with pictures of works, with its weights; None where none does."""
+        if self.pack != "gpu":
+            return None
+        locked = read_lock(self._gpu_files()[0], read_gpu_pins()).models.get(MODEL)
+        return name_of(locked.named(MODEL)) if locked else None
+
+    def works_embedder(self, root: Path) -> PictureEmbedder | None:
+        """That network by itself. Raises DetectorUnavailable."""
+        if self.works_model() is None:
+            return None
+        lock = read_lock(self._gpu_files()[0], read_gpu_pins())
+        return _demanded("of works", lambda: load_embedder(root, lock, self.placement))
 
     def _gpu_files(self) -> tuple[Path, Path]:
         if self.lock is None or self.labels is None:

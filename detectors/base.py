@@ -184,6 +184,16 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkMatch:
+    """A rights holder's work and how near a picture of it comes to a frame: cosine of two embeddings, 0-1."""
+
+    work: str
+    similarity: float
+    #: The frame that is nearest.
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What one detector says of one clip."""
 
@@ -191,6 +201,8 @@ class Findings:
     faces: tuple[FaceTrack, ...] = ()
     texts: tuple[Text, ...] = ()
     voices: tuple[Voice, ...] = ()
+    #: Nearest first; a few, whatever the distance: lines are the rules'.
+    works: tuple[WorkMatch, ...] = ()
 
 
 class Index(Protocol):
@@ -227,6 +239,20 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """Pictures of rights holders' works as one network saw them: `vectors` is float32 [n, m], of length 1.
+
+    `works[i]` owns row i. `model` names the network with its weights (`NAME@VERSION`); `unread` works have pictures
+    that this network never saw.
+    """
+
+    model: str
+    works: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a detector may know of a clip besides its frames."""
 
@@ -236,6 +262,8 @@ class Subject:
     gallery: Gallery | None = None
     #: Registered voices; `gallery` holds faces.
     voices: Gallery | None = None
+    #: Registered works' pictures, for a network that can compare them.
+    references: References | None = None
     #: What the platform itself says of the clip, 0-1 by signal (`platform.nsfw`, ...); unchecked.
     claims: dict[str, float] = field(default_factory=dict)
 

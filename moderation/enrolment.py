@@ -32,14 +32,17 @@ def register_person(
 ) -> str:
     """Register a person from pictures that each show exactly one readable face; returns the person's id.
 
+    A rights holder may be a firm, which has works and no face: of that kind alone there may be no picture.
     `sources` says of each picture where it came from and under which licence. Raises Unprocessable for a picture
     that does not serve and for a teen without a guardian, Conflict for an account that is somebody's already, Outage
     when faces cannot be read at all.
     """
     if age_band == "teen" and guardian is None:
         raise Unprocessable("a teen needs a guardian's account before they are verified")
-    reader = face_reader(services)
-    templates = [read_face(reader, image) for image in images]
+    if not images and kind != "rights_holder":
+        raise Unprocessable("only a rights holder is registered without a picture of their face")
+    reader = face_reader(services) if images else None
+    templates = [read_face(reader, image) for image in images] if reader else []
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         person = consent.add_person(
@@ -48,9 +51,9 @@ def register_person(
             now,
             name=name,
             kind=kind,
-            model=services.face_model,
+            model=services.face_model if images else "",
             by=by,
-            vectors=np.stack([template.vector for template in templates]).astype(np.float32),
+            vectors=np.array([t.vector for t in templates], np.float32).reshape(-1, services.face_dimensions),
             sources=sources or [f"operator's file {image.name}" for image in images],
             account=account,
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from detectors.base import ComparesAgain, Findings, Gallery, Inspection, Subject
+from detectors.base import ComparesAgain, Findings, Gallery, Inspection, References, Subject
 from watermark.sampling import Account
 
 #: How long, and of how many clips. A clip that is not settled by then is looked at again where the registry changed.
@@ -29,13 +29,14 @@ class Look:
     account: Account
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def against(self, faces: Gallery, voices: Gallery) -> list[Findings] | None:
-        """What the same look would have found with these galleries; None where that takes another look."""
+    def against(self, faces: Gallery, voices: Gallery, references: References | None = None) -> list[Findings] | None:
+        """What the same look would have found with these registered; None where that takes another look."""
         subject = Subject(
             duration_ms=self.subject.duration_ms,
             texts=self.subject.texts,
             gallery=faces,
             voices=voices,
+            references=references,
             claims=self.subject.claims,
         )
         with self.lock:

@@ -64,6 +64,8 @@ class Analysis:
     voices: list[dict[str, object]] = field(default_factory=list)
     #: What was read off the picture.
     texts: list[dict[str, object]] = field(default_factory=list)
+    #: Which works of rights holders come nearest, by embedding.
+    works: list[dict[str, object]] = field(default_factory=list)
 
     def to_text(self) -> str:
         """The canonical text that is stored."""
@@ -81,13 +83,19 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
         clip = read_clip(tx, clip_id)
         gallery = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
         voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
+        references = services.references.current(tx, services.works_model)
         printed = read_print(tx, clip_id) is not None
         if printed and analysis_of_now(tx, services, org, clip_id, gallery.version) is not None:
             return "done"
     texts = {name: text for name, text in (("prompt", clip.prompt), ("title", clip.title)) if text}
     with stage(services, org, clip_id, generation, "detect") as detail:
         subject = Subject(
-            duration_ms=duration_of(clip.probe), texts=texts, gallery=gallery, voices=voices, claims=clip.claims
+            duration_ms=duration_of(clip.probe),
+            texts=texts,
+            gallery=gallery,
+            voices=voices,
+            references=references,
+            claims=clip.claims,
         )
         taker = PrintTaker()
         also = (lambda _: None) if printed else taker.see
@@ -214,7 +222,7 @@ def analysis_of_now(tx: Transaction, services: "Services", org: str, clip_id: st
         return None
     faces = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
     voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
-    findings = look.against(faces, voices)
+    findings = look.against(faces, voices, services.references.current(tx, services.works_model))
     if findings is None or {faces.version, voices.version} != {gallery}:
         return None
     analysis = told(look, findings)
@@ -307,7 +315,8 @@ def gather(findings: Sequence[Findings], seen: list[int]) -> Analysis:
     faces = [face_to_json(face) for found in findings for face in found.faces]
     voices = [voice_to_json(voice) for found in findings for voice in found.voices]
     texts = [text_to_json(text) for found in findings for text in found.texts]
-    return Analysis(signals=signals, faces=faces, seen_ms=seen, voices=voices, texts=texts)
+    works = [asdict(match) for found in findings for match in found.works]
+    return Analysis(signals=signals, faces=faces, seen_ms=seen, voices=voices, texts=texts, works=works)
 
 
 def signal_to_json(signal: Signal) -> dict[str, object]:

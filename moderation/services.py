@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from detectors import packs, registry, speakers
 from detectors.additions import Additions
@@ -12,6 +12,7 @@ from detectors.calibration import Calibration, CalibrationError, load_calibratio
 from detectors.embedding import DIMENSION
 from detectors.faces import EMBEDDER_MODEL
 from detectors.gpu.pack import Placement, close_all
+from detectors.gpu.references import PictureEmbedder
 from detectors.words import WordLists, load_word_lists
 from moderation import __version__, signing
 from moderation.attending import LeftBehind
@@ -30,6 +31,7 @@ from moderation.outbox import Enqueuer
 from moderation.policy.engine import Ruleset
 from moderation.postgres import Server
 from moderation.readings import Readings
+from moderation.references import Mirror
 from moderation.rulebook.book import Rulebook
 from moderation.sandbox import Sandbox
 from moderation.settings import Settings
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from moderation.audit_checks import Check
     from moderation.quality.board import Kept as KeptBoard
 
+T = TypeVar("T")
 #: Stands for all detectors where they cannot even be loaded.
 LOADING = "load"
 
@@ -151,6 +154,28 @@ class Services:
     def voice_model(self) -> str:
         """The same of voices."""
         return self._with_weights(speakers.MODEL)
+
+    @cached_property
+    def works_model(self) -> str | None:
+        """Which network compares clips with pictures of works; None where none does, as without the GPU pack."""
+        return self._of_works(self.additions.works_model)
+
+    @cached_property
+    def works_embedder(self) -> PictureEmbedder | None:
+        """That network by itself, for pictures that are registered. Raises Outage("detector:works")."""
+        return self._of_works(lambda: self.additions.works_embedder(self.settings.models))
+
+    @staticmethod
+    def _of_works(ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except DetectorUnavailable as error:
+            raise Outage("detector:works", str(error)) from error
+
+    @cached_property
+    def references(self) -> Mirror:
+        """Pictures of works as vectors, kept between clips."""
+        return Mirror()
 
     def _with_weights(self, model: str) -> str:
         try:
@@ -315,4 +340,6 @@ class Services:
             self.sandbox.close()
         if "detectors" in self.__dict__:
             close_all(self.detectors)
+        if (embedder := self.__dict__.get("works_embedder")) is not None:
+            embedder.close()
         self.database.close()

@@ -46,6 +46,8 @@ class Known:
     pictures: bool
     #: Whether there was a text in which names were looked for.
     names: bool
+    #: Whether a network compared frames with some picture of a work.
+    embeddings: bool
 
 
 def read_verdict(services: "Services", org: str, clip_id: str) -> dict[str, object]:
@@ -126,7 +128,7 @@ def document(verdict: Verdict) -> dict[str, object]:
         "faces": [_face(face) for face in analysis.faces] if analysis else [],
         "voices": [_voice(voice) for voice in analysis.voices] if analysis else [],
         "people": people_of(verdict.known),
-        "works": comparisons(verdict.known),
+        "works": comparisons(verdict.known) | ({"nearest": analysis.works} if analysis and analysis.works else {}),
         "marks": _marks(verdict),
         "stages": verdict.stages,
         "duration_ms": (clip.probe or {}).get("duration_ms"),
@@ -189,10 +191,12 @@ def people_of(known: Known | None) -> list[dict[str, object]] | None:
 
 def comparisons(known: Known | None) -> dict[str, str]:
     """How the clip was compared with works of rights holders; `not_measured` where nothing was there to compare."""
-    made = {"fingerprint": known is not None and known.pictures, "names": known is not None and known.names}
-    states = {how: State.MEASURED if done else State.NOT_MEASURED for how, done in made.items()}
-    # Nothing here knows a character that is drawn anew.
-    return {how: str(state) for how, state in (states | {"embedding": State.NOT_MEASURED}).items()}
+    made = {
+        "fingerprint": known is not None and known.pictures,
+        "names": known is not None and known.names,
+        "embedding": known is not None and known.embeddings,
+    }
+    return {how: str(State.MEASURED if done else State.NOT_MEASURED) for how, done in made.items()}
 
 
 def _marks(verdict: Verdict) -> dict[str, object]:

@@ -1,24 +1,27 @@
 """Works and characters that rights holders keep out: pictures known again by fingerprint, names looked for in texts.
 
-A fingerprint knows a picture again, cut or recoloured a little; the same character drawn anew it does not. Each work is
-a hash list of its own, so that what was released before it was registered is compared with it too.
+A fingerprint knows a picture again, cut or recoloured a little; the same character drawn anew it does not: the
+optional pack's network may. Each work is a hash list of its own, so that what was released before is compared too.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.names import fit
-from moderation import audit, consent
-from moderation.db import Transaction, queries
+from moderation import audit, consent, references
+from moderation.db import Transaction, queries, rows
 from moderation.errors import NotFound, RefusedAtTheDoor, TooLarge, Unprocessable
 from moderation.hashlists import lists
 from moderation.hashlists.formats import Entry, Kind
 from moderation.hashlists.prints import QUALITY, hash_luma
 from moderation.ids import new_id
-from watermark.fingerprint import SIDE
+from watermark.fingerprint import SAME_PICTURE, SIDE, distance
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -27,6 +30,8 @@ SQL = queries("works")
 MOST_PICTURES: Final = 200
 MOST_NAMES: Final = 50
 LONGEST: Final = 200
+#: `stale`: by weights that are no longer in use.
+Embedding = Literal["measured", "stale", "not_measured"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,15 @@ class Work:
     #: Pictures it is known again by; without any it is looked for by its names alone.
     pictures: int
     created_at: datetime
+    #: Which network, with its weights, saw the pictures, and when; None where none did.
+    model: str | None
+    embedded_at: datetime | None
+
+    def embedding(self, current: str | None) -> Embedding:
+        """What a comparison by embedding is worth while `current` is the network in use, None where none is."""
+        if current is None or self.model is None:
+            return "not_measured"
+        return "measured" if self.model == current else "stale"
 
 
 def add_work(
@@ -59,6 +73,7 @@ def add_work(
     """
     wanted = _names(title, names)
     entries = _entries(services, pictures)
+    seen = references.embed(services, _colours(services, pictures))
     now, work = services.clock.now(), new_id("work")
     with services.database.transaction(org) as tx:
         _demand_holder(tx, holder)
@@ -67,9 +82,44 @@ def add_work(
             lists.add_entries(tx, now, work, [Entry(**entry, item=work) for entry in entries], by=by)  # type: ignore[arg-type]
         row = {"org": org, "work": work, "person": holder, "list": made, "title": title.strip(), "names": wanted}
         tx.pg.execute(SQL.insert_work, {**row, "pictures": len(entries), "now": now})
+        if seen is not None:
+            references.keep(tx, org, work, seen, now)
         consent.touch_gallery(tx, holder)
         audit.record(tx, now, by, "work.added", work, holder=holder, pictures=len(entries), names=len(wanted))
     return work
+
+
+def embed_again(services: "Services", org: str, work: str, pictures: Sequence[Path], *, by: str) -> int:
+    """Show a work's pictures to the network in use, in the place of what another saw; returns how many.
+
+    The pictures are not kept, so they are brought again; each must be one of those registered. Raises NotFound, and
+    Unprocessable for another picture or where no network compares.
+    """
+    if services.works_model is None:
+        raise Unprocessable("no network compares pictures of works: it takes the GPU pack with its model pinned")
+    prints = [bytes(entry["hash"]) for entry in _entries(services, pictures)]  # type: ignore[call-overload]
+    if not prints:
+        raise Unprocessable("a work is seen by its pictures, and none was given")
+    seen = references.embed(services, _colours(services, pictures))
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        row = tx.pg.execute(SQL.work_locked, {"work": work}).fetchone()
+        if row is None or row[2] is not None:
+            raise NotFound(f"there is no work {work}")
+        _demand_registered(tx, row[1], prints)
+        assert seen is not None
+        references.keep(tx, org, work, seen, now)
+        consent.touch_gallery(tx, row[0])
+        audit.record(tx, now, by, "work.embedded", work, model=seen.model, pictures=len(pictures))
+    return len(pictures)
+
+
+def _demand_registered(tx: Transaction, list_id: str, prints: Sequence[bytes]) -> None:
+    known = [bytes(row[0]) for row in tx.pg.execute(SQL.prints_of, {"list": list_id}).fetchall()]
+    held = np.array([list(each) for each in known], np.uint8).reshape(-1, 32)
+    for number, each in enumerate(prints, 1):
+        if not bool((distance(np.frombuffer(each, np.uint8), held) <= SAME_PICTURE).any()):
+            raise Unprocessable(f"picture {number} is none of those that were registered for this work")
 
 
 def withdraw_work(services: "Services", org: str, work: str, *, by: str, holder: str | None = None) -> None:
@@ -82,6 +132,7 @@ def withdraw_work(services: "Services", org: str, work: str, *, by: str, holder:
         if row[2] is not None:
             return
         tx.pg.execute(SQL.withdraw_work, {"work": work, "now": now})
+        tx.pg.execute(SQL.forget_vectors, {"work": work})
         lists.switch_list(tx, now, row[1], enabled=False, by=by)
         consent.touch_gallery(tx, row[0])
         audit.record(tx, now, by, "work.withdrawn", work)
@@ -89,10 +140,7 @@ def withdraw_work(services: "Services", org: str, work: str, *, by: str, holder:
 
 def list_works(tx: Transaction, holder: str | None = None) -> list[Work]:
     """The works in force of one rights holder, or of all, in the order they came."""
-    return [
-        Work(work_id=row[0], person_id=row[1], title=row[2], names=row[3], pictures=row[4], created_at=row[5])
-        for row in tx.pg.execute(SQL.works, {"person": holder}).fetchall()
-    ]
+    return rows(tx, SQL.works, Work, {"person": holder})
 
 
 def _names(title: str, names: Sequence[str]) -> list[str]:
@@ -121,6 +169,14 @@ def _entries(services: "Services", pictures: Sequence[Path]) -> list[dict[str, o
         digest = hashes[0].tobytes()
         entries[digest] = {"kind": Kind.PDQ, "hash": digest, "quality": quality}
     return list(entries.values())
+
+
+def _colours(services: "Services", pictures: Sequence[Path]) -> list[NDArray[np.uint8]]:
+    """The pictures as the network in use is shown frames; none where no network compares."""
+    if services.works_model is None:
+        return []
+    long_side = services.settings.sampling.long_side
+    return [services.sandbox.colours(path, long_side=long_side) for path in pictures]
 
 
 def _demand_holder(tx: Transaction, holder: str) -> None:

@@ -33,6 +33,15 @@ def read_picture(path: Path, limits: VideoLimits) -> NDArray[np.uint8]:
 
     Raises VideoRefused: `too_large`, `too_many_pixels`, `too_small`, `decode_failed`.
     """
+    return _decoded(path, limits, cv2.IMREAD_GRAYSCALE)
+
+
+def read_colours(path: Path, limits: VideoLimits) -> NDArray[np.uint8]:
+    """Return the same file's colours, uint8 [height, width, 3] in BGR, turned as it is displayed."""
+    return _decoded(path, limits, cv2.IMREAD_COLOR)
+
+
+def _decoded(path: Path, limits: VideoLimits, how: int) -> NDArray[np.uint8]:
     if path.stat().st_size > limits.max_bytes:
         raise VideoRefused("too_large", f"the file has more than {limits.max_bytes} bytes", limits.max_bytes)
     content = path.read_bytes()
@@ -42,10 +51,10 @@ def read_picture(path: Path, limits: VideoLimits) -> NDArray[np.uint8]:
     if min(width, height) < limits.min_side:
         raise VideoRefused("too_small", f"a side of the picture is under {limits.min_side} pixels", limits.min_side)
     try:
-        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     except (cv2.error, MemoryError) as error:
         raise VideoRefused("decode_failed", "the picture could not be decoded") from error
-    if decoded is None or sorted(decoded.shape) != sorted((width, height)):
+    if decoded is None or sorted(decoded.shape[:2]) != sorted((width, height)):
         raise VideoRefused("decode_failed", "the picture could not be decoded")
     return np.asarray(decoded, np.uint8)
 

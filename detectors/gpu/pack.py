@@ -12,6 +12,7 @@ from detectors.gpu.image_classification import Classification, FaceClassifier, F
 from detectors.gpu.labels import Labels
 from detectors.gpu.offline import faults, opened
 from detectors.gpu.pins import PIN_COMMAND, GpuModel, GpuPins, Lock, LockedModel, read_gpu_pins, read_lock
+from detectors.gpu.references import MODEL, SIMILARITY, PictureEmbedder
 from detectors.gpu.torch_runtime import Execution, Precision, TorchNetwork
 from detectors.gpu.zero_shot import Scenes
 from detectors.runtime import Device
@@ -111,7 +112,11 @@ def load_gpu_detectors(
 def _load(
     root: Path, model: GpuModel, lock: Lock, labels: Labels, finder: Finders, placement: Placement
 ) -> list[Detector]:
-    signals = tuple(category.signal for category in labels.categories) if model.loader == "zero_shot" else model.signals
+    signals = (
+        (*(category.signal for category in labels.categories), SIMILARITY)
+        if model.loader == "zero_shot"
+        else model.signals
+    )
     if model.looks_at == "enrolment":
         return []
     locked = lock.models.get(model.id)
@@ -160,6 +165,28 @@ def _scenes(
         probe=locked.probe,
         precision=network.precision,
     )
+
+
+def load_embedder(root: Path, lock: Lock, placement: Placement) -> PictureEmbedder | None:
+    """Load what makes vectors of works' pictures, exactly as frames are seen; None where it is not pinned.
+
+    Raises DetectorUnavailable when it cannot be loaded or gives another answer than when it was pinned.
+    """
+    model, locked = read_gpu_pins().model(MODEL), lock.models.get(MODEL)
+    if locked is None:
+        return None
+    with opened(root, model, locked) as folder:
+        network, preparation, _, _ = zero_shot.load_network(
+            folder, model, device=placement.device, precision=placement.precision, execution=placement.execution
+        )
+    embedder = PictureEmbedder(locked.named(MODEL), _batcher(model, network, placement), preparation)
+    try:
+        tolerance = zero_shot.PROBE_TOLERANCE[network.precision]
+        image_classification.check_probe(MODEL, embedder.batcher, preparation, locked.probe, tolerance)
+    except Exception:
+        embedder.close()
+        raise
+    return embedder
 
 
 def _batcher(model: GpuModel, network: TorchNetwork, placement: Placement) -> Batcher:

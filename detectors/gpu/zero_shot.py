@@ -1,6 +1,6 @@
 """Scenes by words: a network that puts pictures and sentences into one space (open_clip). It decides nothing.
 
-Its scores are preferences among sentences, never probabilities.
+Its scores are preferences among sentences, never probabilities. What it says of works is in `references`.
 """
 
 import json
@@ -30,6 +30,7 @@ from detectors.gpu.image_classification import check_probe, refuse_other_models
 from detectors.gpu.labels import Category, Concept, Labels
 from detectors.gpu.pictures import Preparation
 from detectors.gpu.pins import GpuModel
+from detectors.gpu.references import SIMILARITY, liken
 from detectors.gpu.torch_runtime import Execution, Precision, TorchNetwork, require_torch_device, torch_module
 from detectors.runtime import Device
 
@@ -190,10 +191,13 @@ class Scenes:
         self.scale = scale
         self._probe = probe
         self._precision: Precision = precision
-        self.signals: tuple[str, ...] = tuple(question.category.signal for question in asked)
+        self.signals: tuple[str, ...] = (
+            *(question.category.signal for question in asked),
+            SIMILARITY,
+        )
 
-    def open(self, subject: Subject) -> "ScenesInspection":  # noqa: ARG002 (the protocol's; nothing else is asked)
-        return ScenesInspection(self)
+    def open(self, subject: Subject) -> "ScenesInspection":
+        return ScenesInspection(self, subject)
 
     def self_check(self) -> None:
         """Look at drawn rings and compare with the answer the model was pinned with. Raises DetectorUnavailable."""
@@ -209,6 +213,8 @@ class ScenesInspection:
     """One clip's frames on their way through the batcher."""
 
     scenes: Scenes
+    subject: Subject
+    _rows: Rows | None = None
     _times: list[int] = field(default_factory=list)
     _ticket: Ticket | None = None
 
@@ -222,8 +228,14 @@ class ScenesInspection:
 
     def finish(self) -> Findings:
         """Wait for the rows and ask every question of them."""
-        rows = self.scenes.batcher.collect(self._ticket) if self._ticket else None
-        return Findings(signals=tuple(self._signal(question, rows) for question in self.scenes.questions))
+        self._rows = self.scenes.batcher.collect(self._ticket) if self._ticket else None
+        return self.again(self.subject)
+
+    def again(self, subject: Subject) -> Findings:
+        """Say what would have been found had these works been registered: the frames' vectors are kept."""
+        signals = tuple(self._signal(question, self._rows) for question in self.scenes.questions)
+        similarity, works = liken(self.scenes.model, self._rows, self._times, subject.references)
+        return Findings(signals=(*signals, similarity), works=works)
 
     def _signal(self, question: Question, rows: Rows | None) -> Signal:
         name, model = question.category.signal, self.scenes.model

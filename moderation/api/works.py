@@ -5,7 +5,6 @@ Pictures are looked at by the confined child and not kept; what is kept is a fin
 
 import tempfile
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -107,7 +106,7 @@ def list_works(person_id: str, services: Services_, principal: Keeper, on_behalf
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, on_behalf_of)
         found = works.list_works(tx, person_id)
-    return JSONResponse({"items": [document(work) for work in found], "next_cursor": None})
+    return JSONResponse({"items": [document(work, services.works_model) for work in found], "next_cursor": None})
 
 
 @router.delete("/{work_id}", status_code=204)
@@ -121,7 +120,19 @@ def withdraw(
     return Response(status_code=204)
 
 
-def document(work: works.Work) -> dict[str, object]:
-    """A work as its holder's platform reads it."""
-    said = asdict(work)
-    return {"id": said.pop("work_id"), "person": said.pop("person_id"), **said, "created_at": moment(work.created_at)}
+def document(work: works.Work, current: str | None) -> dict[str, object]:
+    """A work as its holder's platform reads it; `current` is the network that compares, None where none does."""
+    embedding = {
+        "state": work.embedding(current),
+        "model": work.model,
+        "made_at": moment(work.embedded_at),
+    }
+    return {
+        "id": work.work_id,
+        "person": work.person_id,
+        "title": work.title,
+        "names": work.names,
+        "pictures": work.pictures,
+        "embedding": embedding,
+        "created_at": moment(work.created_at),
+    }

@@ -25,7 +25,10 @@ def add(
     *,
     name: Annotated[str, typer.Option(help="What the person is called.")],
     kind: Annotated[str, typer.Option(help="cameo, public_figure, rights_holder or protected_person")],
-    image: Annotated[list[Path], typer.Option("--image", exists=True, help="A picture with exactly one face.")],
+    image: Annotated[
+        list[Path] | None,
+        typer.Option("--image", exists=True, help="A picture with exactly one face; a rights holder needs none."),
+    ] = None,
     account: Annotated[str | None, typer.Option(help="Your platform's id of the person; a cameo acts by it.")] = None,
     age_band: Annotated[str | None, typer.Option(help="adult or teen; a teen needs --guardian.")] = None,
     guardian: Annotated[str | None, typer.Option(help="The account of who answers for a teen.")] = None,
@@ -36,19 +39,21 @@ def add(
         raise typer.BadParameter("cameo, public_figure, rights_holder or protected_person", param_hint="--kind")
     if age_band not in {None, "adult", "teen"}:
         raise typer.BadParameter("adult or teen", param_hint="--age-band")
-    with open_services(with_models(local_settings())) as services:
+    # Weights are made where they are missing, and nobody needs them who has no face to read.
+    settings = with_models(local_settings()) if image else local_settings()
+    with open_services(settings) as services:
         person = register_person(
             services,
             "default",
             name=name,
             kind=cast("consent.Kind", kind),
-            images=image,
+            images=image or [],
             by=BY,
             account=account,
             age_band=cast("consent.AgeBand | None", age_band),
             guardian=guardian,
         )
-    document = {"id": person, "kind": kind, "verification": "operator", "images": len(image)}
+    document = {"id": person, "kind": kind, "verification": "operator", "images": len(image or [])}
     print_json(document) if as_json else typer.echo(person)
 
 

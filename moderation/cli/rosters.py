@@ -94,6 +94,33 @@ def add_work(
     print_json({"id": made, "holder": holder}) if as_json else typer.echo(made)
 
 
+@works_app.command("embed")
+def embed_work(
+    work: Annotated[str, typer.Argument(help="A work's id, work_…")],
+    *,
+    image: Annotated[list[Path], typer.Option("--image", exists=True, help="A picture that was registered for it.")],
+) -> None:
+    """Show a work's pictures to the network of the GPU pack that is in use now; they are not kept, so bring them."""
+    with open_services(local_settings()) as services:
+        seen = works.embed_again(services, "default", work, image, by=BY)
+        typer.echo(f"{work}: {seen} pictures by {services.works_model}")
+
+
+@works_app.command("stale")
+def stale_works(*, as_json: bool = JSON_OPTION) -> None:
+    """List the works whose pictures the network in use never saw: `people works embed` shows them to it."""
+    with open_services(local_settings()) as services:
+        current = services.works_model
+        with services.database.transaction("default") as tx:
+            found = [work for work in works.list_works(tx) if work.pictures and work.embedding(current) != "measured"]
+    if current is None:
+        typer.echo("no network compares pictures: it takes the GPU pack with its model pinned", err=True)
+    if as_json:
+        print_json([asdict(work) | {"embedding": work.embedding(current)} for work in found])
+    for work in () if as_json else found:
+        typer.echo(f"{work.work_id}  {work.person_id}  {work.embedding(current):12}  {work.model or '-'}  {work.title}")
+
+
 @works_app.command("withdraw")
 def withdraw_work(work: Annotated[str, typer.Argument(help="A work's id, work_…")]) -> None:
     """Look for a work no longer."""
@@ -105,12 +132,15 @@ def withdraw_work(work: Annotated[str, typer.Argument(help="A work's id, work_�
 @works_app.command("list")
 def list_works(*, as_json: bool = JSON_OPTION) -> None:
     """List the works in force."""
-    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
-        found = works.list_works(tx)
+    with open_services(local_settings()) as services:
+        current = services.works_model
+        with services.database.transaction("default") as tx:
+            found = works.list_works(tx)
     if as_json:
-        print_json([asdict(work) for work in found])
+        print_json([asdict(work) | {"embedding": work.embedding(current)} for work in found])
     for work in () if as_json else found:
-        typer.echo(f"{work.work_id}  {work.person_id}  {work.pictures:3} pictures  {work.title}")
+        seen = f"embedding {work.embedding(current)}"
+        typer.echo(f"{work.work_id}  {work.person_id}  {work.pictures:3} pictures  {seen}  {work.title}")
 
 
 def add_to(app: typer.Typer) -> None:

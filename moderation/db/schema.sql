@@ -881,6 +881,15 @@ create table moderation.works (
   withdrawn_at timestamptz
 );
 create index works_of_person on moderation.works (person_id, created_at);
+-- What the optional pack's network saw of those pictures: `rows` vectors of float32, by weights that `model` names.
+create table moderation.work_vectors (
+  org_id text not null,
+  work_id text primary key references moderation.works,
+  model text not null,
+  rows int not null check (rows > 0),
+  vectors bytea not null,
+  made_at timestamptz not null
+);
 
 -- Lists of creators that a person may grant to. Who is on one is said by the last entry of each creator.
 create table moderation.grantee_lists (
@@ -1505,7 +1514,7 @@ insert into moderation.retention values
   ('enrolments', 'person'), ('blob:recording', 'recording'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
   ('gallery_changes', 'permanent'), ('imported_people', 'person'), ('imported_pictures', 'person'),
-  ('works', 'permanent'),
+  ('works', 'permanent'), ('work_vectors', 'permanent'),
   ('revocations', 'permanent'), ('appearances', 'clip'), ('lineage', 'permanent'), ('person_stops', 'permanent'),
   ('revocation_targets', 'permanent'), ('revocation_runs', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),
   ('deliveries', 'operational'), ('workers', 'operational'), ('audit_heads', 'permanent'), ('audit_entries', 'permanent'),

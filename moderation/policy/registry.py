@@ -135,6 +135,7 @@ SIGNALS: dict[str, SignalEntry] = {
     "scene.hate_symbol": _unmeasured("how much the frame resembles a symbol of hate rather than other signs"),
     "scene.drawn": _unmeasured("how much the frame resembles a drawing rather than a photograph"),
     "scene.character": _unmeasured("how much the frame resembles a rights holder's character that is listed"),
+    "work.similarity": _unmeasured("cosine to the nearest picture of a rights holder's work, by the GPU pack"),
     **{f"remote.{name}": _unmeasured(f"{of}, by a detector at another address") for name, of in _ELSEWHERE.items()},
     "platform.nsfw": _claim("sexual content"),
     "platform.violence": _claim("violence or gore"),

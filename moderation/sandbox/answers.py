@@ -120,6 +120,24 @@ def picture(content: object, side: int) -> NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8).reshape(side, side)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """A picture's colours as they are sent: BGR, base64."""
+
+    width: int
+    height: int
+    pixels: str
+
+
+def colours(content: object, long_side: int) -> NDArray[np.uint8]:
+    """A picture's colours, uint8 [height, width, 3] in BGR, no side longer than `long_side`. Raises Broken."""
+    found = answer(Colours, content)
+    _require(0 < found.width <= long_side and 0 < found.height <= long_side)
+    raw = _decoded(found.pixels)
+    _require(len(raw) == found.width * found.height * 3)
+    return np.frombuffer(raw, np.uint8).reshape(found.height, found.width, 3)
+
+
 def stills(content: object, count: int) -> list[bytes]:
     """As many JPEG pictures as were asked for, from base64: they go to browsers, nothing else may. Raises Broken."""
     made = [_decoded(text) for text in answer(list[str], content)]

@@ -204,6 +204,13 @@ class Sandbox:
         sent = {"side": side, **self._bounds}
         return self.ask("picture", source, sent, partial(answers.picture, side=side), door=True)
 
+    def colours(self, source: Path, *, long_side: int) -> NDArray[np.uint8]:
+        """A single picture in colour, uint8 [height, width, 3] in BGR, no side longer; as `picture` refuses."""
+        if not 0 < long_side**2 <= STILLS_PIXELS // 3:
+            raise ValueError(f"no picture of {long_side} pixels")
+        sent = {"long_side": long_side, **self._bounds}
+        return self.ask("colours", source, sent, partial(answers.colours, long_side=long_side), door=True)
+
     def trace_still(self, source: Path, text: str) -> bytes:
         """A JPEG with a short text in its corner."""
         sent = {"text": text, **self._bounds}

@@ -29,7 +29,7 @@ from watermark.patience import Budget
 from watermark.residuals import ResidualMarker, stored
 from watermark.rewriting import rewrite
 from watermark.sampling import SamplingRules, Watch
-from watermark.stills import read_picture
+from watermark.stills import read_colours, read_picture
 from watermark.veiling import stills, veil
 from watermark.visible import VisibleMarker
 
@@ -97,6 +97,15 @@ def _picture(arguments: Arguments, _: FrameWriter) -> object:
     luma = read_picture(_source(arguments), _limits(arguments))
     small = cv2.resize(luma, (arguments["side"], arguments["side"]), interpolation=cv2.INTER_AREA)
     return base64.b64encode(np.ascontiguousarray(small).tobytes()).decode()
+
+
+def _colours(arguments: Arguments, _: FrameWriter) -> object:
+    picture, longest = read_colours(_source(arguments), _limits(arguments)), arguments["long_side"]
+    height, width = picture.shape[:2]
+    share = min(1.0, longest / max(height, width))
+    size = max(1, round(width * share)), max(1, round(height * share))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return {"width": size[0], "height": size[1], "pixels": base64.b64encode(small.tobytes()).decode()}
 
 
 def _mark(arguments: Arguments, _: FrameWriter) -> object:
@@ -201,6 +210,7 @@ def _sound_track(arguments: Arguments, _: FrameWriter) -> object:
 
 TABLE: Mapping[str, Job] = {
     "cartoon": _refusing(_cartoon),
+    "colours": _refusing(_colours),
     "fingerprint": _refusing(_fingerprint),
     "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),

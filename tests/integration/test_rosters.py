@@ -9,8 +9,10 @@ import pytest
 
 from moderation import consent, works
 from moderation.assembly import open_services
+from moderation.enrolment import register_person
 from moderation.errors import NotFound, Unprocessable
 from moderation.naming import facts_of, named_people
+from moderation.references import Mirror, Seen, keep
 from moderation.rosters import import_roster, read_roster
 from moderation.samples.portraits import portrait
 from moderation.settings import Settings
@@ -120,16 +122,24 @@ def test_names_are_found_from_the_edit_on_and_never_of_who_is_erased_or_pending(
 
 
 def test_a_work_is_a_list_of_its_own_and_its_names_are_looked_for(services, tmp_path):
-    now = services.clock.now()
-    with services.database.transaction("default") as tx:
-        said = consent.NewPerson(name="Pip Pictures", kind="rights_holder", state="verified")
-        holder = consent.register(tx, services.vault, now, said, by="test")
+    with pytest.raises(Unprocessable, match="only a rights holder"):
+        register_person(services, "default", name="Pip", kind="public_figure", images=[], by="test")
+    holder = register_person(services, "default", name="Pip Pictures", kind="rights_holder", images=[], by="test")
     drawn = np.random.default_rng(1).integers(0, 255, (9, 16, 3), np.uint8)
     picture = tmp_path / "pip.png"
     cv2.imwrite(str(picture), cv2.resize(drawn, (640, 360), interpolation=cv2.INTER_CUBIC))
     said = {"title": "Captain Pip", "names": ["الكابتن بيب"], "pictures": [picture], "by": "test"}
     work = works.add_work(services, "default", holder, **said)
     assert {hit.id for hit in names_in(services, "الكابتن بيب في القارب")} == {work}
+    with services.database.transaction("default") as tx:
+        (kept,) = works.list_works(tx, holder)
+    # No pack, no network: nothing was measured, and nothing can be made up for it.
+    assert (kept.pictures, kept.model, kept.embedding(services.works_model)) == (1, None, "not_measured")
+    with pytest.raises(Unprocessable, match="GPU pack"):
+        works.embed_again(services, "default", work, [picture], by="test")
+    colours = services.sandbox.colours(picture, long_side=320)
+    assert np.array_equal(colours, cv2.resize(cv2.imread(str(picture)), (320, 180), interpolation=cv2.INTER_AREA))
+    _references_follow_the_registry(services, work)
     services.hash_lists.refresh(services.database)
     assert list(services.hash_lists.lists("default", "works").values()) == [work]
     with pytest.raises(Unprocessable, match="shows too little"):
@@ -143,6 +153,23 @@ def test_a_work_is_a_list_of_its_own_and_its_names_are_looked_for(services, tmp_
     assert names_in(services, "الكابتن بيب في القارب") == ()
     services.hash_lists.refresh(services.database)
     assert not services.hash_lists.lists("default", "works")
+
+
+def _references_follow_the_registry(services, work):
+    """Vectors of the network in use are read, those of another are counted as unread, a withdrawn work's are gone."""
+    now, mirror = services.clock.now(), Mirror()
+    with services.database.transaction("default") as tx:
+        assert (mirror.current(tx, None), mirror.current(tx, "net@1").unread) == (None, 1)
+        keep(tx, "default", work, Seen(model="net@1", vectors=np.eye(2, 3, dtype=np.float32)), now)
+        found = mirror.current(tx, "net@1")
+        assert (found.works, found.vectors.tolist(), found.unread) == ((work, work), [[1, 0, 0], [0, 1, 0]], 0)
+        assert mirror.current(tx, "net@1") is found
+        assert (mirror.current(tx, "net@2").works, mirror.current(tx, "net@2").unread) == ((), 1)
+        keep(tx, "default", work, Seen(model="net@2", vectors=np.eye(1, 3, dtype=np.float32)), now)
+        assert mirror.current(tx, "net@2").vectors.tolist() == [[1, 0, 0]]
+        tx.pg.execute("update moderation.works set withdrawn_at = now() where work_id = %s", (work,))
+        assert (mirror.current(tx, "net@2").works, mirror.current(tx, "net@2").unread) == ((), 0)
+        tx.pg.execute("update moderation.works set withdrawn_at = null where work_id = %s", (work,))
 
 
 def _grey(folder):

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from detectors.additions import Additions
-from detectors.base import DetectorUnavailable, Frame, State, Subject
+from detectors.base import DetectorError, DetectorUnavailable, Frame, References, State, Subject
+from detectors.gpu.image_classification import answer
 from detectors.gpu.labels import load_labels
 from detectors.gpu.offline import snapshot_folder
-from detectors.gpu.pack import Placement, close_all, load_gpu_detectors
+from detectors.gpu.pack import Placement, close_all, load_embedder, load_gpu_detectors
 from detectors.gpu.pinning import pin
 from detectors.gpu.pins import Lock, read_gpu_pins, read_lock
+from detectors.gpu.references import name_of
 from detectors.gpu.torch_runtime import TorchNetwork
 from detectors.probes import drawn_head
 from detectors.runtime import Session
@@ -85,7 +87,7 @@ def test_every_model_of_the_pack_gives_its_signals_on_real_frames(detectors):
         findings = look(detector, frames)
         assert {signal.name for signal in findings.signals} == set(detector.signals)
         for signal in findings.signals:
-            if signal.name == "scene.character":
+            if signal.name in {"scene.character", "work.similarity"}:
                 assert (signal.state, signal.samples) == (State.NOT_MEASURED, ())
                 continue
             assert signal.state is State.MEASURED
@@ -212,6 +214,46 @@ def test_another_answer_to_the_probe_is_not_believed(kept, labels, finder):
         with pytest.raises(DetectorUnavailable, match="without its answer"):
             detector.self_check()
         detector.close()
+
+
+def test_frames_are_compared_with_pictures_of_works_and_again_when_works_change(kept, detectors):
+    """Cosines of the pack's own vectors; the network is random, so they say nothing of what is shown."""
+    root, path = kept
+    scenes = detectors["siglip2_scenes"]
+    embedder = load_embedder(root, read_lock(path, read_gpu_pins()), CPU)
+    shown, (other,) = clip(20, 4), clip(21, 1)
+    seen = embedder.vectors([shown[2].pixels, other.pixels])
+    embedder.close()
+    known = References(model=name_of(scenes.model), works=("work_a", "work_b"), vectors=seen, unread=3)
+
+    def ask(references):
+        inspection = scenes.open(Subject(duration_ms=1000, references=references))
+        inspection.see(shown)
+        return inspection, inspection.finish()
+
+    inspection, found = ask(known)
+    (signal,) = (each for each in found.signals if each.name == "work.similarity")
+    assert (signal.state, signal.model, signal.samples[2].value) == (State.MEASURED, scenes.model, 1.0)
+    assert signal.note.startswith("3 works")
+    assert (found.works[0].work, found.works[0].time_ms) == ("work_a", 200)
+    rows = np.stack([answer(scenes.batcher, scenes.preparation, frame.pixels) for frame in shown]).astype(np.float64)
+    cosines = rows @ seen.T.astype(np.float64)
+    assert [sample.value for sample in signal.samples] == pytest.approx(cosines.max(axis=1), abs=2e-4)
+    assert {match.work: match.similarity for match in found.works} == pytest.approx(
+        dict(zip(known.works, cosines.max(axis=0), strict=True)), abs=2e-4
+    )
+    fewer = dataclasses.replace(known, works=("work_b",), vectors=seen[1:], unread=0)
+    assert inspection.again(Subject(duration_ms=1000, references=fewer)) == ask(fewer)[1] != found
+    for nothing in (
+        None,
+        dataclasses.replace(known, model="siglip2_scenes@older"),
+        dataclasses.replace(fewer, works=()),
+    ):
+        _, silent = ask(nothing)
+        (signal,) = (each for each in silent.signals if each.name == "work.similarity")
+        assert (signal.state, signal.samples, silent.works) == (State.NOT_MEASURED, (), ())
+    with pytest.raises(DetectorError, match="another length"):
+        ask(dataclasses.replace(known, vectors=seen[:, :8]))
 
 
 def test_sentences_become_directions(detectors):

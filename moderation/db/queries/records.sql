@@ -30,7 +30,8 @@ select body from moderation.facts where clip_id = %(clip)s and facts_hash = %(ha
 -- Of a fact record the people, and which comparisons with works were made: a small part of a large text.
 select body -> 'people' as people, (body -> 'fingerprint' ->> 'works_share') is not null as pictures,
   body -> 'named' is not null
-    and coalesce(body -> 'submission' ->> 'prompt', '') || coalesce(body -> 'submission' ->> 'title', '') <> '' as names
+    and coalesce(body -> 'submission' ->> 'prompt', '') || coalesce(body -> 'submission' ->> 'title', '') <> '' as names,
+  coalesce(body -> 'signals' -> 'work.similarity' ->> 'state' = 'measured', false) as embeddings
 from (select body::json as body from moderation.facts where clip_id = %(clip)s and facts_hash = %(hash)s) as facts;
 
 -- name: insert_policy_version
