@@ -19,6 +19,7 @@ from moderation.api import (
     events,
     grants,
     health,
+    lineage,
     lookbacks,
     media,
     notices,
@@ -99,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.session_principal = no_session
     app.state.session_cookie = no_cookie
     problems.register(app)
-    read = (clips, media, events, statements, notices, verify, resolution)
+    read = (clips, lineage, media, events, statements, notices, verify, resolution)
     registry = (people, grants, owners, enrolments, revocations, lookbacks, works)
     staff = (reviews, reviewers, renditions, trends, quality, policies, audit)
     for module in (*read, *registry, *staff, webhooks, health):

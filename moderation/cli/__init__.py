@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "submit": ("checks", "submit", "Hand one clip to a running service over HTTP."),
     "check": ("checks", "check", "Take one clip through the whole pipeline in this process."),
     "verify": ("checks", "verify", "Tell where any copy of a clip came from."),
+    "lineage": ("lineage", "lineage", "What a clip was made from, and what was made from it."),
     "policy": ("policy", "app", "Rules: lint, test, backtest, diff, and the way into force."),
     "models": ("models", "app", "The packs of weights: build, verify, list."),
     "calibrate": ("calibration", "calibrate", "What raw scores are worth on labelled pictures of your own."),
