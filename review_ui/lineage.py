@@ -1,6 +1,6 @@
 """A clip's remix tree as a page: what it was made from, what was made from it. Shows numbers, never a picture."""
 
-from typing import Final, cast
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -29,7 +29,7 @@ def lineage(request: Request, clip_id: str) -> Response:
     """A page of the tree in one direction; the address says which."""
     principal, services = reading(request, *SCOPES), services_of(request)
     down = request.query_params.get("direction") == "descendants"
-    direction = cast("remixes.Direction", "descendants" if down else "ancestors")
+    direction: remixes.Direction = "descendants" if down else "ancestors"
     cursor = request.query_params.get("after", "")[:200]
     if "\0" in clip_id:
         raise NotFound

@@ -1,6 +1,6 @@
 """`moderation lineage`: what a clip was made from, and what was made from it."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ def lineage(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """List the clips that one was made from, nearest generation first, and how we know."""
-    direction = cast("remixes.Direction", "descendants" if descendants else "ancestors")
+    direction: remixes.Direction = "descendants" if descendants else "ancestors"
     with open_services(local_settings()) as services, services.database.transaction("default") as tx:
         tree = remixes.read_tree(tx, clip, direction, cursor=cursor, limit=limit)
     if as_json:

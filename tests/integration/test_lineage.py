@@ -89,6 +89,8 @@ def test_ten_thousand_descendants_come_page_by_page(pages):
             " 'clip_' || lpad(((i - 1) / 100)::text, 5, '0'), 'declared', now() from generate_series(1, %s) i",
             (MANY,),
         )
+    with services.database.system_transaction() as tx:
+        tx.pg.execute("analyze moderation.lineage")
     seen, cursor, generation = set(), "", 0
     while True:
         page = tree(services, "clip_00000", "descendants", cursor=cursor, limit=1000)
