@@ -214,7 +214,7 @@ class Engine:
             "serializer": DBOSPortableJSONSerializer(),
             "run_migrations": False,
             "sys_db_pool_size": 10,
-            "db_engine_kwargs": {"creator": self._connect},
+            "db_engine_kwargs": {"creator": self._connect, "pool_events": [(self._end_late, "checkin")]},
             "log_level": "WARNING",
         }
 
@@ -227,11 +227,18 @@ class Engine:
         if self._closed:
             raise Leaving
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 libpq_url(self._dsn), connect_timeout=CONNECT_SECONDS, application_name=f"engine {self.executor_id}"
             )
         except psycopg.OperationalError as error:
             raise psycopg.OperationalError(f"connection failed: {error}") from error
+        self._end_late(connection)
+        return connection
+
+    def _end_late(self, connection: psycopg.Connection[Any] | None, _record: object = None) -> None:
+        """End a connection that comes, or comes back, after the shutdown: the pool that held it is gone."""
+        if self._closed and connection is not None:
+            connection.close()
 
     def _durable(self, body: Callable[..., None]) -> Callable[..., None]:
         def workflow(priority: int, *args: Json) -> None:

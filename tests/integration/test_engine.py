@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+import sqlalchemy
 
 from moderation import guard
-from moderation.db import Database
+from moderation.db import Database, sqlalchemy_url
 from moderation.engine import DeadLetter, Engine, Enqueuer
 from moderation.errors import ClipFault, Outage
+from moderation.outcomes import Leaving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,3 +233,17 @@ def test_a_step_that_waits_for_the_database_is_left_to_others_at_shutdown(work, 
     time.sleep(2)
     statuses = "select array_agg(distinct status) from dbos.workflow_status"
     assert work.scalar(statuses) == ["PENDING"]
+
+
+def test_a_connection_that_comes_back_after_the_shutdown_is_closed(work, run_engine, dsn: str):
+    engine = run_engine({"body": lambda _steps, _item: None}, {})
+    pool = sqlalchemy.create_engine(sqlalchemy_url(dsn), **engine._config()["db_engine_kwargs"])
+    held = pool.raw_connection()
+    raw = held.driver_connection
+    engine.shutdown()
+    # As dbos leaves it: the pool is given up while a thread still holds one of its connections.
+    pool.dispose()
+    held.close()
+    assert raw.closed
+    with pytest.raises(Leaving):
+        pool.raw_connection()
