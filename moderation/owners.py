@@ -51,6 +51,10 @@ class Link:
     secret: str
     expires_at: datetime
 
+    def address(self, base: str) -> str:
+        """Where it leads. What stands behind `#` no browser sends, so that no log of addresses or referrers has it."""
+        return f"{base.rstrip('/')}/mine/enter#{self.secret}"
+
 
 def make_link(tx: Transaction, now: datetime, person: str, *, by: str, on_behalf_of: str | None = None) -> Link:
     """Make a link to a person's page. Raises NotFound."""

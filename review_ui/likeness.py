@@ -187,8 +187,8 @@ def make_link(request: Request, person_id: str, form_token: Field = "") -> Respo
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     with services.database.transaction(principal.org) as tx:
         link = owners.make_link(tx, services.clock.now(), person_id, by=principal.principal)
-    base = (services.settings.url or str(request.base_url)).rstrip("/")
-    return show(request, principal, person_id, link=f"{base}/mine/enter?link={link.secret}")
+    base = services.settings.url or str(request.base_url)
+    return show(request, principal, person_id, link=link.address(base))
 
 
 @router.post("/likeness/{person_id}/passkeys/remove")

@@ -33,10 +33,10 @@ HEADERS: Final = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-store"
 
 @router.post("/mine/enter")
 def enter(request: Request, link: Field = "", form_token: Field = "") -> Response:
-    """Turn a link into a session."""
+    """Turn a link into a session; without scripts it is pasted whole."""
     demand_own_form(request, form_token)
     try:
-        cookie = owners.enter_by_link(services_of(request), link)
+        cookie = owners.enter_by_link(services_of(request), link.rpartition("#")[2].strip())
     except Unauthorised:
         return door(request, said="old", status=401)
     answer = RedirectResponse("/mine", status_code=303)

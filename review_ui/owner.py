@@ -1,5 +1,6 @@
 """What every page of a person's own shares: their cookie, their forms, their frame. No reviewer's session counts."""
 
+import secrets
 from typing import Any, Final
 
 from fastapi import Request
@@ -7,7 +8,7 @@ from starlette.responses import Response
 
 from moderation import owners
 from moderation.api.auth import services_of
-from moderation.errors import Unauthorised
+from moderation.errors import Forbidden, Unauthorised
 from moderation.owners import Owner
 from moderation.passkeys import Party, party_at
 from review_ui.login import set_cookie
@@ -15,11 +16,15 @@ from review_ui.rendering import page
 from review_ui.security import demand_form_token, form_token, is_secure
 
 COOKIE: Final = "countersign_owner"
+#: Of a browser in which nobody has entered yet: it says nothing but that two forms came from the same one.
+VISIT: Final = "countersign_visit"
+VISIT_SECONDS: Final = 3600
+VISIT_BYTES: Final = 18
 
 
-def cookie_name(request: Request) -> str:
+def cookie_name(request: Request, name: str = COOKIE) -> str:
     """What the cookie is called here; over TLS no other host can set it."""
-    return f"__Host-{COOKIE}" if is_secure(request) else COOKIE
+    return f"__Host-{name}" if is_secure(request) else name
 
 
 def owner_cookie(request: Request) -> str:
@@ -44,8 +49,16 @@ def signing(request: Request, token: str) -> Owner:
 
 def demand_own_form(request: Request, token: str) -> None:
     """Refuse a form that our page did not make for this visitor. Raises Forbidden."""
-    cookie, site = owner_cookie(request), request.headers.get("sec-fetch-site")
-    demand_form_token(services_of(request), cookie, token or request.headers.get("x-form-token", ""), site)
+    held, site = owner_cookie(request) or _visit(request), request.headers.get("sec-fetch-site")
+    if not held:
+        raise Forbidden("this page is too old or not yours; load it again")
+    demand_form_token(services_of(request), held, token or request.headers.get("x-form-token", ""), site)
+
+
+def _visit(request: Request) -> str:
+    """What the forms of a browser are bound to before anybody entered; empty where it brought nothing."""
+    found = request.cookies.get(cookie_name(request, VISIT), "")
+    return f"visit {found}" if found else ""
 
 
 def keep_cookie(request: Request, answer: Response, cookie: str) -> None:
@@ -54,10 +67,15 @@ def keep_cookie(request: Request, answer: Response, cookie: str) -> None:
 
 
 def own_page(request: Request, template: str, owner: Owner | None, *, status: int = 200, **context: object) -> Response:
-    """One of the pages of a person's own."""
-    token = form_token(services_of(request), owner_cookie(request))
+    """One of the pages of a person's own; no address of these is told to other pages."""
+    held, fresh = owner_cookie(request) or _visit(request), secrets.token_urlsafe(VISIT_BYTES)
+    token = form_token(services_of(request), held or f"visit {fresh}")
     own: dict[str, Any] = {**context, "form_token": token, "owner": owner, "here": "/mine"}
-    return page(request, template, None, status=status, **own)
+    answer = page(request, template, None, status=status, **own)
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    if not held:
+        set_cookie(request, answer, cookie_name(request, VISIT), fresh, VISIT_SECONDS)
+    return answer
 
 
 def party_of(request: Request) -> Party | None:

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from moderation import asking, consent, passkeys, registered
@@ -23,17 +23,17 @@ ANSWERS: Final[tuple[asking.Said, ...]] = ("yes", "no")
 
 
 @router.get("/mine/enter")
-def ask_in(request: Request, link: Annotated[str, Query(max_length=200)] = "", said: str = "") -> Response:
+def ask_in(request: Request, said: str = "") -> Response:
     """The door. A link is used up by a press, so that nothing that looks at links in advance uses it up."""
-    return door(request, link=link, said=said)
+    return door(request, said=said)
 
 
-def door(request: Request, *, link: str = "", said: str = "", status: int = 200) -> Response:
-    """Open the door by a link or a passkey."""
+def door(request: Request, *, said: str = "", status: int = 200) -> Response:
+    """Open the door by a link, whose secret only the browser knows until it is sent, or by a passkey."""
     party, services = party_of(request), services_of(request)
     challenge, sealed = passkeys.seal_challenge(services.vault, services.clock.now(), "enter")
-    options = passkeys.assertion(party, challenge, []) if party and not link else None
-    shown = {"link": link, "said": said, "party": party, "options": options, "sealed": sealed}
+    options = passkeys.assertion(party, challenge, []) if party else None
+    shown = {"said": said, "party": party, "options": options, "sealed": sealed}
     return own_page(request, "mine/enter.html", None, status=status, **shown)
 
 

@@ -26,6 +26,6 @@ def make_link(
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, behalf)
         link = owners.make_link(tx, now, person_id, by=principal.principal, on_behalf_of=behalf)
-    base = (services.settings.url or str(request.base_url)).rstrip("/")
-    told = {"id": link.link_id, "url": f"{base}/mine/enter?link={link.secret}", "expires_at": moment(link.expires_at)}
+    url = link.address(services.settings.url or str(request.base_url))
+    told = {"id": link.link_id, "url": url, "expires_at": moment(link.expires_at)}
     return JSONResponse(told, status_code=201)

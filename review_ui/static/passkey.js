@@ -12,3 +12,9 @@ for (const form of document.querySelectorAll("[data-passkey]"))
       form.lastElementChild.hidden = false;
     }
   });
+// A link's secret stands behind the # of the address, which is sent nowhere until the button is pressed.
+const door = document.querySelector("[data-link]");
+if (door && location.hash) {
+  door.elements.link.value = location.hash;
+  for (const part of document.querySelectorAll("[data-by-hand]")) part.hidden = true;
+}
