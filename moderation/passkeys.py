@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cryptography.exceptions import InvalidTag
 
 from moderation import asking, audit, owners
+from moderation.consent.people import lock_person
 from moderation.db import Transaction, queries
 from moderation.errors import Conflict, Forbidden, Unprocessable
 from moderation.ids import new_id
@@ -110,7 +111,11 @@ def registration(tx: Transaction, party: Party, owner: "Owner", challenge: bytes
 
 
 def demand_may_add(tx: Transaction, owner: "Owner") -> None:
-    """A link alone adds the first passkey only: who stole a link must not outlast it. Raises Forbidden, Conflict."""
+    """A link alone adds the first passkey only: who stole a link must not outlast it. Raises Forbidden, Conflict.
+
+    Holds the person: of two who register at once, the second counts the first one's.
+    """
+    lock_person(tx, owner.person)
     there = len(_credentials(tx, owner.person))
     if there and owner.method != "passkey":
         raise Forbidden("enter by a passkey of yours to add another")

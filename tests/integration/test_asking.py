@@ -1,6 +1,8 @@
 """A grant that says `ask_me`: one question, one signed answer, and silence is a no. And the owner's way in."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -279,6 +281,40 @@ def test_a_stolen_link_adds_no_second_passkey(registry):
         assert len(passkeys.passkeys_of(tx, registry.lea)) == 2
         assert passkeys.forget(tx, registry.now, registry.lea, by="tester") == 2
     registry.passkey(registry.lea, Authenticator())
+
+
+def test_two_links_at_once_register_one_first_passkey(registry):
+    device, other = Authenticator(), Authenticator()
+    challenges = [passkeys.seal_challenge(registry.services.vault, registry.now, "register")[0] for _ in range(2)]
+    with registry.transaction() as tx:
+        asked = [passkeys.registration(tx, PARTY, registry.owner(registry.lea), each, "Lea") for each in challenges]
+
+    def late() -> None:
+        with registry.transaction() as tx:
+            ident.append(tx.pg.info.backend_pid)
+            passkeys.register(
+                tx, registry.now, PARTY, registry.owner(registry.lea), challenges[1], other.register(asked[1])
+            )
+
+    ident: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        with registry.transaction() as tx:
+            passkeys.register(
+                tx, registry.now, PARTY, registry.owner(registry.lea), challenges[0], device.register(asked[0])
+            )
+            second = pool.submit(late)
+            while not (second.done() or (ident and blocked(registry, ident[0]))):
+                time.sleep(0.01)
+        with pytest.raises(Forbidden):
+            second.result()
+    with registry.transaction() as tx:
+        assert [bytes(each) for each in passkeys.credentials_of(tx, registry.lea)] == [device.credential]
+
+
+def blocked(registry, pid: int) -> bool:
+    """Whether a connection waits for another one."""
+    with registry.services.database.system_transaction() as tx:
+        return bool(tx.pg.execute("select pg_blocking_pids(%s)", (pid,)).fetchone()[0])
 
 
 def test_a_challenge_is_for_one_purpose_and_not_for_long(registry):
