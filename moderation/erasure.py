@@ -36,6 +36,7 @@ TABLES: Final = (
     "imported_people",
     "imported_pictures",
     "owner_links",
+    "audit_references",
 )
 _ON_ITS_WAY: Final = frozenset({Status.RECEIVED, Status.PROCESSING, Status.HELD})
 #: A table that somebody reads all the time is tried again at the next sweep rather than waited for.

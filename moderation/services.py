@@ -19,6 +19,7 @@ from moderation.attending import LeftBehind
 from moderation.clips import Clip
 from moderation.clock import Clock, SystemClock
 from moderation.db import Database
+from moderation.enrolling.looks import Looks
 from moderation.errors import NotFound, Outage
 from moderation.galleries import Galleries
 from moderation.hashlists.mirror import ClipMirror, ListMirror
@@ -79,6 +80,7 @@ class Services:
         #: Whether something probes detectors that fail in the background; where not, the next clip does.
         self.probing = False
         self.left_behind = LeftBehind()
+        self.looks = Looks()
         self._loading = Loading(self._load_detectors)
         #: Whether the last signature came to nothing: a drawn clip is signed before the next one is decoded.
         self.signing_fails = False

@@ -87,6 +87,7 @@ def show(
         steps=list(zip(found.challenge["digits"], found.challenge["turns"], strict=False)),
         checks=checks,
         alike=alike,
+        unheard=not any(check["name"] == "digits" and check["state"] == "passed" for check in checks),
         names=names_of(services, principal, sorted({each["person"] for each in alike})),
         waits=found.state in attempts.WAITING,
         check_names=CHECKS,

@@ -63,11 +63,12 @@ def write_cursor(*parts: object) -> str:
 
 
 def read_cursor(text: str) -> list[str]:
-    """Read what `write_cursor` wrote; no parts when it did not."""
+    """Read what `write_cursor` wrote; no parts when it did not, as where there is a NUL, which no text there holds."""
     try:
-        return base64.urlsafe_b64decode(text).decode().split("\n")
+        found = base64.urlsafe_b64decode(text).decode()
     except ValueError:
         return []
+    return [] if "\0" in found else found.split("\n")
 
 
 def attachment(name: str, rows: Iterable[Mapping[str, object]], *, as_csv: bool) -> StreamingResponse:

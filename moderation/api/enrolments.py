@@ -3,14 +3,17 @@
 Callers read a word and how to do better. Who looks like whom is in no answer of theirs, nor in how long one takes.
 """
 
-from typing import Annotated, Literal
+import hashlib
+import re
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from moderation.api.auth import Services_, demand
+from moderation.api.media import parse_range, send_bytes
 from moderation.api.people import OnBehalf, demand_acting
 from moderation.api.schemas import Line, Strict
 from moderation.api.uploads import Unsupported, kind_of, receive_form
@@ -23,6 +26,10 @@ from moderation.verdicts import moment
 
 router = APIRouter(prefix="/v1", tags=["enrolments"])
 Registry = Annotated[Principal, Depends(demand("likeness"))]
+Range = Annotated[str | None, Header(alias="range")]
+_HEADERS: Final = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-store", "Content-Disposition": "inline"}
+#: A player that begins to look; it asks for more of the same later.
+_BEGINNING: Final = re.compile(r"\s*bytes\s*=\s*0\s*-")
 
 
 def staff(principal: Registry) -> Principal:
@@ -60,8 +67,8 @@ def read(
     person: str, enrolment: str, services: Services_, principal: Registry, on_behalf_of: OnBehalf = None
 ) -> Response:
     """Where an enrolment stands; `hints` say how to do better where only the quality was at fault."""
-    _demand_acting(services, principal, person, on_behalf_of)
     with services.database.transaction(principal.org) as tx:
+        demand_acting(tx, principal, person, on_behalf_of, lock=False)
         return JSONResponse(document(attempts.read(tx, enrolment, person=person)))
 
 
@@ -103,22 +110,36 @@ def read_evidence(enrolment: str, services: Services_, principal: Staff) -> Resp
         return JSONResponse(evidence(attempts.read(tx, enrolment)))
 
 
+@router.head("/enrolments/{enrolment}/pictures", include_in_schema=False)
 @router.get("/enrolments/{enrolment}/pictures", response_class=Response)
-def see(enrolment: str, services: Services_, principal: Staff) -> Response:
-    """The recording's pictures, written anew, with the viewer's code. 404 once it is deleted."""
-    return _shown(services, principal, enrolment, "pictures")
+def see(enrolment: str, request: Request, services: Services_, principal: Staff, range_: Range = None) -> Response:
+    """The recording's pictures, written anew, with the viewer's code; ranges as in `/media`. 404 once it is deleted."""
+    return _shown(services, principal, enrolment, "pictures", request, range_)
 
 
+@router.head("/enrolments/{enrolment}/sound", include_in_schema=False)
 @router.get("/enrolments/{enrolment}/sound", response_class=Response)
-def hear(enrolment: str, services: Services_, principal: Staff) -> Response:
-    """The recording's sound alone, written anew. 404 once it is deleted."""
-    return _shown(services, principal, enrolment, "sound")
+def hear(enrolment: str, request: Request, services: Services_, principal: Staff, range_: Range = None) -> Response:
+    """The recording's sound alone, written anew; ranges as in `/media`. 404 once it is deleted."""
+    return _shown(services, principal, enrolment, "sound", request, range_)
 
 
-def _shown(services: Services_, principal: Principal, enrolment: str, part: showing.Part) -> Response:
-    made = showing.show(services, principal.org, enrolment, part, to=principal.principal)
+def _shown(
+    services: Services_,
+    principal: Principal,
+    enrolment: str,
+    part: showing.Part,
+    request: Request,
+    range_: str | None,
+) -> Response:
+    further = range_ is not None and not _BEGINNING.match(range_)
+    made = showing.show(services, principal.org, enrolment, part, to=principal.principal, further=further)
+    tag = f'"{hashlib.sha256(made).hexdigest()}"'
+    same = request.headers.get("if-range") in {None, tag}
+    wanted = parse_range(range_, len(made)) if range_ is not None and same else None
     kind = "video/mp4" if part == "pictures" else "audio/mp4"
-    return Response(made, media_type=kind, headers={"Cache-Control": "no-store"})
+    headers = {**_HEADERS, "ETag": tag}
+    return send_bytes(made, wanted, head=request.method == "HEAD", headers=headers, media_type=kind)
 
 
 @router.post("/enrolments/{enrolment}/answer")
@@ -134,7 +155,7 @@ def answer(enrolment: str, given: EnrolmentAnswer, services: Services_, principa
 def _demand_acting(services: Services, principal: Principal, person: str, account: str | None) -> None:
     """Let a caller act for a person by naming their account; who names another's learns nothing."""
     with services.database.transaction(principal.org) as tx:
-        demand_acting(tx, principal, person, account)
+        demand_acting(tx, principal, person, account, lock=False)
 
 
 def document(found: Enrolment) -> dict[str, object]:

@@ -46,7 +46,7 @@ def list_lookbacks(
 ) -> Response:
     """A person's look backs, newest first."""
     with services.database.transaction(principal.org) as tx:
-        demand_acting(tx, principal, person_id, on_behalf_of)
+        demand_acting(tx, principal, person_id, on_behalf_of, lock=False)
         items = [each.to_json() for each in lookbacks_of(tx, person_id, limit=limit)]
     return JSONResponse({"items": items})
 
@@ -60,7 +60,7 @@ def read_lookback(
     `unreadable_clips` could not be looked at: whether the person is in them is not known.
     """
     with services.database.transaction(principal.org) as tx:
-        demand_acting(tx, principal, person_id, on_behalf_of)
+        demand_acting(tx, principal, person_id, on_behalf_of, lock=False)
         return JSONResponse(_document(tx, person_id, lookback_id))
 
 

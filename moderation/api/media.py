@@ -66,15 +66,30 @@ def send_blob(
 ) -> Response:
     """A blob, or bytes `wanted` (start included, end excluded) of it, as a response."""
     start, end = wanted or (0, size)
-    described = {**headers, "Content-Length": str(end - start)}
-    if wanted is not None:
-        described["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    status = 200 if wanted is None else 206
+    status, described = _described(size, wanted, headers)
     if head:
         return Response(status_code=status, headers=described, media_type=media_type)
     return StreamingResponse(
         begun(store.stream(key, start, end)), status_code=status, headers=described, media_type=media_type
     )
+
+
+def send_bytes(
+    body: bytes, wanted: tuple[int, int] | None, *, head: bool, headers: dict[str, str], media_type: str
+) -> Response:
+    """What lies in memory, or a part of it, answered as a blob is."""
+    start, end = wanted or (0, len(body))
+    status, described = _described(len(body), wanted, headers)
+    content = b"" if head else body[start:end]
+    return Response(content, status_code=status, headers=described, media_type=media_type)
+
+
+def _described(size: int, wanted: tuple[int, int] | None, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+    if wanted is None:
+        return 200, {**headers, "Content-Length": str(size)}
+    start, end = wanted
+    length = {"Content-Length": str(end - start), "Content-Range": f"bytes {start}-{end - 1}/{size}"}
+    return 206, {**headers, **length}
 
 
 def begun(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -63,9 +63,11 @@ class NewAlias(Strict):
     name: Name
 
 
-def demand_acting(tx: Transaction, principal: Principal, person: str, account: str | None) -> None:
-    """Let the caller act for a person; see `consent.demand_acting`."""
-    consent.demand_acting(tx, person, account, staff=principal.may("admin"))
+def demand_acting(
+    tx: Transaction, principal: Principal, person: str, account: str | None, *, lock: bool = True
+) -> None:
+    """Let the caller act for a person, or with `lock` off read; see `consent.demand_acting`."""
+    consent.demand_acting(tx, person, account, staff=principal.may("admin"), lock=lock)
 
 
 @router.post("", status_code=201)
@@ -140,6 +142,7 @@ def read(person_id: str, services: Services_, principal: Keeper) -> Response:
 def set_guardian(person_id: str, said: Guardian, services: Services_, principal: Keeper) -> Response:
     """Say how old a person is, or who answers for a teen; a verified teen without a guardian is suspended.
 
+    An enrolment that is `guardian_needed` goes on as `pending` once a guardian is named, without a new recording.
     That a teen is an adult now takes staff (scope `admin`): it ends the stricter rules.
     """
     now = services.clock.now()

@@ -104,7 +104,7 @@ def _add(
 def list_works(person_id: str, services: Services_, principal: Keeper, on_behalf_of: OnBehalf = None) -> Response:
     """The works in force of a rights holder. Never a picture, nor its fingerprint."""
     with services.database.transaction(principal.org) as tx:
-        demand_acting(tx, principal, person_id, on_behalf_of)
+        demand_acting(tx, principal, person_id, on_behalf_of, lock=False)
         found = works.list_works(tx, person_id)
     return JSONResponse({"items": [document(work, services.works_model) for work in found], "next_cursor": None})
 

@@ -173,6 +173,25 @@ def state(
     print_json({"person": person, "state": to}) if as_json else typer.echo(to)
 
 
+def guardian(
+    person: Person,
+    account: Annotated[str | None, typer.Argument(help="The account of who answers for them.")] = None,
+    *,
+    age_band: Annotated[str | None, typer.Option(help="adult or teen")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Say who answers for a person, or how old they are; an enrolment that waited for a guardian goes on."""
+    if age_band not in {None, "adult", "teen"}:
+        raise typer.BadParameter("adult or teen", param_hint="--age-band")
+    with open_services(local_settings()) as services, services.database.transaction(ORG) as tx:
+        now, band = services.clock.now(), cast("consent.AgeBand | None", age_band)
+        consent.set_guardian(tx, now, person, by=BY, age_band=band, guardian=account)
+        judge_clips_of(tx, services.enqueuer, now, person)
+        found = consent.read_person(tx, services.vault, person)
+    document = {"person": person, "guardian": found.guardian, "age_band": found.age_band, "state": found.state}
+    print_json(document) if as_json else typer.echo(found.guardian or "nobody")
+
+
 def erase(
     person: Person,
     *,

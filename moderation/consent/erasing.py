@@ -15,6 +15,7 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
         SQL.destroy_person_key,
         SQL.erase_templates,
         SQL.erase_enrolments,
+        SQL.erase_enrolment_references,
         SQL.erase_aliases,
         SQL.erase_imports,
         SQL.erase_list_names,

@@ -1,7 +1,7 @@
 """Registered people: who they are, where they stand, on whose account. Names are sealed with each person's own key."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from moderation import audit, stops
@@ -18,6 +18,8 @@ AgeBand = Literal["adult", "teen"]
 #: How far a person's lines may be moved, in distances of faces.
 STRICTEST: Final = -0.1
 WIDEST: Final = 0.05
+#: How soon somebody is to look at an enrolment that waits.
+PATIENCE: Final = timedelta(hours=12)
 Place = tuple[datetime, str]
 
 
@@ -101,13 +103,14 @@ def lock_person(tx: Transaction, person: str) -> Locked:
     return Locked(person_id=row[0], kind=row[1], state=row[2], account=row[3], age_band=row[4], guardian=row[5])
 
 
-def demand_acting(tx: Transaction, person: str, account: str | None, *, staff: bool) -> None:
+def demand_acting(tx: Transaction, person: str, account: str | None, *, staff: bool, lock: bool = True) -> None:
     """Let a platform act for a person whose account it names; for who has none, only its staff may.
 
-    Raises NotFound, in the same words for who is unknown, erased or somebody else's account.
+    Who only reads holds nobody up: `lock` is for acts. Raises NotFound, in the same words for who is unknown, erased
+    or somebody else's account.
     """
-    held = lock_person(tx, person)
-    if held.account != account or (account is None and not staff):
+    found = tx.pg.execute(SQL.account_locked if lock else SQL.account, {"person": person}).fetchone()
+    if found is None or found[0] != account or (account is None and not staff):
         raise NotFound(f"there is no person {person}")
 
 
@@ -169,7 +172,8 @@ def set_guardian(
 ) -> None:
     """Write down a person's age band, or who answers for a teen; what is left out stays. Raises NotFound.
 
-    A verified person who proves to be a teen without a guardian is suspended until one is named.
+    A verified person who proves to be a teen without a guardian is suspended until one is named. An enrolment that
+    waited for a guardian goes on with the one who is named: a person looks at it.
     """
     held = lock_person(tx, person)
     young = (age_band or held.age_band) == "teen" and (guardian or held.guardian) is None
@@ -179,6 +183,10 @@ def set_guardian(
     if age_band == "teen" and not held.teen:
         stops.put_up(tx, now, person)
     audit.record(tx, now, by, "person.guardian", person, teen=(age_band or held.age_band) == "teen")
+    if guardian is not None:
+        resumed = tx.pg.execute(SQL.resume_enrolments, {"person": person, "deadline": now + PATIENCE}).fetchall()
+        for (enrolment,) in resumed:
+            audit.record(tx, now, by, "enrolment.resumed", person, enrolment=enrolment)
 
 
 def read_person(tx: Transaction, vault: Vault, person: str) -> Person:

@@ -961,6 +961,8 @@ create index enrolments_at_work on moderation.enrolments (received_at)
 create index enrolments_recorded on moderation.enrolments (enrolment_id) where recording is not null;
 -- The planner's statistics would keep samples of it past a person's erasure.
 alter table moderation.enrolments alter column templates set statistics 0;
+alter table moderation.enrolments alter column checks set statistics 0;
+alter table moderation.enrolments alter column reason set statistics 0;
 
 -- People who were erased, until the tables that held their vectors were written anew.
 create table moderation.erasures (
@@ -1313,6 +1315,7 @@ create table moderation.audit_references (
   value text not null,
   created_at timestamptz not null
 );
+alter table moderation.audit_references alter column value set statistics 0;
 
 create table moderation.legal_holds (
   org_id text not null,

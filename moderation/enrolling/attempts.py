@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from moderation import audit, consent, outbox
 from moderation.canonical import canonical
-from moderation.consent.people import key_of, lock_person
+from moderation.consent.people import PATIENCE, Locked, key_of, lock_person
 from moderation.db import Transaction, queries, row, rows
 from moderation.enrolling.challenges import Challenge, Turn, draw
 from moderation.enrolling.checks import Check
@@ -33,8 +33,6 @@ Answer = Literal["verify", "refuse"]
 
 #: The queue that enrolments wait in, by the word that pages use.
 QUEUE: Final = "likeness"
-#: How soon a person is to look.
-PATIENCE: Final = timedelta(hours=12)
 #: States in which a person must look, and what callers read of each.
 WAITING: Final = ("uncertain", "guardian_needed")
 _TOLD: Final = {"received": "checking", "uncertain": "pending"}
@@ -188,13 +186,13 @@ def settle(
 
     What waits for a person keeps its templates sealed until then. A second worker's word changes nothing.
     """
-    now, waits = services.clock.now(), verdict.outcome.value in WAITING
-    written = [check.to_json() for check in checks]
+    now, written = services.clock.now(), [check.to_json() for check in checks]
     with services.database.transaction(found.org_id) as tx:
-        lock_person(tx, found.person_id)
+        outcome = _outcome(verdict, lock_person(tx, found.person_id))
+        waits = outcome.value in WAITING
         row_: dict[str, object] = {
             "enrolment": found.enrolment_id,
-            "state": verdict.outcome.value,
+            "state": outcome.value,
             "checks": Jsonb(written),
             "hints": list(verdict.hints),
             "templates": _sealed(services, tx, found, templates) if waits and templates else None,
@@ -204,12 +202,18 @@ def settle(
         }
         if tx.pg.execute(SQL.conclude, row_).fetchone() is None:
             return
-        if verdict.outcome is Outcome.VERIFIED and templates is not None:
+        if outcome is Outcome.VERIFIED and templates is not None:
             _keep(services, tx, found, templates, by="system")
         evidence = audit.refer(tx, now, canonical(written).decode())
-        said = {"outcome": verdict.outcome.value, "evidence": evidence, "enrolment": found.enrolment_id}
+        said = {"outcome": outcome.value, "evidence": evidence, "enrolment": found.enrolment_id}
         audit.record(tx, now, "system", "enrolment.checked", found.person_id, **said)
     forget_spent(services)
+
+
+def _outcome(verdict: Verdict, held: Locked) -> Outcome:
+    """Of somebody whose guardian is named already, none is needed: a person looks."""
+    named = held.guardian is not None
+    return Outcome.UNCERTAIN if named and verdict.outcome is Outcome.GUARDIAN_NEEDED else verdict.outcome
 
 
 def answer(
@@ -235,7 +239,8 @@ def answer(
             _keep(services, tx, found, kept, by=by)
         state = Outcome.VERIFIED if given == "verify" else Outcome.REFUSED
         tx.pg.execute(SQL.answer, {"enrolment": enrolment, "state": state, "by": by, "reason": reason, "now": now})
-        said = {"enrolment": enrolment, "case": found.case_id, "outcome": state.value, "reason": reason}
+        why = audit.refer(tx, now, reason)
+        said = {"enrolment": enrolment, "case": found.case_id, "outcome": state.value, "reason": why}
         audit.record(tx, now, by, "enrolment.answered", found.person_id, **said)
     forget_spent(services)
     with services.database.transaction(org) as tx:

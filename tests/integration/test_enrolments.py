@@ -1,7 +1,9 @@
 """Enrolments through the whole service: real decoder, real networks, real Postgres; a relief of a head is the person."""
 
 import itertools
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from detectors.speech import Utterance
 from moderation import consent
 from moderation.assembly import open_services
 from moderation.clock import Clock
+from moderation.consent.people import lock_person
 from moderation.enrolling import attempts, challenges, showing
 from moderation.enrolling.checking import Checker
 from moderation.enrolling.checks import Check, CheckState, check_all
@@ -207,6 +210,29 @@ def test_callers_learn_a_word_and_staff_the_evidence(service, plain):
     assert told == {"id": found.enrolment_id, "person": person, "state": "pending", "challenge": None, "hints": []}
     for path in ("", f"/{found.enrolment_id}", f"/{found.enrolment_id}/pictures"):
         assert platform.get(f"/v1/enrolments{path}").status_code == 403
+    pictures = f"/v1/enrolments/{found.enrolment_id}/pictures"
+    with ThreadPoolExecutor(1) as pool, inside.database.transaction(ORG) as tx:
+        lock_person(tx, person)
+        asking = pool.submit(platform.get, f"{place}?on_behalf_of=acc_1")
+        while not (asking.done() or waits_for(inside, tx.pg.info.backend_pid)):
+            time.sleep(0.01)
+        assert asking.done(), "who reads waits for nobody"
+    whole = staff.get(pictures)
+    assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+    tag, size = whole.headers["etag"], len(whole.content)
+    begun, piece, past, other = (
+        staff.get(pictures, headers={"Range": f"bytes={said}", "If-Range": which})
+        for said, which in (("0-", tag), ("10-29", tag), (f"{size}-", tag), ("10-29", '"another"'))
+    )
+    assert (begun.status_code, begun.content, other.status_code, past.status_code) == (206, whole.content, 200, 416)
+    assert (piece.status_code, piece.content) == (206, whole.content[10:30])
+    assert piece.headers["content-range"] == f"bytes 10-29/{size}"
+    assert (staff.head(pictures).headers["content-length"], staff.head(pictures).content) == (str(size), b"")
+    others = service.with_scopes("likeness", "review", principal="another").get(pictures, headers={"Range": "bytes=9-"})
+    assert (others.status_code, others.headers["etag"] == tag) == (206, False), "each viewer sees their own code"
+    with inside.database.transaction(ORG) as tx:
+        looks = tx.pg.execute("select actor from moderation.audit_entries where action = 'enrolment.shown'").fetchall()
+    assert sorted(who for (who,) in looks) == ["another", *["staff"] * 4], "a further piece is no further look"
     (waits,) = staff.get("/v1/enrolments").json()["items"]
     assert waits["checks"][0]["evidence"]["candidates"] == [{"person": "per_x"}]
     assert service.with_scopes("review", principal="other").get("/v1/enrolments").status_code == 403
@@ -214,6 +240,53 @@ def test_callers_learn_a_word_and_staff_the_evidence(service, plain):
     assert staff.post(f"/v1/enrolments/{found.enrolment_id}/answer", json=answer).json()["state"] == "refused"
     assert platform.get(f"{place}?on_behalf_of=acc_1").json()["state"] == "refused"
     assert staff.get(f"/v1/enrolments/{found.enrolment_id}/sound").status_code == 404
+    assert staff.get(pictures, headers={"Range": "bytes=10-29"}).status_code == 404
+
+
+def waits_for(services, pid: int) -> bool:
+    """Whether some connection waits for this one."""
+    with services.database.system_transaction() as tx:
+        return bool(
+            tx.pg.execute("select 1 from pg_stat_activity where %s = any(pg_blocking_pids(pid))", (pid,)).fetchall()
+        )
+
+
+def test_an_enrolment_that_needs_a_guardian_goes_on_once_one_is_named(service, plain):
+    inside = service.services
+    with inside.database.transaction(ORG) as tx:
+        wanted = consent.NewPerson(name="Eileen", kind="cameo", state="pending", account="acc_1")
+        person = consent.register(tx, inside.vault, inside.clock.now(), wanted, by="platform")
+    platform, staff = service.with_scopes("likeness"), service.with_scopes("likeness", "review", principal="staff")
+    acting = {"on_behalf_of": "acc_1"}
+
+    def take() -> str:
+        """An enrolment whose recording shows somebody who is not surely an adult."""
+        place = platform.post(f"/v1/people/{person}/enrolments", params=acting).headers["location"]
+        sent = {"file": ("take.mp4", plain.read_bytes())}
+        assert platform.post(f"{place}/recording", params=acting, files=sent).status_code == 202
+        with inside.database.transaction(ORG) as tx:
+            received = attempts.read(tx, place.rpartition("/")[2])
+        kept = attempts.Templates(faces=np.ones((1, inside.face_dimensions), np.float32), voice=None)
+        young = Check(name="adult", state=CheckState.UNCERTAIN)
+        attempts.settle(inside, received, [young], Verdict(outcome=Outcome.GUARDIAN_NEEDED), kept)
+        return place
+
+    place = take()
+    assert platform.get(place, params=acting).json()["state"] == "guardian_needed"
+    named = platform.put(f"/v1/people/{person}/guardian", json={**acting, "age_band": "teen"})
+    assert (named.status_code, platform.get(place, params=acting).json()["state"]) == (200, "guardian_needed")
+    (waits,) = staff.get("/v1/enrolments").json()["items"]
+    yes = {"outcome": "verify", "reason": "seen", "version": waits["version"]}
+    assert staff.post(f"/v1/enrolments/{waits['id']}/answer", json=yes).status_code == 422
+    assert platform.put(f"/v1/people/{person}/guardian", json={**acting, "guardian": "mum"}).status_code == 200
+    assert platform.get(place, params=acting).json()["state"] == "pending"
+    assert staff.post(f"/v1/enrolments/{waits['id']}/answer", json=yes).status_code == 409, "it changed meanwhile"
+    (waits,) = staff.get("/v1/enrolments").json()["items"]
+    assert (waits["state"], waits["recording"], state_of(inside, person)) == ("uncertain", True, "pending")
+    yes |= {"version": waits["version"]}
+    assert staff.post(f"/v1/enrolments/{waits['id']}/answer", json=yes).json()["state"] == "verified"
+    assert (state_of(inside, person), templates(inside)) == ("verified", 1)
+    assert platform.get(take(), params=acting).json()["state"] == "pending", "a guardian who is named is not asked for"
 
 
 @pytest.mark.full

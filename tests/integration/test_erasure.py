@@ -8,12 +8,17 @@ import numpy as np
 import psycopg
 import pytest
 import structlog
+from psycopg.types.json import Jsonb
 
 from detectors.likeness import turn
 from moderation import consent, erasure, intake
 from moderation.assembly import open_services
 from moderation.clips import Submission
 from moderation.consent.people import SQL
+from moderation.enrolling import attempts
+from moderation.enrolling.checks import Check, CheckState
+from moderation.enrolling.verdicts import Outcome, Verdict
+from moderation.ids import new_id
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SOURCE = "a portrait of an unlikely name"
@@ -49,13 +54,30 @@ def lost(services):
         kept = "select sealed from moderation.templates where person_id = %s"
         sealed, beside = (bytes(tx.pg.execute(kept, (person,)).fetchone()[0]) for person in people)
         wrapped = bytes(tx.pg.execute(SQL.person_key, {"person": people[0]}).fetchone()[0])
+    why, candidate = b"unlikely words about them", b"per_unlikely_candidate"
+    answered(services, people[0], why.decode(), candidate.decode())
     marks = {
         "raw": vectors[0].tobytes(),
         "turned": turn(vectors[0][None], rotation)[0].tobytes(),
         "sealed": sealed,
         "key": wrapped,
+        "reason": why,
+        "evidence": candidate,
     }
     return people[0], marks, beside
+
+
+def answered(services, person: str, why: str, candidate: str) -> None:
+    """An enrolment of theirs that was checked and refused, and why; its recording plays no part."""
+    likeness = Check(name="nobody_else", state=CheckState.UNCERTAIN, evidence={"candidates": [{"person": candidate}]})
+    now = services.clock.now()
+    with services.database.transaction() as tx:
+        row = {"org": "default", "enrolment": (made := new_id("enr")), "person": person, "by": "platform", "now": now}
+        tx.pg.execute(attempts.SQL.insert_enrolment, {**row, "challenge": Jsonb({}), "expires_at": now})
+        tx.pg.execute("update moderation.enrolments set state = 'received', received_at = %s", (now,))
+        received = attempts.read(tx, made)
+    attempts.settle(services, received, [likeness], Verdict(outcome=Outcome.UNCERTAIN), None)
+    attempts.answer(services, "default", made, "refuse", reason=why, by="staff")
 
 
 def files_of(services) -> list[Path]:
@@ -99,7 +121,7 @@ def erase(services, person) -> None:
 
 def test_nothing_of_an_erased_person_is_left_after_the_rebuild(services, lost, log, postgres):
     person, marks, beside = lost
-    assert found(files_of(services), marks) == {"turned", "sealed", "key"}
+    assert found(files_of(services), marks) == {"turned", "sealed", "key", "reason", "evidence"}
     erase(services, person)
     # The rows are gone and their bytes are not: this is what the rebuild is for.
     assert in_text(dumped(services), marks) == set()
@@ -124,10 +146,10 @@ def postgres_log(services) -> bytes:
 
 def test_the_planner_keeps_no_sample_of_a_vector(services, lost):
     with psycopg.connect(services.dsn, autocommit=True) as connection:
-        connection.execute("analyze moderation.gallery_vectors")
+        connection.execute("analyze")
         kept = connection.execute(
             "select attname from pg_stats where schemaname = 'moderation' and tablename = any(%s) "
-            "and attname in ('vector', 'sealed', 'wrapped', 'name')",
+            "and attname in ('vector', 'sealed', 'wrapped', 'name', 'templates', 'checks', 'reason', 'value')",
             [list(erasure.TABLES)],
         ).fetchall()
     assert kept == []

@@ -27,8 +27,9 @@ from moderation.sessions import login_token
 from review_ui.app import create_app
 from review_ui.cases import names_of
 from review_ui.enrolments import may_look
+from review_ui.filters import write_cursor
 
-HIDDEN = re.compile(r'name="(form_token|sealed|link)" value="([^"]+)"')
+HIDDEN = re.compile(r'name="(form_token|sealed)" value="([^"]+)"')
 
 
 def new_clip(tx, now, status) -> str:
@@ -78,16 +79,24 @@ def staff(pages) -> httpx.Client:
 
 
 @pytest.fixture
-def owner(pages, lea) -> httpx.Client:
+def owner(pages, lea, capfd) -> httpx.Client:
     """Lea, who opened the link that her platform gave her."""
     made = pages.client.post(f"/v1/people/{lea}/links", json={"on_behalf_of": None})
     assert made.status_code == 201, made.text
     client = pages.with_headers()
     client.follow_redirects = True
-    door = client.get(made.json()["url"])
-    assert client.post("/mine/enter", data=hidden(door.text)).url.path == "/mine"
+    url, stranger = made.json()["url"], pages.with_headers()
+    door, elsewhere = client.get(url), stranger.get(url)
+    assert url.partition("#")[2] not in door.text + str(door.request.url.raw_path)
+    assert door.headers["referrer-policy"] == "no-referrer"
+    # Nobody is anybody yet, and still a form is good in the browser that it was made for and in no other.
+    foreign = {**hidden(elsewhere.text), "link": url}
+    assert client.post("/mine/enter", data=foreign).status_code == 403
+    assert pages.with_headers().post("/mine/enter", data=foreign).status_code == 403
+    assert client.post("/mine/enter", data={**hidden(door.text), "link": url}).url.path == "/mine"
     assert client.cookies.get("countersign_owner")
-    assert pages.with_headers().post("/mine/enter", data=hidden(door.text)).status_code in {401, 403}
+    assert stranger.post("/mine/enter", data=foreign).status_code == 401
+    assert url.partition("#")[2] not in "".join(capfd.readouterr())
     return client
 
 
@@ -96,6 +105,10 @@ def test_staff_see_who_is_registered_and_take_back_by_typing_the_number(pages, s
     listed = staff.get("/likeness")
     assert "Léa &amp; Co" in listed.text
     assert "Nobody matches." in staff.get("/likeness", params={"kind": "public_figure"}).text
+    hostile = write_cursor(pages.services.clock.now().isoformat(), "per_\0")
+    for path in ("/likeness", "/search", "/audit"):
+        assert staff.get(path, params={"after": hostile}).status_code == 200, path
+    assert "Léa &amp; Co" in staff.get("/likeness", params={"after": hostile}).text
     page = staff.get(f"/likeness/{lea}")
     assert "2 published clips are withdrawn here" in page.text
     token = hidden(page.text)["form_token"]
@@ -254,7 +267,8 @@ def test_an_enrolment_that_waits_is_looked_at_and_answered_once_by_who_may(pages
         )  # fmt: skip
         received = attempts.read(tx, found)
     likeness = Check(name="nobody_else", state=CheckState.UNCERTAIN, evidence={"candidates": [{"person": lea}]})
-    attempts.settle(services, received, [likeness], Verdict(outcome=Enrolled.UNCERTAIN), None)
+    unheard = Check(name="digits", state=CheckState.NOT_MEASURED)
+    attempts.settle(services, received, [likeness, unheard], Verdict(outcome=Enrolled.UNCERTAIN), None)
     path = f"/likeness/enrolments/{found}"
     assert path in staff.get("/likeness").text
     assert path in staff.get(f"/likeness/{lea}").text
@@ -262,6 +276,8 @@ def test_an_enrolment_that_waits_is_looked_at_and_answered_once_by_who_may(pages
     assert f'src="/v1/enrolments/{found}/pictures"' in shown.text
     assert "1234" in shown.text
     assert re.search("nobody else's likeness: <b[^>]*>uncertain", shown.text)
+    assert re.search("the digits said as asked: <b[^>]*>not measured", shown.text)
+    assert "No machine has heard the digits: listen" in shown.text
     form = hidden(shown.text) | {"version": re.search('name="version" value="([0-9]+)"', shown.text)[1]}
     assert "Say why" in staff.post(f"{path}/answer", data={**form, "outcome": "refuse", "reason": " "}).text
     stale = {**form, "outcome": "refuse", "reason": "not her", "version": "77"}

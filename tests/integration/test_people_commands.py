@@ -66,6 +66,8 @@ def test_a_person_from_a_terminal(run, person, embedded_pack):
     (alias,) = run("aliases", person, "--add", "ليا")
     assert run("aliases", person, "--remove", alias["alias_id"]) == []
     assert [each["person_id"] for each in run("stale")] == [person]
+    named = run("guardian", person, "mum", "--age-band", "teen")
+    assert (named["guardian"], named["age_band"], named["state"]) == ("mum", "teen", "verified")
     assert run("state", person, "suspended")["state"] == "suspended"
     run("erase", person, fails=True)
     assert run("erase", person, "--yes")["rebuilt"] is True

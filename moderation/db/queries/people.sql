@@ -107,13 +107,32 @@ where person_id = any(%(people)s) order by person_id for share;
 select person_id, kind, state, account, age_band, guardian from moderation.people
 where person_id = %(person)s and erased_at is null for update;
 
+-- name: account
+select account from moderation.people where person_id = %(person)s and erased_at is null;
+
+-- name: account_locked
+select account from moderation.people where person_id = %(person)s and erased_at is null for update;
+
+-- name: resume_enrolments
+-- Who answers for them is known now: the same recording goes on, and nobody but a person verifies it.
+update moderation.enrolments set state = 'uncertain', deadline = %(deadline)s, version = version + 1
+where person_id = %(person)s and state = 'guardian_needed' returning enrolment_id;
+
 -- name: touch_person
 update moderation.people set version = version + 1 where person_id = %(person)s;
 
 -- name: erase_enrolments
 -- What an enrolment found is gone at once; its recording, which no key opens any more, with the next sweep.
-update moderation.enrolments set state = 'expired', templates = null, checks = null, answered_at = received_at
+update moderation.enrolments set state = 'expired', templates = null, checks = null, reason = null,
+  answered_at = received_at
 where person_id = %(person)s;
+
+-- name: erase_enrolment_references
+-- What the audit log's entries about their enrolments only refer to: evidence, and why somebody answered as they did.
+delete from moderation.audit_references where handle in (
+  select unnest(array[body::jsonb -> 'details' ->> 'evidence', body::jsonb -> 'details' ->> 'reason'])
+  from moderation.audit_entries where subject = %(person)s
+    and action in ('enrolment.checked', 'enrolment.answered'));
 
 -- name: end_lookbacks
 -- Nobody is searched for any more, and what was asked for is forgotten with them.

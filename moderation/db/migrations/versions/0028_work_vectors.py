@@ -5,7 +5,7 @@ from importlib.resources import files
 from alembic import op
 
 revision = "0028"
-down_revision: str | None = "0024"
+down_revision: str | None = "0027"
 
 
 def upgrade() -> None:
