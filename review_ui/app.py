@@ -16,6 +16,7 @@ from review_ui import (
     grants,
     likeness,
     lineage,
+    lists,
     login,
     metrics_board,
     mine,
@@ -55,6 +56,7 @@ AREAS = (
     likeness,
     passkey_steps,
     grants,
+    lists,
     mine,
 )
 STATIC = Path(__file__).parent / "static"

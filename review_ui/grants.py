@@ -1,20 +1,25 @@
 """What a person allows: their grants and limits, given, changed and taken back on their own page."""
 
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, cast
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from moderation import consent
 from moderation.api.auth import services_of
+from moderation.api.grants import Purpose
+from moderation.api.people import Account
 from moderation.errors import Conflict, NotFound, Unprocessable
+from moderation.ids import is_id
 from moderation.owners import Owner
 from moderation.revocations.beginning import follow
 from moderation.revocations.rejudging import judge_clips_of
-from review_ui.filters import Unreadable, day
+from review_ui.filters import Unreadable, end_of
 from review_ui.own import entered
 from review_ui.owner import own_page, signing, visiting
 from review_ui.routes import PageRoute
@@ -36,6 +41,9 @@ REFUSED: Final = marked(
     "This cannot be granted so: it contradicts itself, is over already, or you are too young for it."
 )
 NO_DAY: Final = marked("Write a day as 2026-11-22.")
+NO_PURPOSE: Final = marked("Write purposes as the platform has them, such as satire, with commas between, at most 20.")
+_ACCOUNT: Final = TypeAdapter[str](Account)
+_PURPOSES: Final = TypeAdapter(Annotated[list[Purpose], Field(max_length=20)])
 
 
 @router.get("/mine/grants")
@@ -60,6 +68,7 @@ def show(
         person = consent.read_person(tx, services.vault, owner.person)
         found = consent.read_grants(tx, [owner.person])
         limits = consent.read_limits(tx, [owner.person]).get(owner.person, ())
+        lists = {each.list_id: each.name for each in consent.read_lists(tx, services.vault, owner.person)}
     changed = next((grant for grant in found if grant.grant_id == change and grant.revoked_at is None), None)
     now = services.clock.now()
     return own_page(
@@ -77,6 +86,8 @@ def show(
         scopes=SCOPES,
         modes=MODES,
         audiences=AUDIENCES,
+        lists=lists,
+        last_day=last_day,
         said=said,
         wrong=wrong,
     )
@@ -87,15 +98,21 @@ def _fields_of(grant: consent.Grant | None) -> dict[str, object]:
     if grant is None:
         return {"to": "creator", "scope": "face", "mode": "ask_me", "audience": "public", "limits": [*CONTEXTS]}
     return {
-        "to": grant.grantee_kind,
-        "grantee": grant.grantee or "",
+        "to": grant.grantee if grant.grantee_kind == "list" else grant.grantee_kind,
+        "grantee": (grant.grantee or "") if grant.grantee_kind == "creator" else "",
         "scope": grant.scope,
         "mode": grant.mode,
         "audience": grant.audience,
         "limits": grant.limits,
         "remix": grant.remix,
-        "until": grant.expires_at.date().isoformat() if grant.expires_at else "",
+        "purposes": ", ".join(grant.purposes),
+        "until": last_day(grant.expires_at) if grant.expires_at else "",
     }
+
+
+def last_day(ends: datetime) -> str:
+    """The last day on which a grant that ends then holds."""
+    return (ends - timedelta(microseconds=1)).date().isoformat()
 
 
 @router.post("/mine/grants")
@@ -127,20 +144,41 @@ def _typed(form: FormData) -> dict[str, object]:
 
 def read_terms(form: FormData) -> consent.Terms:
     """The terms that a form describes. Raises Unreadable with the field that says what it cannot say."""
-    to, grantee = str(form.get("to", "")), str(form.get("grantee", "")).strip()[:200]
-    if to not in {"creator", "everyone", "self"} or (to == "creator" and not grantee):
-        raise Unreadable("grantee", NO_GRANTEE)
-    until = day(str(form.get("until", "")), "until", NO_DAY)
+    kind, grantee = _grantee(form)
     return consent.Terms(
-        grantee_kind=cast("Literal['creator', 'everyone', 'self']", to),
-        grantee=grantee if to == "creator" else None,
+        grantee_kind=kind,
+        grantee=grantee,
+        purposes=_purposes(str(form.get("purposes", ""))),
         scope=cast("consent.Scope", _one_of(form, "scope", SCOPES)),
         mode=cast("consent.Mode", _one_of(form, "mode", MODES)),
         limits=tuple(context for context in consent.CONTEXTS if context in form.getlist("limits")),
         audience=cast("Literal['draft', 'public']", _one_of(form, "audience", AUDIENCES)),
         remix="remix" in form,
-        expires_at=until + timedelta(days=1) if until else None,
+        expires_at=end_of(str(form.get("until", "")), "until", NO_DAY),
     )
+
+
+def _grantee(form: FormData) -> tuple[Literal["creator", "list", "everyone", "self"], str | None]:
+    """Who is allowed something: a list by its number, a maker by the name that was typed. Raises Unreadable."""
+    to = str(form.get("to", ""))
+    if to in {"everyone", "self"}:
+        return cast("Literal['everyone', 'self']", to), None
+    if is_id("glist", to):
+        return "list", to
+    if to != "creator":
+        raise Unreadable("grantee", NO_GRANTEE)
+    try:
+        return "creator", _ACCOUNT.validate_python(str(form.get("grantee", "")).strip())
+    except ValidationError as error:
+        raise Unreadable("grantee", NO_GRANTEE) from error
+
+
+def _purposes(text: str) -> tuple[str, ...]:
+    words = dict.fromkeys(word.strip().lower() for word in re.split(r"[,،\n]", text) if word.strip())
+    try:
+        return tuple(_PURPOSES.validate_python(list(words)))
+    except ValidationError as error:
+        raise Unreadable("purposes", NO_PURPOSE) from error
 
 
 def _one_of(form: FormData, name: str, known: Mapping[str, str]) -> str:

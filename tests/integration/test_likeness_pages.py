@@ -178,8 +178,34 @@ def test_grants_are_given_changed_and_taken_back(owner):
     for grant in re.findall(r"/mine/grants/(grant_[0-9a-f]+)/revoke", changed.text):
         left = owner.post(f"/mine/grants/{grant}/revoke", data={"form_token": token})
     assert "Nothing. Nobody may use your face or voice here." in left.text
+    give_to_a_list(owner, token, {**terms, "purposes": "satire, parody", "until": "2100-01-01"})
     limited = owner.post("/mine/limits", data={"form_token": token, "limits": ["political"]})
     assert 'value="political" checked' in limited.text
+
+
+def give_to_a_list(owner: httpx.Client, token: str, terms: dict[str, object]) -> None:
+    """Make a list, allow it something, change both; nothing that was said before is lost."""
+    named = {"form_token": token, "name": "Friends", "creators": "bo\n cy \nbo\n"}
+    made = owner.post("/mine/lists", data=named)
+    assert "The list is made." in made.text
+    for wrong in ({"name": " "}, {"creators": "x" * 300}, {"creators": "a\0b"}):
+        assert owner.post("/mine/lists", data={**named, **wrong}).status_code == 422, wrong
+    friends = re.search(r"/mine/lists/(glist_[0-9a-f]+)", made.text)[1]
+    # Somebody was added meanwhile: who saves what they saw neither knows nor removes them.
+    owner.post(f"/mine/lists/{friends}", data={"form_token": token, "shown": "", "creators": "dee"})
+    said = {"form_token": token, "shown": "bo\ncy", "creators": "cy\neve"}
+    assert "The list is changed." in owner.post(f"/mine/lists/{friends}", data=said).text
+    assert owner.post(f"/mine/lists/{new_id('glist')}", data=said).status_code == 404
+    assert re.search(r">cy\r?\ndee\r?\neve</textarea>", owner.get("/mine/lists").text)
+    for wrong in ({"purposes": "for you!"}, {"to": new_id("glist")}, {"to": "anybody"}, {"until": "9999-12-31"}):
+        assert owner.post("/mine/grants", data={**terms, "to": friends, **wrong}).status_code in {404, 422}, wrong
+    given = owner.post("/mine/grants", data={**terms, "to": friends}).text
+    for shown in ("Your list <bdi>Friends</bdi>", "<bdi>satire, parody</bdi>", "until 2100-01-01"):
+        assert shown in given, shown
+    grant = re.search(r"/mine/grants\?change=(grant_[0-9a-f]+)", given)[1]
+    form = owner.get("/mine/grants", params={"change": grant}).text
+    for kept in (f'value="{friends}" selected', 'value="satire, parody"', 'value="2100-01-01"'):
+        assert kept in form, kept
 
 
 def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, lea, monkeypatch):

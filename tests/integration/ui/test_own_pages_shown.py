@@ -85,7 +85,7 @@ def test_a_persons_own_pages_fit_and_are_accessible(
     question = page.locator('a[href^="/mine/questions/"]').get_attribute("href")
     expect(page.locator("img.veil")).to_have_js_property("complete", value=True)
     for name, path in (
-        ("mine", "/mine"), ("mine-all", "/mine/all"), ("mine-grants", "/mine/grants"), ("mine-passkeys", "/mine/passkeys"),
+        ("mine", "/mine"), ("mine-all", "/mine/all"), ("mine-grants", "/mine/grants"), ("mine-lists", "/mine/lists"), ("mine-passkeys", "/mine/passkeys"),
         ("mine-question", question),
     ):  # fmt: skip
         page.goto(path)
@@ -141,7 +141,15 @@ def test_without_scripts_everything_works_but_the_passkey_which_says_so(open_bro
     page = enter(open_browser, pages, person, java_script_enabled=False)
     page.goto("/mine/passkeys")
     expect(page.get_by_text("A passkey needs scripts.")).to_be_visible()
-    page.goto("/mine/grants")
+    page.goto("/mine/lists")
+    page.get_by_label("What you call it").fill("Friends")
+    page.get_by_label("Makers, one name a line").fill("bo\ncy")
+    page.get_by_role("button", name="Make the list").click()
+    page.get_by_role("link", name="Who may use your likeness").click()
+    page.get_by_label("Who", exact=True).select_option(label="Your list: Friends")
+    page.get_by_label("Only for these purposes").fill("satire")
+    page.get_by_role("button", name="Allow it").click()
+    expect(page.get_by_text("only for: satire")).to_be_visible()
     page.get_by_role("button", name="Take back").first.click()
     expect(page.get_by_text("Taken back.")).to_be_visible()
     page.goto("/mine")
