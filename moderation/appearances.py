@@ -52,6 +52,7 @@ def write(tx: Transaction, clip: Clip, facts: FactRecord, now: datetime, *, refu
         }
         tx.pg.execute(SQL.insert_appearances, row | said)
     tx.pg.execute(SQL.insert_copied, row)
+    tx.pg.execute(SQL.renew_copied, row | {"refuted": sorted(refuted)})
     tx.pg.execute(SQL.insert_inherited, row)
 
 

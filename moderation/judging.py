@@ -4,13 +4,13 @@ The only place where a clip becomes publishable; publishing itself is `release.p
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.base import FaceState, State, VoiceState
-from moderation import appearances, asking, consent, descent, review, stops
+from moderation import appearances, asking, consent, descent, reservations, review, stops
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -71,9 +71,9 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
         if analysis is None or resembles is None:
             return "gallery_changed"
         run = f"{generation}.{judgement}"
+        words = asking.words_about(tx, clip_id)
         taken = decided_in(tx, clip_id, run)
         if taken is None:
-            words = asking.words_about(tx, clip_id)
             hits = services.names.find(tx, services.vault, texts_of(submission_facts(clip)))
             standings = standings_in(tx, clip, analysis, words, now, named=named_people(hits))
             facts = establish(tx, services, clip, analysis, standings, gallery, now)
@@ -88,7 +88,7 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             write_shadows(tx, rules, facts, decision, run=run, now=now)
             if decision.outcome is Outcome.REVIEW:
                 asking.ask(tx, services.enqueuer, clip, unasked(facts, standings), now)
-        return follow(tx, services, clip, *taken, now)
+        return follow(tx, services, clip, *taken, now, words, lambda: use_of(tx, clip, analysis, words))
 
 
 def decided_in(tx: Transaction, clip_id: str, run: str) -> tuple[str, Decision] | None:
@@ -114,9 +114,14 @@ def standings_in(
 ) -> dict[str, consent.Standing]:
     """What a clip's people, and those whom its texts name, consented to; locked until the transaction ends."""
     seen = named | people_in(map(face_fact, analysis.faces), map(voice_fact, analysis.voices))
-    signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
-    use = consent.use_of(tx, clip.clip_id, submission_facts(clip), signals, words.answers)
+    use = use_of(tx, clip, analysis, words)
     return consent.stand(tx, now, seen=seen, declared=frozenset(clip.cameos), use=use)
+
+
+def use_of(tx: Transaction, clip: Clip, analysis: Analysis, words: asking.Words) -> consent.Use:
+    """What a clip does with whom it shows."""
+    signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
+    return consent.use_of(tx, clip.clip_id, submission_facts(clip), signals, words.answers)
 
 
 def unasked(facts: FactRecord, standings: Mapping[str, consent.Standing]) -> set[tuple[str, str]]:
@@ -258,10 +263,16 @@ def answers_of_people(tx: Transaction, clip_id: str, words: asking.Words = askin
     Without the approvals that a person's own words overrule, and without what an approval answered of somebody who
     consents to less since.
     """
-    found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
+    found = dated_answers(tx, clip_id, words)
     lessened = stops.lessened(tx, clip_id) if found else {}
+    return [still_answered(answer, at, lessened) for answer, at in found]
+
+
+def dated_answers(tx: Transaction, clip_id: str, words: asking.Words) -> list[tuple[Decision, datetime]]:
+    """What reviewers decided of this clip and when, in order, without the approvals that somebody's words overrule."""
+    found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
     return [
-        still_answered(Decision.from_json(json.loads(row[2])), row[7], lessened)
+        (Decision.from_json(json.loads(row[2])), row[7])
         for row in found
         if row[1] == Outcome.BLOCK or not words.overrule(row[7])
     ]
@@ -329,7 +340,14 @@ def write_decision(
 
 
 def follow(
-    tx: Transaction, services: "Services", clip: Clip, decision_id: str, decision: Decision, now: datetime
+    tx: Transaction,
+    services: "Services",
+    clip: Clip,
+    decision_id: str,
+    decision: Decision,
+    now: datetime,
+    words: asking.Words,
+    use: Callable[[], consent.Use],
 ) -> str:
     """Do what a decision asks for, short of publishing: that takes the gate."""
     if decision.outcome is Outcome.REVIEW:
@@ -341,5 +359,9 @@ def follow(
             # Blocked all the same, yet specialists look: some of what is blocked has to be reported.
             review.insert_case(tx, clip, decision, decision_id, now)
         return "withheld"
-    # What people asked to be taken down is let out by people alone.
-    return "in_review" if bring_stopped(tx, services.enqueuer, now, clip) else "publishable"
+    # What people asked to be taken down, and whose likeness no rule could see, is let out by people alone.
+    if bring_stopped(tx, services.enqueuer, now, clip):
+        return "in_review"
+    answers = dated_answers(tx, clip.clip_id, words)
+    held = reservations.bring(tx, services.enqueuer, now, clip, decision, answers, use)
+    return "in_review" if held else "publishable"

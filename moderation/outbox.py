@@ -9,6 +9,7 @@ from moderation.canonical import canonical
 from moderation.clips import Clip
 from moderation.db import Transaction, queries
 from moderation.ids import new_id
+from moderation.revocations import recalling
 
 SQL = queries("outbox")
 #: First attempts at so many deliveries of one batch are one piece of work.
@@ -27,11 +28,15 @@ def announce(tx: Transaction, enqueuer: Enqueuer, clip: Clip, event_type: str, n
     """Write one event of a clip (whose row the caller holds) and enqueue its deliveries. Returns the event's id.
 
     The body is stored as it will be sent (Standard Webhooks payload: type, timestamp, data) and never rendered anew.
+    Where a revocation waits for how the clip's judgement ends, the event that tells it asks for the purge.
     """
+    waiting = recalling.waiting(tx, clip.clip_id, event_type)
     row = tx.pg.execute(SQL.next_seq, {"clip": clip.clip_id}).fetchone()
     seq = row[0] if row else 1
     said = {"clip_id": clip.clip_id, "sequence": seq, **(data if isinstance(data, dict) else {})}
+    said |= recalling.demand(waiting, event_type)
     event = _write(tx, event_type, now, said, seq=seq, clip=clip.clip_id)
+    recalling.settle(tx, clip.clip_id, waiting, event_type, event, now)
     _deliver(tx, enqueuer, event, now, clip.callback_url)
     tx.pg.execute("select pg_notify('clip_events', %s)", (f"{tx.org}:{clip.clip_id}",))
     return event

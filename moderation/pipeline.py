@@ -109,6 +109,11 @@ def drive_revocation(steps: Steps, org: str, revocation: str) -> None:
         continue
 
 
+def judge_clips_of(steps: Steps, org: str, person: str) -> None:
+    """Judge again what is out and shows a person who consents otherwise since."""
+    steps.run("judge_released", org, person)
+
+
 def look_back(steps: Steps, org: str, lookback: str) -> None:
     """Look for one person in what was judged before they registered; an outage leaves the rest to a later run."""
     try:
@@ -125,5 +130,6 @@ WORKFLOWS: dict[str, Callable[..., None]] = {
     "deliver_event": deliver_event,
     "deliver_events": deliver_events,
     "drive_revocation": drive_revocation,
+    "judge_clips_of": judge_clips_of,
     "look_back": look_back,
 }

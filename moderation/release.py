@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from moderation import audit, canary, consent, outbox, stops
+from moderation import appearances, asking, audit, canary, consent, outbox, stops
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, move, next_generation, read_clip
@@ -20,10 +20,10 @@ from moderation.decisions import Decision, Outcome
 from moderation.errors import ClipFault, Conflict, NotFound
 from moderation.facts import FactRecord
 from moderation.holding import owns
-from moderation.judging import texts_of
+from moderation.judging import people_in, texts_of
 from moderation.labelling import visible_spec
 from moderation.marks import prove_marks
-from moderation.naming import who
+from moderation.naming import facts_of, named_people, who
 from moderation.notices import stops as clip_stops
 from moderation.notices.stops import Stopped
 from moderation.scoring import analysis_of_now, read_analysis
@@ -124,8 +124,11 @@ def still_true(tx: Transaction, services: "Services", facts: FactRecord) -> bool
     gallery = consent.gallery_version(tx, hold=True)
     if gallery != facts.manifests.gallery and not _says_the_same(tx, services, facts, gallery):
         return False
+    if not _names_the_same(tx, services, facts):
+        return False
+    appearing = appearances.hold_people(tx, facts.clip)
     people = sorted(set(facts.people) | set(facts.submission.cameos))
-    lived = {"people": people, "judged": facts.judged_at, "now": services.clock.now()}
+    lived = {"people": sorted({*people, *appearing}), "judged": facts.judged_at, "now": services.clock.now()}
     if tx.pg.execute(PEOPLE.outlived_since, lived).fetchone() is not None:
         return False
     rows = tx.pg.execute(PEOPLE.people_shared, {"people": people}).fetchall()
@@ -138,10 +141,22 @@ def _says_the_same(tx: Transaction, services: "Services", facts: FactRecord, gal
         return False
     judged = read_analysis(tx, facts.clip, services.detectors_hash, facts.manifests.gallery)
     now = analysis_of_now(tx, services, facts.org, facts.clip, gallery)
+    return judged is not None and now is not None and judged.to_text() == now.to_text()
+
+
+def _names_the_same(tx: Transaction, services: "Services", facts: FactRecord) -> bool:
+    """Whether the texts name whom they named, and those consent as they did; nobody of them takes it back meanwhile."""
     hits = services.names.find(tx, services.vault, texts_of(facts.submission))
     if who(hits) != facts.named.get("who", ""):
         return False
-    return judged is not None and now is not None and judged.to_text() == now.to_text()
+    people = named_people(hits)
+    if not people:
+        return True
+    answers = asking.words_about(tx, facts.clip).answers
+    use = consent.use_of(tx, facts.clip, facts.submission, facts.signals, answers)
+    declared = frozenset(facts.submission.cameos)
+    standings = consent.stand(tx, services.clock.now(), seen=people, declared=declared, use=use)
+    return facts_of(hits, standings, people_in(facts.faces, facts.voices)) == facts.named
 
 
 def proven_rendition(tx: Transaction, clip_id: str) -> tuple[str, str, dict[str, object]]:

@@ -9,7 +9,7 @@ from moderation.clips import Status
 from moderation.db.clips import move, read_clip
 from moderation.lookbacks import driving as lookbacks
 from moderation.pipeline import Json
-from moderation.revocations import driving
+from moderation.revocations import driving, rejudging
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -53,6 +53,7 @@ STEPS: dict[str, Step] = {
     "deliver_many": Step(function=webhooks.deliver_many),
     "list_targets": Step(function=driving.list_targets),
     "handle_some": Step(function=driving.handle_some),
+    "judge_released": Step(function=rejudging.judge_released),
     "list_window": Step(function=lookbacks.list_window),
     "look_back_some": Step(function=lookbacks.look_back_some),
 }

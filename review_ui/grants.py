@@ -207,5 +207,5 @@ def forbid(request: Request, form: Entered) -> Response:
     now = services.clock.now()
     with services.database.transaction(owner.org) as tx:
         consent.forbid(tx, now, owner.person, wanted, by=owner.actor)
-        judge_clips_of(tx, services.enqueuer, now, owner.person)
+        judge_clips_of(tx, services.enqueuer, owner.person)
     return RedirectResponse("/mine/grants?said=limited", status_code=303)

@@ -109,7 +109,7 @@ def forbid(person_id: str, said: NewLimits, services: Services_, principal: Keep
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, said.on_behalf_of)
         standing = consent.forbid(tx, now, person_id, said.contexts, by=principal.principal)
-        judge_clips_of(tx, services.enqueuer, now, person_id)
+        judge_clips_of(tx, services.enqueuer, person_id)
     return JSONResponse({"contexts": list(standing)})
 
 
@@ -142,7 +142,7 @@ def change_list(person_id: str, list_id: str, said: ListChange, services: Servic
         demand_acting(tx, principal, person_id, said.on_behalf_of)
         left = consent.change_list(tx, services.vault, now, person_id, list_id, by=principal.principal, **change)
         if said.remove:
-            judge_clips_of(tx, services.enqueuer, now, person_id)
+            judge_clips_of(tx, services.enqueuer, person_id)
     return JSONResponse(listed(left))
 
 

@@ -153,7 +153,7 @@ def set_guardian(person_id: str, said: Guardian, services: Services_, principal:
             raise Forbidden("this needs the scope admin", scopes=["admin"])
         by, age_band, guardian = principal.principal, said.age_band, said.guardian
         consent.set_guardian(tx, now, person_id, by=by, age_band=age_band, guardian=guardian)
-        judge_clips_of(tx, services.enqueuer, now, person_id)
+        judge_clips_of(tx, services.enqueuer, person_id)
         answer = told(consent.read_person(tx, services.vault, person_id))
     return JSONResponse(answer)
 
@@ -164,7 +164,7 @@ def set_state(person_id: str, said: NewState, services: Services_, principal: Ad
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
         consent.set_state(tx, now, person_id, said.state, by=principal.principal)
-        judge_clips_of(tx, services.enqueuer, now, person_id)
+        judge_clips_of(tx, services.enqueuer, person_id)
         answer = told(consent.read_person(tx, services.vault, person_id))
     return JSONResponse(answer)
 

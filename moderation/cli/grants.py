@@ -95,7 +95,7 @@ def forbid(
     with open_services(local_settings()) as services, services.database.transaction(ORG) as tx:
         now = services.clock.now()
         standing = consent.forbid(tx, now, person, contexts, by=BY)
-        judge_clips_of(tx, services.enqueuer, now, person)
+        judge_clips_of(tx, services.enqueuer, person)
     document = {"person": person, "contexts": list(standing)}
     print_json(document) if as_json else typer.echo(", ".join(standing) or "nothing is forbidden")
 
@@ -117,7 +117,7 @@ def lists(
             consent.make_list(tx, vault, now, person, new, by=BY, creators=joining)
         if change is not None:
             consent.change_list(tx, vault, now, person, change, by=BY, add=joining, remove=leaving)
-            judge_clips_of(tx, services.enqueuer, now, person)
+            judge_clips_of(tx, services.enqueuer, person)
         found = consent.read_lists(tx, vault, person)
     if as_json:
         print_json([asdict(each) for each in found])
@@ -169,7 +169,7 @@ def state(
     with open_services(local_settings()) as services, services.database.transaction(ORG) as tx:
         now = services.clock.now()
         consent.set_state(tx, now, person, cast("Literal['verified', 'suspended']", to), by=BY)
-        judge_clips_of(tx, services.enqueuer, now, person)
+        judge_clips_of(tx, services.enqueuer, person)
     print_json({"person": person, "state": to}) if as_json else typer.echo(to)
 
 

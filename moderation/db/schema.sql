@@ -1139,6 +1139,17 @@ create table moderation.person_stops (
 );
 create index person_stops_of_person on moderation.person_stops (org_id, person_id);
 
+-- Who may be shown by a clip and asked to have it taken out: only a later answer of a person lets it out again.
+create table moderation.removal_wishes (
+  org_id text not null,
+  wish_id bigint generated always as identity primary key,
+  clip_id text not null references moderation.clips,
+  person_id text not null references moderation.people,
+  wished_by text not null,
+  wished_at timestamptz not null
+);
+create index removal_wishes_of_clip on moderation.removal_wishes (clip_id, person_id);
+
 -- What a revocation reaches, one row a clip, and how far each has come.
 create table moderation.revocation_targets (
   org_id text not null,
@@ -1152,6 +1163,7 @@ create table moderation.revocation_targets (
   event_id text references moderation.events,
   handled_at timestamptz,
   purged_at timestamptz,
+  settled_at timestamptz,                    -- when nothing of it was left to judge: withdrawn, or judged to an end
   primary key (revocation_id, clip_id),
   check ((state = 'pending') = (handled_at is null)),
   check ((state = 'purged') = (purged_at is not null))
@@ -1160,6 +1172,8 @@ create index revocation_targets_pending on moderation.revocation_targets (revoca
   where state = 'pending';
 create index revocation_targets_unpurged on moderation.revocation_targets (revocation_id, clip_id)
   where state = 'done' and purge;
+create index revocation_targets_unsettled on moderation.revocation_targets (revocation_id, clip_id)
+  where state = 'done' and settled_at is null;
 create index revocation_targets_of_event on moderation.revocation_targets (event_id) where event_id is not null;
 create index revocation_targets_of_clip on moderation.revocation_targets (clip_id);
 
@@ -1528,7 +1542,7 @@ insert into moderation.retention values
   ('sealed_words', 'person'),
   ('reveals', 'operational'), ('breaks', 'exposure'), ('case_renditions', 'personal'), ('blob:personal', 'personal'),
   ('questions', 'permanent'), ('consent_answers', 'permanent'), ('passkeys', 'person'), ('owner_links', 'person'),
-  ('owner_sessions', 'operational'), ('lookbacks', 'person'), ('lookback_clips', 'clip');
+  ('owner_sessions', 'operational'), ('lookbacks', 'person'), ('lookback_clips', 'clip'), ('removal_wishes', 'clip');
 
 -- Row-level security on every table that has an organisation.
 do $$
@@ -1568,6 +1582,7 @@ revoke delete on moderation.trends from moderation_app;
 revoke update, delete on moderation.lineage, moderation.person_stops from moderation_app;
 revoke delete on moderation.revocation_targets, moderation.revocation_runs from moderation_app;
 revoke delete on moderation.lookbacks from moderation_app;
+revoke update on moderation.removal_wishes from moderation_app;
 revoke delete on moderation.notices, moderation.clip_stops, moderation.appeals, moderation.sealed_words
   from moderation_app;
 revoke update, delete on moderation.notice_alarms from moderation_app;

@@ -28,6 +28,8 @@ PAUSE_SECONDS: Final = 0.1
 STALLED: Final = timedelta(seconds=60)
 REASON: Final = "consent_revoked"
 SYSTEM: Final = "system"
+#: States that a judgement ends, or will once more.
+_OPEN: Final = frozenset({"received", "processing", "held", "in_review", "released"})
 QUEUE: Final = "revoke"
 
 
@@ -68,6 +70,21 @@ class Target:
         """Whether its present state rests on what may no longer hold."""
         return self.action == "rejudge" and self.status in {"released", "in_review"}
 
+    @property
+    def blocked_since(self) -> bool:
+        """Whether somebody blocked it after it was listed, and its platform may still hold what was out."""
+        return self.was_out and self.status == "withheld"
+
+    @property
+    def purges(self) -> bool:
+        """Whether its platform is asked here and now to remove what it fetched."""
+        return self.was_out and (self.withdrawn or self.status == "withheld")
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether its platform may hold a file of which only a judgement tells whether it may."""
+        return self.was_out and not self.withdrawn and self.status in _OPEN
+
 
 def enqueue_drive(tx: Transaction, enqueuer: outbox.Enqueuer, org: str, revocation: str, run: int) -> None:
     """Start the work of a revocation; the same run enqueued twice is done once."""
@@ -104,11 +121,14 @@ def handle_some(services: "Services", org: str, revocation: str) -> str:
         targets = rows(tx, SQL.next_targets, Target, where)
         events = _withdraw(tx, services, revocation, [each for each in targets if each.withdrawn], now)
         _judge_again(tx, services, revocation, [each for each in targets if each.judged_again], now)
-        purges = {each.clip_id: each.withdrawn and each.was_out for each in targets}
+        events |= _recall(tx, services, revocation, [each for each in targets if each.blocked_since], now)
+        elsewhere = {"clips": list(events), "events": list(events.values())}
+        tx.pg.execute(SQL.settle_elsewhere, where | elsewhere)
         columns = {
-            "clips": list(purges),
-            "purges": list(purges.values()),
-            "events": [events.get(clip, "") for clip in purges],
+            "clips": [each.clip_id for each in targets],
+            "purges": [each.purges for each in targets],
+            "events": [events.get(each.clip_id, "") for each in targets],
+            "open": [each.unsettled for each in targets],
         }
         tx.pg.execute(SQL.finish_targets, where | columns)
         tx.pg.execute(SQL.note_moved, where)
@@ -145,6 +165,17 @@ def _withdraw(
     return outbox.announce_all(tx, services.enqueuer, "clip.withdrawn", now, told)
 
 
+def _recall(
+    tx: Transaction, services: "Services", revocation: str, targets: Sequence[Target], now: datetime
+) -> dict[str, str]:
+    """Ask for the purge of clips that are not out any more for another reason; returns the events by clip."""
+    if not targets:
+        return {}
+    said: dict[str, object] = {"status": "withheld", "purge": True, "revocation_id": revocation}
+    told = [outbox.Told(clip_id=each.clip_id, callback_url=each.callback_url, data=said) for each in targets]
+    return outbox.announce_all(tx, services.enqueuer, "clip.withheld", now, told)
+
+
 def _judge_again(
     tx: Transaction, services: "Services", revocation: str, targets: Sequence[Target], now: datetime
 ) -> None:
@@ -161,7 +192,7 @@ def _judge_again(
 def _end(tx: Transaction, services: "Services", revocation: str, now: datetime) -> None:
     """Note that nothing is pending, and say how far it came, once."""
     if tx.pg.execute(SQL.note_handled, {"revocation": revocation, "now": now}).fetchone() is not None:
-        counts = tx.pg.execute(SQL.counts, {"revocation": revocation}).fetchone() or (0,) * 7
+        counts = tx.pg.execute(SQL.counts, {"revocation": revocation}).fetchone() or (0,) * 9
         said = {"revocation_id": revocation, "reached": counts[0], "unpurged": counts[2]}
         outbox.tell(tx, services.enqueuer, revocation, "revocation.progressed", now, said)
 

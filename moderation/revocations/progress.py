@@ -27,13 +27,18 @@ class Progress:
     withdraw: int
     rejudge: int
     last_purged_at: datetime | None
+    last_settled_at: datetime | None
+    #: Clips that were out once and are still being judged again.
+    unsettled: int
 
     @property
     def state(self) -> str:
-        """driving, awaiting_receipts or completed."""
+        """driving, awaiting_receipts, judging or completed."""
         if self.handled_at is None:
             return "driving"
-        return "awaiting_receipts" if self.unpurged else "completed"
+        if self.unpurged:
+            return "awaiting_receipts"
+        return "judging" if self.unsettled else "completed"
 
     @property
     def time_to_withdrawn_s(self) -> float | None:
@@ -42,10 +47,11 @@ class Progress:
 
     @property
     def time_to_zero_s(self) -> float | None:
-        """Seconds from the commit until the last receipt; None before."""
-        if self.handled_at is None or self.unpurged:
+        """Seconds from the commit until the last receipt, and the last clip judged again; None before."""
+        if self.handled_at is None or self.unpurged or self.unsettled:
             return None
-        return (max(self.handled_at, self.last_purged_at or self.handled_at) - self.begun_at).total_seconds()
+        last = max(at for at in (self.handled_at, self.last_purged_at, self.last_settled_at) if at is not None)
+        return (last - self.begun_at).total_seconds()
 
     def to_json(self) -> dict[str, object]:
         """The document of `GET /v1/revocations/{id}`."""
@@ -60,6 +66,7 @@ class Progress:
                 "all": self.targets,
                 "pending": self.pending,
                 "awaiting_receipt": self.unpurged,
+                "awaiting_judgement": self.unsettled,
                 "purged": self.purged,
                 "withdraw": self.withdraw,
                 "rejudge": self.rejudge,
@@ -77,10 +84,8 @@ def progress(tx: Transaction, revocation: str) -> Progress:
     run = tx.pg.execute(SQL.run, where).fetchone()
     if made is None or run is None:
         raise NotFound(f"there is no revocation {revocation}")
-    targets, pending, unpurged, purged, withdraw, rejudge, last = tx.pg.execute(SQL.counts, where).fetchone() or (
-        *(0,) * 6,
-        None,
-    )
+    counted = tx.pg.execute(SQL.counts, where).fetchone() or (*(0,) * 6, None, None, 0)
+    targets, pending, unpurged, purged, withdraw, rejudge, purged_at, settled_at, unsettled = counted
     return Progress(
         revocation_id=made[0],
         person_id=made[1],
@@ -95,7 +100,9 @@ def progress(tx: Transaction, revocation: str) -> Progress:
         purged=purged,
         withdraw=withdraw,
         rejudge=rejudge,
-        last_purged_at=last,
+        last_purged_at=purged_at,
+        last_settled_at=settled_at,
+        unsettled=unsettled,
     )
 
 

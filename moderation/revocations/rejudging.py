@@ -7,7 +7,9 @@ from moderation import outbox
 from moderation.clips import Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import next_generation, read_clip
+from moderation.ids import new_id
 from moderation.outbox import Enqueuer
+from moderation.revocations.driving import QUEUE
 from moderation.revocations.reaching import find_reached
 
 if TYPE_CHECKING:
@@ -18,16 +20,25 @@ SQL = queries("people")
 BATCH: Final = 200
 
 
-def judge_clips_of(tx: Transaction, enqueuer: Enqueuer, now: datetime, person: str) -> int:
+def judge_clips_of(tx: Transaction, enqueuer: Enqueuer, person: str) -> None:
+    """Have the released clips that show or declare a person judged again, once the transaction that says so commits.
+
+    Its caller holds the person, so no clip is touched here: whoever holds both holds the clip first. Until a clip is
+    judged anew a stop refuses its media. Clips on their way meet the person's new version at the gate.
+    """
+    enqueuer.enqueue(tx, "judge_clips_of", f"{tx.org}:{person}:{new_id('job')}", QUEUE, [tx.org, person], 1)
+
+
+def judge_released(services: "Services", org: str, person: str) -> int:
     """Send the released clips that show or declare a person through judgement and the gate again; returns how many.
 
-    While that lasts their media is not served. The others are on their way, and the gate compares versions.
+    One transaction a clip: done a second time, it finds those that are left.
     """
-    released = [each for each in find_reached(tx, person) if each.status == Status.RELEASED]
-    for each in released:
-        clip = read_clip(tx, each.clip_id, lock=True)
-        outbox.enqueue_clip(tx, enqueuer, clip, next_generation(tx, clip, now))
-    return len(released)
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        reached = find_reached(tx, person)
+    released = [each.clip_id for each in reached if each.status == Status.RELEASED]
+    return sum(_judge_again(services, now, org, clip_id) for clip_id in released)
 
 
 def judge_outlived(services: "Services") -> int:
@@ -35,10 +46,10 @@ def judge_outlived(services: "Services") -> int:
     now = services.clock.now()
     with services.database.system_transaction() as tx:
         found = tx.pg.execute(SQL.clips_outlived, {"now": now, "limit": BATCH}).fetchall()
-    return sum(_judge_outlived(services, now, org, clip_id) for org, clip_id in found)
+    return sum(_judge_again(services, now, org, clip_id) for org, clip_id in found)
 
 
-def _judge_outlived(services: "Services", now: datetime, org: str, clip_id: str) -> bool:
+def _judge_again(services: "Services", now: datetime, org: str, clip_id: str) -> bool:
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
         if clip.state is not Status.RELEASED:

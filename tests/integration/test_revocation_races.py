@@ -3,7 +3,6 @@
 The judgement and the gate are the real ones, on rows; the schedule is drawn, and so is the moment of the revocation.
 """
 
-import base64
 import random
 import threading
 from collections.abc import Iterator
@@ -11,52 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from families import register
-from judging_worker import SIGNAL, add_clip
+from judging_worker import ORG, add_clip, prove, showing
 
 from moderation import judging, release
 from moderation.assembly import open_services
 from moderation.ids import new_id
 from moderation.revocations import beginning, driving
-from moderation.scoring import Analysis
 from moderation.services import Services
 
-ORG, CLIPS, THREADS = "default", 50, 4
+CLIPS, THREADS = 50, 4
 
 
 @pytest.fixture
 def services(settings) -> Iterator[Services]:
     with open_services(settings) as opened:
         yield opened
-
-
-def showing(services, person) -> Analysis:
-    """What the detectors would have found: this person, sure."""
-    near = {"person": person, "distance": 0.5, "state": "matched"}
-    face = {"track": 1, "start_ms": 0, "end_ms": 1000, "state": "matched", "person": person, "distance": 0.5}
-    signals = {name: {**SIGNAL, "samples": [[0, 0.0, None]]} for name in services.ruleset.required}
-    return Analysis(signals=signals, faces=[{**face, "candidates": [near]}], seen_ms=[0, 500])
-
-
-def prove(services, clip) -> None:
-    """Write down what the gate's look at the marked bytes would have said."""
-    body = f'{{"fingerprint": "{base64.b64encode(b"print").decode()}"}}'
-    with services.database.transaction(ORG) as tx:
-        tx.pg.execute("update moderation.clips set creator = 'ana' where clip_id = %s", (clip,))
-        tx.pg.execute(
-            "insert into moderation.mark_payloads (payload, org_id, clip_id, key_version, minted_at) "
-            "values (right(%(clip)s, 12), 'default', %(clip)s, 0, now())",
-            {"clip": clip},
-        )
-        tx.pg.execute(
-            "insert into moderation.renditions (org_id, clip_id, kind, sha256, blob_key, bytes, report, created_at) "
-            "values ('default', %(clip)s, 'marked', %(clip)s, %(clip)s, 1, '{}', now())",
-            {"clip": clip},
-        )
-        tx.pg.execute(
-            "insert into moderation.proofs (org_id, clip_id, sha256, passed, body, created_at) "
-            "values ('default', %(clip)s, %(clip)s, true, %(body)s, now())",
-            {"clip": clip, "body": body},
-        )
 
 
 def go_on(services, clip, rng, go: threading.Event) -> str:

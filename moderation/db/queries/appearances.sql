@@ -6,7 +6,10 @@ from moderation.people where person_id = any(%(people)s)
 on conflict do nothing;
 
 -- name: forget_appearances
-delete from moderation.appearances where clip_id = %(clip)s;
+-- But for whom a clip shows as the copy of one that was erased since: nothing else remembers it.
+delete from moderation.appearances where clip_id = %(clip)s and not (how = 'copy' and exists (
+  select 1 from moderation.lineage l join moderation.clips c on c.clip_id = l.parent
+  where l.child = %(clip)s and l.how = 'copy' and c.erased_at is not null));
 
 -- name: insert_appearances
 insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
@@ -33,7 +36,14 @@ from moderation.lineage l
 join moderation.appearances a on a.clip_id = l.parent and a.how in ('face', 'voice', 'copy')
 join moderation.people p on p.person_id = a.person_id
 where l.child = %(clip)s and l.how = 'copy'
-order by p.person_id, a.state = 'matched' desc;
+order by p.person_id, a.state = 'matched' desc
+on conflict do nothing;
+
+-- name: renew_copied
+-- This judgement saw every row, those that were kept too; whom somebody did not recognise here is only possible.
+update moderation.appearances a set version = p.version, generation = %(generation)s, judged_at = %(now)s,
+  state = case when a.person_id = any(%(refuted)s) then 'possible' else a.state end
+from moderation.people p where a.clip_id = %(clip)s and a.how = 'copy' and p.person_id = a.person_id;
 
 -- name: insert_inherited
 -- Who is shown by a clip that this one was made from, at any distance, and is not shown here as far as we know.

@@ -116,6 +116,7 @@ select reason from moderation.legal_holds where clip_id = %(clip)s and lifted_at
 with a as (delete from moderation.analyses where clip_id = %(clip)s),
      w as (delete from moderation.appearances where clip_id = %(clip)s),
      l as (delete from moderation.lookback_clips where clip_id = %(clip)s),
+     v as (delete from moderation.removal_wishes where clip_id = %(clip)s),
      f as (delete from moderation.facts where clip_id = %(clip)s),
      p as (delete from moderation.clip_prints where clip_id = %(clip)s),
      h as (delete from moderation.hash_answers where clip_id = %(clip)s),

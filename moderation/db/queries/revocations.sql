@@ -47,11 +47,13 @@ update moderation.revocation_runs set run = run + 1, moved_at = %(now)s
 where handled_at is null and moved_at < %(before)s returning org_id, revocation_id, run;
 
 -- name: runs_at_zero
--- Everything is withdrawn, and everybody who could fetch it has said that it is gone.
+-- Everything is withdrawn or judged to an end, and everybody who could fetch it has said that it is gone.
 select org_id, revocation_id from moderation.revocation_runs o
 where completed_at is null and handled_at is not null
   and not exists (select 1 from moderation.revocation_targets t
     where t.revocation_id = o.revocation_id and t.state = 'done' and t.purge)
+  and not exists (select 1 from moderation.revocation_targets t
+    where t.revocation_id = o.revocation_id and t.state = 'done' and t.settled_at is null)
 order by revocation_id limit 100;
 
 -- name: revocation
@@ -101,9 +103,25 @@ update moderation.clips set status = 'processing', held_cause = null, retry_at =
 where clip_id = any(%(clips)s) returning clip_id, generation, priority;
 
 -- name: finish_targets
-update moderation.revocation_targets t set state = 'done', handled_at = %(now)s, purge = n.p, event_id = nullif(n.e, '')
-from unnest(%(clips)s::text[], %(purges)s::boolean[], %(events)s::text[]) as n (c, p, e)
+update moderation.revocation_targets t set state = 'done', handled_at = %(now)s, purge = n.p, event_id = nullif(n.e, ''),
+  settled_at = case when n.o then null else %(now)s::timestamptz end
+from unnest(%(clips)s::text[], %(purges)s::boolean[], %(events)s::text[], %(open)s::boolean[]) as n (c, p, e, o)
 where t.revocation_id = %(revocation)s and t.clip_id = n.c;
+
+-- name: unsettled_of_clip
+select revocation_id from moderation.revocation_targets
+where clip_id = %(clip)s and state = 'done' and settled_at is null order by handled_at, revocation_id;
+
+-- name: settle_targets
+update moderation.revocation_targets set settled_at = %(now)s, purge = %(purge)s,
+  event_id = case when %(purge)s then %(event)s else event_id end
+where clip_id = %(clip)s and revocation_id = any(%(revocations)s) and state = 'done' and settled_at is null;
+
+-- name: settle_elsewhere
+-- What other revocations waited for is withdrawn by this one: the same event asks for the purge.
+update moderation.revocation_targets t set settled_at = %(now)s, purge = true, event_id = n.e
+from unnest(%(clips)s::text[], %(events)s::text[]) as n (c, e)
+where t.clip_id = n.c and t.revocation_id <> %(revocation)s and t.state = 'done' and t.settled_at is null;
 
 -- name: target_of_event
 select revocation_id, clip_id from moderation.revocation_targets
@@ -125,7 +143,8 @@ returning clip_id;
 -- name: counts
 select count(*), count(*) filter (where state = 'pending'), count(*) filter (where state = 'done' and purge),
   count(*) filter (where state = 'purged'), count(*) filter (where action = 'withdraw'),
-  count(*) filter (where action = 'rejudge'), max(purged_at)
+  count(*) filter (where action = 'rejudge'), max(purged_at), max(settled_at),
+  count(*) filter (where state = 'done' and settled_at is null)
 from moderation.revocation_targets where revocation_id = %(revocation)s;
 
 -- name: run

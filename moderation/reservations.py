@@ -1,0 +1,157 @@
+"""What keeps a clip before a person although no rule asks: who is shown by the clips that it copies, and wishes.
+
+A wish is somebody's to be out of a clip that may show them. Lets nothing out; an answer of a person settles it.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from moderation import asking, consent, outbox, review
+from moderation.clips import Clip
+from moderation.db import Transaction, queries, rows
+from moderation.decisions import POLICY, Decision, Outcome, Reason
+from moderation.recording import insert_decision
+
+SQL = queries("reservations")
+QUEUE: Final = "likeness"
+SYSTEM: Final = "system"
+#: What a wish to be out of a clip is answered by: that it does not show them. Whoever sees that it does blocks it.
+NOT_THEM: Final = "false_match"
+WISHED: Final = "removal_asked"
+#: How urgent: somebody took consent back, or asked; and somebody never gave it for this.
+_REVOKED, _UNCONSENTED = 85, 75
+_ALLOWED: Final = "consented"
+Answers = Sequence[tuple[Decision, datetime]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """Somebody whom clips with the same pictures show: ways in which they were recognised `there` and `here`."""
+
+    person_id: str
+    #: Whether that is sure.
+    matched: bool
+    there: list[str]
+    here: list[str]
+
+    @property
+    def scopes(self) -> list[str]:
+        """What has to be allowed though no detector found it here. Equal pictures say nothing of a sound track."""
+        shown = set(self.there) & {"face", "voice"} or {"face", "voice"}
+        return sorted(shown - set(self.here) - ({"voice"} if self.here else set()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """One reason against letting a clip out, and how urgent it is."""
+
+    reason: Reason
+    priority: int
+
+
+def wish(tx: Transaction, now: datetime, clip_id: str, person: str, *, by: str) -> None:
+    """Write down that somebody asked to be out of a clip, whose row the caller holds."""
+    tx.pg.execute(SQL.wish, {"org": tx.org, "clip": clip_id, "person": person, "by": by, "now": now})
+
+
+def bring(
+    tx: Transaction,
+    enqueuer: outbox.Enqueuer,
+    now: datetime,
+    clip: Clip,
+    decision: Decision,
+    answers: Answers,
+    use: Callable[[], consent.Use],
+) -> bool:
+    """Put a locked clip that was just judged publishable before a person where something stands against it; whether.
+
+    `answers` are those of people, with their times, `use` what the clip does with whom it shows.
+    """
+    against = [*_wishes(tx, clip, answers), *_unallowed(tx, enqueuer, now, clip, answers, use)]
+    if not against:
+        return False
+    asked = Decision(
+        outcome=Outcome.REVIEW,
+        facts_hash=decision.facts_hash,
+        reasons=tuple(each.reason for each in against),
+        # What rules said besides is answered with it.
+        lesser=(*decision.reasons, *decision.lesser) if decision.decided_by == POLICY else (),
+        decided_by=SYSTEM,
+        queue=QUEUE,
+        priority=max(each.priority for each in against),
+    )
+    opened_by = insert_decision(tx, clip, asked, actor_kind=SYSTEM, actor="likeness", now=now)
+    review.open_case(tx, enqueuer, clip, asked, opened_by, now, source="revocation")
+    return True
+
+
+def wished(person: str) -> Reservation:
+    """What a wish to be out of a clip says to whoever looks."""
+    return Reservation(reason=Reason(code=WISHED, person=person), priority=_REVOKED)
+
+
+def _wishes(tx: Transaction, clip: Clip, answers: Answers) -> list[Reservation]:
+    """Wishes that nobody answered later by finding that the clip shows somebody else."""
+    found = tx.pg.execute(SQL.wishes, {"clip": clip.clip_id}).fetchall()
+    refuting = [(said, at) for said, at in answers if any(reason.code == NOT_THEM for reason in said.reasons)]
+    return [each for person, at in found if not settled((each := wished(person)).reason, refuting, at)]
+
+
+def _unallowed(
+    tx: Transaction,
+    enqueuer: outbox.Enqueuer,
+    now: datetime,
+    clip: Clip,
+    answers: Answers,
+    use: Callable[[], consent.Use],
+) -> list[Reservation]:
+    """Who is shown by the same pictures, was not recognised in these, and does not surely allow them."""
+    found = [each for each in rows(tx, SQL.copied, Copied, {"clip": clip.clip_id}) if each.scopes]
+    if not found:
+        return []
+    people = frozenset(each.person_id for each in found)
+    standings = consent.stand(tx, now, seen=people, declared=frozenset(), use=use())
+    lessened = _lessened(tx, clip, people)
+    against, wanted = [], set()
+    for each in found:
+        standing = standings[each.person_id]
+        code = against_it(standing, each.scopes)
+        if code is None or settled(Reason(code=code, person=each.person_id), answers, lessened.get(each.person_id)):
+            continue
+        reason = Reason(code=code, params={"seen_in": "copy"}, person=each.person_id)
+        against.append(Reservation(reason=reason, priority=_REVOKED if code == "consent_revoked" else _UNCONSENTED))
+        if each.matched:
+            wanted |= {(each.person_id, scope) for scope in each.scopes if scope in standing.asks}
+    asking.ask(tx, enqueuer, clip, wanted, now)
+    return against
+
+
+def against_it(standing: consent.Standing, scopes: Collection[str]) -> str | None:
+    """The reason why somebody's likeness may not be there; None where all of it is surely allowed."""
+    if standing.kind == "protected_person":
+        return "protected_person"
+    words = {standing.consent if scope == "face" else standing.voice for scope in scopes} - {_ALLOWED}
+    if not words:
+        return None
+    if "revoked" in words:
+        return "consent_revoked"
+    if words == {"limit_violated"}:
+        return "consent_limit"
+    return "public_figure_likeness" if standing.kind == "public_figure" else "unconsented_likeness"
+
+
+def settled(reason: Reason, answers: Answers, since: datetime | None) -> bool:
+    """Whether a person approved of this very reason, after the moment from which it holds."""
+    return any(
+        said.outcome is not Outcome.BLOCK
+        and (since is None or at > since)
+        and reason.settles in {answered.settles for answered in said.lesser}
+        for said, at in answers
+    )
+
+
+def _lessened(tx: Transaction, clip: Clip, people: Collection[str]) -> Mapping[str, datetime]:
+    where = {"clip": clip.clip_id, "people": sorted(people)}
+    return dict(tx.pg.execute(SQL.lessened_of, where).fetchall())

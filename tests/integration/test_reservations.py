@@ -1,0 +1,266 @@
+"""What no rule sees and keeps a clip before a person all the same: whom its pictures show elsewhere, and wishes.
+
+Judgement, gate and revocation are the real ones, on rows; the pictures' likeness is written down as the comparison does.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from families import Row, register, write
+from judging_worker import ORG, add_clip, prove, showing
+
+from moderation import consent, descent, judging, release, review
+from moderation.assembly import open_services
+from moderation.clock import FixedClock
+from moderation.db.clips import next_generation, read_clip
+from moderation.decisions import Decision, Outcome, Reason
+from moderation.ids import new_id
+from moderation.recording import insert_decision
+from moderation.review.following import carry_out
+from moderation.revocations import beginning, driving, removing
+from moderation.revocations.progress import progress
+from moderation.revocations.receipts import take_receipt
+from moderation.scoring import Analysis
+from moderation.services import Services
+
+FACE, MATCHED = "face", "matched"
+
+
+@pytest.fixture
+def services(settings) -> Iterator[Services]:
+    with open_services(settings) as opened:
+        opened.clock = FixedClock(opened.clock.now())
+        yield opened
+
+
+@pytest.fixture
+def person(services) -> str:
+    """Somebody who allowed everybody, and ana by a grant of its own."""
+    person = register(services.database, services.vault)
+    give(services, person, grantee="ana")
+    return person
+
+
+def wait(services) -> None:
+    services.clock.at += timedelta(minutes=1)
+
+
+def give(services, person, **terms) -> str:
+    terms = {"grantee": None, "scope": "both"} | terms
+    with services.database.transaction(ORG) as tx:
+        return consent.grant(tx, services.clock.now(), person, by="test", **terms)
+
+
+def grants_of(services, person) -> list[str]:
+    with services.database.transaction(ORG) as tx:
+        return [grant.grant_id for grant in consent.read_grants(tx, [person]) if grant.revoked_at is None]
+
+
+def original(services, person, **said) -> str:
+    with services.database.transaction(ORG) as tx:
+        (clip,) = write(tx, [Row(shows=[(person, FACE, MATCHED)], **said)])
+    return clip
+
+
+def upload(services, analysis: Analysis, *, copies: str = "", parents=(), creator="ana") -> str:
+    """A clip that was looked at and marked; with the pictures of another."""
+    clip = new_id("clip")
+    add_clip(services, analysis, clip)
+    prove(services, clip)
+    with services.database.transaction(ORG) as tx:
+        said = (creator, list(parents), clip)
+        tx.pg.execute("update moderation.clips set creator = %s, parents = %s where clip_id = %s", said)
+        descent.join(tx, clip, [copies] if copies else [], "copy", services.clock.now())
+        descent.join(tx, clip, parents, "declared", services.clock.now())
+    return clip
+
+
+def nobody(services) -> Analysis:
+    """What the detectors would have found where they recognised nobody."""
+    found = showing(services, "per_nobody")
+    return Analysis(signals=found.signals, faces=[], seen_ms=found.seen_ms)
+
+
+def go_on(services, clip) -> str:
+    """Judge a clip in its present run and lead it through the gate; how it ends."""
+    with services.database.transaction(ORG) as tx:
+        generation = read_clip(tx, clip).generation
+    verdict = judging.judge(services, ORG, clip, generation, f"{generation}.0")
+    return release.release(services, ORG, clip, generation) if verdict == "publishable" else verdict
+
+
+def take_back(services, person, grant_id) -> str:
+    wait(services)
+    revocation = str(beginning.begin(services, ORG, person, by="test", grant_id=grant_id)["revocation_id"])
+    driving.drive(services, ORG, revocation)
+    wait(services)
+    return revocation
+
+
+def asked(services, clip) -> list[tuple[str, str | None]]:
+    """Code and person of every reason that the open case of a clip was opened for; its queue and source are these."""
+    with services.database.transaction(ORG) as tx:
+        found = tx.pg.execute(
+            "select case_id from moderation.cases where clip_id = %s and state = 'open' and effect = 'clip'", (clip,)
+        ).fetchall()
+        ((case_id,),) = found
+        case = review.read_case(tx, case_id)
+        assert (case.queue, case.source) == ("likeness", "revocation")
+        return [(reason.code, reason.person) for reason in review.opening_decision(tx, case).reasons]
+
+
+def decide(services, clip, code: str, outcome: Outcome = Outcome.ALLOW, *, followed: bool = True) -> str:
+    """A person's answer to the open case; what it asks for is done unless the undo window stands."""
+    now = services.clock.now()
+    with services.database.transaction(ORG) as tx:
+        held = read_clip(tx, clip, lock=True)
+        (case_id,) = tx.pg.execute(
+            "select case_id from moderation.cases where clip_id = %s and state = 'open'", (clip,)
+        ).fetchone()
+        opened = review.opening_decision(tx, review.read_case(tx, case_id))
+        lesser = (*opened.reasons, *opened.lesser)
+        said = Decision(
+            outcome=outcome, facts_hash=opened.facts_hash, reasons=(Reason(code=code),), lesser=lesser, decided_by="rev"
+        )
+        decision = insert_decision(tx, held, said, actor_kind="person", actor="rev", now=now)
+        tx.pg.execute(
+            "update moderation.cases set state = 'decided', decided_at = now() where case_id = %s", (case_id,)
+        )
+        if followed:
+            carry_out(tx, services.enqueuer, now, held, decision)
+    wait(services)
+    return decision
+
+
+def events(services, clip) -> list[dict[str, object]]:
+    with services.database.system_transaction() as tx:
+        found = tx.pg.execute("select body from moderation.events where clip_id = %s order by seq", (clip,)).fetchall()
+    return [{"type": (body := json.loads(text))["type"], **body["data"]} for (text,) in found]
+
+
+def far(services, revocation):
+    with services.database.transaction(ORG) as tx:
+        return progress(tx, revocation)
+
+
+def test_a_near_copy_rests_on_the_grants_of_whom_its_pictures_show_though_nobody_was_recognised(services, person):
+    everyone, ana = grants_of(services, person)
+    clip = upload(services, nobody(services), copies=original(services, person))
+    assert go_on(services, clip) == "released"
+    first = take_back(services, person, everyone)
+    assert far(services, first).state == "judging"
+    assert go_on(services, clip) == "released"
+    assert (far(services, first).unsettled, far(services, first).unpurged) == (1, 0)
+    second = take_back(services, person, ana)
+    assert go_on(services, clip) == "in_review"
+    assert asked(services, clip) == [("consent_revoked", person)]
+    told = events(services, clip)
+    assert [each["type"] for each in told] == ["clip.released", "clip.released", "clip.in_review"]
+    assert (told[-1]["purge"], told[-1]["revocation_id"]) == (True, second)
+    # Of the original nobody judges a row: its place in both revocations stays open.
+    assert (far(services, second).unsettled, far(services, second).unpurged) == (1, 1)
+    assert far(services, second).state == "awaiting_receipts"
+    with services.database.transaction(ORG) as tx:
+        assert take_receipt(tx, services.clock.now(), second, [clip], by="platform") == 1
+    assert far(services, second).state == "judging"
+    decide(services, clip, "context_allowed")
+    assert go_on(services, clip) == "released"
+    assert "purge" not in events(services, clip)[-1]
+    # A later no is answered by no earlier yes.
+    take_back(services, person, give(services, person, grantee="ana"))
+    assert go_on(services, clip) == "in_review"
+    decide(services, clip, "consent_revoked", Outcome.BLOCK)
+    assert far(services, second).unpurged == 0
+
+
+def test_a_near_copy_that_comes_later_is_asked_about_whatever_it_says_of_itself(services, person):
+    first = original(services, person)
+    copy = upload(services, nobody(services), copies=first)
+    assert go_on(services, copy) == "released"
+    for grant in grants_of(services, person):
+        take_back(services, person, grant)
+    again = upload(services, nobody(services), copies=copy)
+    assert go_on(services, again) == "in_review"
+    assert asked(services, again) == [("consent_revoked", person)]
+    give(services, person, grantee="ana", scope="face")
+    other = upload(services, nobody(services), copies=first)
+    assert go_on(services, other) == "released"
+    # Declared as a remix it needs a grant that covers remixes, and one for some purposes a purpose that was said.
+    remix = upload(services, nobody(services), copies=first, parents=[first])
+    assert go_on(services, remix) == "in_review"
+    assert asked(services, remix) == [("consent_limit", person)]
+    give(services, person, grantee="bo", scope="face", purposes=("satire",))
+    unsaid = upload(services, nobody(services), copies=first, creator="bo")
+    assert go_on(services, unsaid) == "in_review"
+    assert asked(services, unsaid) == [("unconsented_likeness", person)]
+    # Who is recognised is the rules' affair alone.
+    seen = upload(services, showing(services, person), copies=first)
+    assert go_on(services, seen) == "released"
+
+
+def test_what_a_copy_shows_is_remembered_when_the_first_clip_was_erased(services, person):
+    first = original(services, person)
+    copy = upload(services, nobody(services), copies=first)
+    assert go_on(services, copy) == "released"
+    release.delete(services, ORG, first, "test")
+    for grant in grants_of(services, person):
+        take_back(services, person, grant)
+        ended = go_on(services, copy)
+    assert ended == "in_review"
+    assert asked(services, copy) == [("consent_revoked", person)]
+
+
+def unsure(services, person) -> Analysis:
+    found = showing(services, person)
+    face = {**found.faces[0], "state": "possible", "person": None}
+    face["candidates"] = [{"person": person, "distance": 0.9, "state": "possible"}]
+    return Analysis(signals=found.signals, faces=[face], seen_ms=found.seen_ms)
+
+
+def test_a_wish_to_be_out_of_a_clip_outlasts_older_answers_and_judgements(services, person):
+    clip = upload(services, unsure(services, person))
+    assert go_on(services, clip) == "released"
+    wait(services)
+    assert removing.remove_clip(services, ORG, person, clip, by="owner") == "in_review"
+    assert asked(services, clip) == [("removal_asked", person)]
+    wait(services)
+    # Judged again for whatever reason, with the case lost: the wish stands.
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("update moderation.cases set state = 'closed' where clip_id = %s", (clip,))
+        next_generation(tx, read_clip(tx, clip, lock=True), services.clock.now())
+    assert go_on(services, clip) == "in_review"
+    assert asked(services, clip) == [("removal_asked", person)]
+    # An approval that does not say who it is, is no answer; that it is somebody else, is one.
+    decide(services, clip, "no_violation")
+    assert go_on(services, clip) == "in_review"
+    decide(services, clip, "false_match")
+    assert go_on(services, clip) == "released"
+    # Asked once more it is a new wish, and the older answer none.
+    assert removing.remove_clip(services, ORG, person, clip, by="owner") == "in_review"
+    decide(services, clip, "removal_asked", Outcome.BLOCK)
+    with services.database.transaction(ORG) as tx:
+        assert read_clip(tx, clip).status == "withheld"
+
+
+def test_whoever_has_the_clip_reads_the_wish_and_an_answer_before_it_lets_nothing_out(services, person):
+    for grant in grants_of(services, person):
+        take_back(services, person, grant)
+    clip = upload(services, unsure(services, person))
+    assert go_on(services, clip) == "in_review"
+    wait(services)
+    for _ in range(2):
+        assert removing.remove_clip(services, ORG, person, clip, by="owner") == "in_review"
+    assert asked(services, clip) == [("removal_asked", person), ("consent_revoked", person)]
+    wait(services)
+    # Answered, and within its undo window they ask again: that answer was to an older wish.
+    decision = decide(services, clip, "false_match", followed=False)
+    assert removing.remove_clip(services, ORG, person, clip, by="owner") == "in_review"
+    with services.database.transaction(ORG) as tx:
+        carry_out(tx, services.enqueuer, services.clock.now(), read_clip(tx, clip, lock=True), decision)
+    wait(services)
+    assert go_on(services, clip) == "in_review"
+    assert asked(services, clip) == [("removal_asked", person)]
+    decide(services, clip, "false_match")
+    assert go_on(services, clip) == "released"
