@@ -121,10 +121,11 @@ def still_true(tx: Transaction, services: "Services", facts: FactRecord) -> bool
 
     A grant that ended meanwhile changed no row: the clock tells.
     """
+    # People before the gallery, as whoever edits both.
+    if not _names_the_same(tx, services, facts):
+        return False
     gallery = consent.gallery_version(tx, hold=True)
     if gallery != facts.manifests.gallery and not _says_the_same(tx, services, facts, gallery):
-        return False
-    if not _names_the_same(tx, services, facts):
         return False
     appearing = appearances.hold_people(tx, facts.clip)
     people = sorted(set(facts.people) | set(facts.submission.cameos))
@@ -141,6 +142,9 @@ def _says_the_same(tx: Transaction, services: "Services", facts: FactRecord, gal
         return False
     judged = read_analysis(tx, facts.clip, services.detectors_hash, facts.manifests.gallery)
     now = analysis_of_now(tx, services, facts.org, facts.clip, gallery)
+    hits = services.names.find(tx, services.vault, texts_of(facts.submission))
+    if who(hits) != facts.named.get("who", ""):
+        return False
     return judged is not None and now is not None and judged.to_text() == now.to_text()
 
 

@@ -1,6 +1,6 @@
-"""Stops: from the commit of a revocation on, or of less consent, what shows the person is refused until judged anew.
+"""Stops of people: from the commit of a revocation, or of less consent, what shows them is refused until judged anew.
 
-Asked of one clip at a time, whatever the size of what the revocation reaches. Decides nothing about a clip.
+Asked of one clip at a time, whatever a revocation reaches; decides nothing about it. Notices' are `notices/stops.py`.
 """
 
 from collections.abc import Sequence

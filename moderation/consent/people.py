@@ -96,7 +96,10 @@ def register(tx: Transaction, vault: Vault, now: datetime, said: NewPerson, *, b
 
 
 def lock_person(tx: Transaction, person: str) -> Locked:
-    """Hold a person's row until the transaction ends. Raises NotFound for one who is unknown or erased."""
+    """Hold a person's row until the transaction ends; who needs clips too holds them before this (decision 0047).
+
+    Raises NotFound for one who is unknown or erased.
+    """
     row = tx.pg.execute(SQL.person_locked, {"person": person}).fetchone()
     if row is None:
         raise NotFound(f"there is no person {person}")

@@ -1,4 +1,4 @@
-"""Stops: while one stands on a clip, no media is served and nothing of it is released. Placed and lifted here only."""
+"""Stops of clips, by notices: while one stands no media is served and nothing released. Placed and lifted here only."""
 
 from datetime import datetime
 

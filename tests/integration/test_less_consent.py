@@ -16,8 +16,9 @@ from moderation.db.clips import read_clip
 from moderation.engine import Enqueuer
 from moderation.facts import Consent, FactRecord, Manifests, PersonFact, PersonKind, SubmissionFacts
 from moderation.history import people_in_ancestors
+from moderation.naming import Names
 from moderation.release import still_true
-from moderation.revocations.rejudging import judge_outlived
+from moderation.revocations.rejudging import judge_clips_of, judge_outlived, judge_released
 from moderation.vault import Vault
 
 FACE = "face"
@@ -31,7 +32,7 @@ def inside(database, dsn, tmp_path) -> Iterator[SimpleNamespace]:
     """What these duties need of the services."""
     enqueuer = Enqueuer(dsn)
     parts = {"vault": Vault(tmp_path / "keys"), "clock": FixedClock(NOW), "enqueuer": enqueuer}
-    yield SimpleNamespace(database=database, detectors_hash="d", **parts)
+    yield SimpleNamespace(database=database, detectors_hash="d", names=Names(), **parts)
     enqueuer.close()
 
 
@@ -138,6 +139,22 @@ def test_a_remix_that_nobody_declared_is_one_and_an_equal_clip_is_none(inside, p
         assert people_in_ancestors(tx, remix, []) == {person}
         assert people_in_ancestors(tx, twin, []) == frozenset()
         assert people_in_ancestors(tx, twin, [first]) == {person}
+
+
+def test_who_says_less_while_a_clip_is_judged_waits_for_no_clip_and_has_it_judged_afterwards(inside, person):
+    clip = put(inside, shows=[(person, FACE, "matched")])
+    with inside.database.transaction() as judging:
+        read_clip(judging, clip, lock=True)
+        # Whoever judges holds the clip and wants the person; this holds the person, and must not want the clip.
+        with inside.database.transaction() as tx:
+            tx.pg.execute("set local lock_timeout = '5s'")
+            consent.forbid(tx, NOW, person, ["sexual"], by="test")
+            judge_clips_of(tx, inside.enqueuer, person)
+        judging.pg.execute(queries("people").people_shared, {"people": [person]})
+    with inside.database.system_transaction() as tx:
+        named = "select count(*)::int from dbos.workflow_status where name = 'judge_clips_of' and workflow_uuid like %s"
+        assert tx.pg.execute(named, (f"default:{person}:%",)).fetchone() == (1,)
+    assert (judge_released(inside, "default", person), judge_released(inside, "default", person)) == (1, 0)
 
 
 def test_who_is_erased_while_a_clip_is_judged_waits_for_that_and_stops_nobody(inside, person):

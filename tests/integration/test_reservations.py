@@ -212,6 +212,23 @@ def test_what_a_copy_shows_is_remembered_when_the_first_clip_was_erased(services
     assert asked(services, copy) == [("consent_revoked", person)]
 
 
+def test_who_is_only_named_is_asked_at_the_gate_too(services, person):
+    with services.database.transaction(ORG) as tx:
+        consent.add_alias(tx, services.vault, services.clock.now(), person, "Noor Haddad", by="test")
+    clip = upload(services, nobody(services))
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("update moderation.clips set prompt = 'Noor Haddad by the sea' where clip_id = %s", (clip,))
+    assert judging.judge(services, ORG, clip, 1, "1.0") == "publishable"
+    for grant in grants_of(services, person):
+        take_back(services, person, grant)
+    assert release.release(services, ORG, clip, 1) == "facts_changed"
+    assert judging.judge(services, ORG, clip, 1, "1.1") == "publishable"
+    assert release.release(services, ORG, clip, 1) == "released"
+    with services.database.transaction(ORG) as tx:
+        facts = release.publishable(tx, clip)[2]
+    assert (facts.named["cameos"], facts.people) == (1, {})
+
+
 def unsure(services, person) -> Analysis:
     found = showing(services, person)
     face = {**found.faces[0], "state": "possible", "person": None}

@@ -142,7 +142,8 @@ def test_everything_reached_is_handled_once_whoever_is_killed(services, receiver
     assert isinstance(server, EmbeddedPostgres)
     deadline, kills, database_kills = time.monotonic() + SECONDS, 0, 0
     with working(services.settings.state) as crew:
-        while (now := look(services, revocation)) is None or now.state != "completed":
+        # What is judged again nobody judges here: it is all that is left.
+        while (now := look(services, revocation)) is None or now.state != "judging":
             assert time.monotonic() < deadline, now
             time.sleep(rng.uniform(0.2, 1.5))
             begun = now is not None and now.listed_at is not None
@@ -153,7 +154,10 @@ def test_everything_reached_is_handled_once_whoever_is_killed(services, receiver
                 database_kills += 1
                 os.kill(pid, signal.SIGKILL)
     assert (kills, database_kills, crew.deaths) == (KILLS, DATABASE_KILLS, KILLS)
-    driving.watch(services)
+    assert (now.unsettled, driving.watch(services)) == (DESCENDANTS + 1 - SHOWN, 0)
+    with services.database.system_transaction() as tx:
+        tx.pg.execute("update moderation.revocation_targets set settled_at = now() where settled_at is null")
+    assert driving.watch(services) == 1
 
     counted = "select count(*)::int from moderation."
     assert column(services, f"{counted}clips where status = 'withdrawn'") == [SHOWN]

@@ -12,13 +12,14 @@ import pytest
 from families import register
 from judging_worker import ORG, add_clip, prove, showing
 
-from moderation import judging, release
+from moderation import consent, judging, release
 from moderation.assembly import open_services
+from moderation.db.clips import read_clip
 from moderation.ids import new_id
-from moderation.revocations import beginning, driving
+from moderation.revocations import beginning, driving, rejudging
 from moderation.services import Services
 
-CLIPS, THREADS = 50, 4
+CLIPS, THREADS, ROUNDS = 50, 4, 12
 
 
 @pytest.fixture
@@ -88,6 +89,44 @@ def test_no_clip_is_released_after_the_commit_of_a_revocation(services, seed):
     with services.database.system_transaction() as tx:
         left = tx.pg.execute("select count(*) from moderation.clips where status = 'released'").fetchone()
     assert left == (0,)
+
+
+def test_limits_and_judgements_at_once_end_neither(services):
+    """Clips before people, everywhere: of two who lock them the other way round the database ends one."""
+    person = register(services.database, services.vault)
+    clips = [new_id("clip") for _ in range(THREADS)]
+    for clip in clips:
+        add_clip(services, showing(services, person), clip)
+        prove(services, clip)
+
+    def lead(clip: str) -> int:
+        released = 0
+        for judgement in range(ROUNDS):
+            with services.database.transaction(ORG) as tx:
+                generation = read_clip(tx, clip).generation
+            if judging.judge(services, ORG, clip, generation, f"{generation}.{judgement}") == "publishable":
+                released += release.release(services, ORG, clip, generation) == "released"
+            rejudging.judge_released(services, ORG, person)
+        return released
+
+    def say_less(done: threading.Event) -> int:
+        said = 0
+        while not done.is_set():
+            with services.database.transaction(ORG) as tx:
+                consent.forbid(tx, services.clock.now(), person, [["sexual"], ["violent"]][said % 2], by="test")
+                rejudging.judge_clips_of(tx, services.enqueuer, person)
+            said += 1
+        return said
+
+    done = threading.Event()
+    with ThreadPoolExecutor(THREADS + 1) as threads:
+        saying = threads.submit(say_less, done)
+        try:
+            released = list(threads.map(lead, clips))
+        finally:
+            done.set()
+        assert saying.result() >= ROUNDS
+    assert sum(released) > 0
 
 
 def test_without_the_checks_at_the_gate_clips_would_be_released_after_it(services, monkeypatch):

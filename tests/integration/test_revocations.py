@@ -5,11 +5,11 @@ import json
 import pytest
 from families import Row, register, tree, write
 
-from moderation import consent
+from moderation import consent, release
 from moderation.revocations import beginning, driving, removing
 from moderation.revocations.progress import progress
 from moderation.revocations.reaching import find_reached, reach
-from moderation.revocations.receipts import take_receipt
+from moderation.revocations.receipts import note_delivery, take_receipt
 from moderation.webhooks import create_endpoint
 
 ORG = "default"
@@ -119,8 +119,18 @@ def test_what_shows_them_is_withdrawn_the_rest_is_judged_again_and_zero_is_the_p
     assert read(inside, revocation).state == "awaiting_receipts"
     with inside.database.transaction() as tx:
         assert take_receipt(tx, inside.clock.now(), revocation, None, by="platform") == 1
+    # What was out and is judged again is waited for; it does not come out again, and its platform purges that too.
+    judging = read(inside, revocation)
+    assert (judging.state, judging.purged, judging.unsettled, driving.watch(inside)) == ("judging", 2, 2, 0)
+    for row in (unsure, remix):
+        release.withdraw(inside, ORG, row.clip, "tester", "test")
+        said = json.loads(last_event(inside, row.clip))["data"]
+        assert (said["purge"], said["revocation_id"], said["reason"]) == (True, revocation, "test")
+    assert read(inside, revocation).state == "awaiting_receipts"
+    with inside.database.transaction() as tx:
+        assert take_receipt(tx, inside.clock.now(), revocation, None, by="platform") == 2
     done = read(inside, revocation)
-    assert (done.state, done.purged) == ("completed", 2)
+    assert (done.state, done.purged) == ("completed", 4)
     assert done.time_to_zero_s >= done.time_to_withdrawn_s >= 0
     assert [driving.watch(inside) for _ in range(2)] == [1, 0]
     assert scalar(inside, events, revocation)[-1] == "revocation.completed"
@@ -133,6 +143,34 @@ def test_one_grant_taken_back_sends_its_clips_to_judgement_for_another_may_cover
     begun = beginning.begin(inside, ORG, person, by="tester", grant_id=grant)
     driving.drive(inside, ORG, begun["revocation_id"])
     assert statuses(inside, clip) == ["processing"]
+
+
+def last_event(inside, clip):
+    return scalar(inside, "select body from moderation.events where clip_id = %s order by seq desc limit 1", clip)
+
+
+def test_what_was_blocked_or_taken_back_by_another_before_its_turn_is_purged_for_both(inside, person):
+    with inside.database.transaction() as tx:
+        grant = consent.grant(tx, inside.clock.now(), person, grantee="ana", scope="face", by="test")
+    blocked, waiting = put(inside, *(Row(shows=[(person, "face", "matched")]) for _ in range(2)))
+    first = beginning.begin(inside, ORG, person, by="tester", grant_id=grant)["revocation_id"]
+    driving.list_targets(inside, ORG, first)
+    set_status = "update moderation.clips set status = %s where clip_id = %s returning 1"
+    scalar(inside, set_status, "withheld", blocked)
+    driving.drive(inside, ORG, first)
+    said = json.loads(last_event(inside, blocked))
+    assert (said["type"], said["data"]["purge"], said["data"]["revocation_id"]) == ("clip.withheld", True, first)
+    scalar(inside, set_status, "in_review", waiting)
+    assert (read(inside, first).unpurged, read(inside, first).unsettled) == (1, 1)
+    second = beginning.begin(inside, ORG, person, by="tester")["revocation_id"]
+    driving.drive(inside, ORG, second)
+    with inside.database.transaction() as tx:
+        (event,) = tx.pg.execute(
+            "select distinct event_id from moderation.revocation_targets where clip_id = %s", (waiting,)
+        ).fetchall()
+        note_delivery(tx, event[0], inside.clock.now())
+    assert (read(inside, first).unpurged, read(inside, first).unsettled) == (1, 0)
+    assert read(inside, second).state == "completed"
 
 
 def test_a_revocation_that_nobody_drives_is_begun_by_the_sweep(inside, person):
@@ -208,7 +246,10 @@ def test_the_routes_say_what_is_reached_take_back_and_end_with_the_receipt(servi
         None,
     )
     done = client.post(f"{place}/receipts", json={"clips": [clip]}).json()
-    assert (done["state"], done["targets"]["purged"]) == ("completed", 1)
+    assert (done["state"], done["targets"]["purged"], done["targets"]["awaiting_judgement"]) == ("judging", 1, 1)
+    release.withdraw(inside, ORG, other, "tester", "test")
+    done = client.post(f"{place}/receipts", json={"clips": [other]}).json()
+    assert (done["state"], done["targets"]["purged"]) == ("completed", 2)
     assert client.post(f"{place}/receipts", json={"clips": ["nothing"]}).status_code == 422
     with inside.database.system_transaction() as tx:
         tx.pg.execute("insert into moderation.organisations (org_id) values ('other')")
