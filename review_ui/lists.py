@@ -80,7 +80,7 @@ def change(request: Request, list_id: str, form: Entered) -> Response:
     with services.database.transaction(owner.org) as tx:
         consent.change_list(tx, services.vault, now, owner.person, list_id, by=owner.actor, add=add, remove=remove)
         if remove:
-            judge_clips_of(tx, services.enqueuer, now, owner.person)
+            judge_clips_of(tx, services.enqueuer, owner.person)
     return RedirectResponse("/mine/lists?said=changed", status_code=303)
 
 

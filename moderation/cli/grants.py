@@ -186,7 +186,7 @@ def guardian(
     with open_services(local_settings()) as services, services.database.transaction(ORG) as tx:
         now, band = services.clock.now(), cast("consent.AgeBand | None", age_band)
         consent.set_guardian(tx, now, person, by=BY, age_band=band, guardian=account)
-        judge_clips_of(tx, services.enqueuer, now, person)
+        judge_clips_of(tx, services.enqueuer, person)
         found = consent.read_person(tx, services.vault, person)
     document = {"person": person, "guardian": found.guardian, "age_band": found.age_band, "state": found.state}
     print_json(document) if as_json else typer.echo(found.guardian or "nobody")
