@@ -33,7 +33,8 @@ def claim(
     Raises NotFound for a queue that is none, Forbidden for one that is not theirs.
     """
     where = _wish(tx, terms, now, queue, reviewer, clip_id)
-    next_case = _next_case(tx, queue) + b" for update skip locked"
+    # Passes over what a colleague takes, not what somebody only writes of.
+    next_case = _next_case(tx, queue) + b" for no key update skip locked"
     for _ in range(TRIES):
         found = tx.pg.execute(next_case, where).fetchone()
         if found is None:

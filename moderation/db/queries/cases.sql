@@ -68,10 +68,12 @@ select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by,
 from moderation.cases where case_id = %(case)s;
 
 -- name: case_locked
+-- Its key never changes, so that rows that name it (a reveal, a person's copy) may be written meanwhile: they are held
+-- up by its clip's lock at most, and nobody waits crosswise.
 select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
   lease_token, lease_holder, leased_at, lease_expires_at, created_at, decided_at, answered_by, answered_in, undo_until,
   followed_at
-from moderation.cases where case_id = %(case)s for update;
+from moderation.cases where case_id = %(case)s for no key update;
 
 -- name: cases_in_queue
 select org_id, case_id, clip_id, queue, state, source, effect, stage, opened_by, decided_by, severity, deadline, version,
@@ -103,7 +105,7 @@ update moderation.cases set decided_by = %(decision)s, version = version + 1 whe
 -- Over all organisations; several sweepers never take the same one.
 select org_id, clip_id, case_id from moderation.cases
 where state = 'decided' and followed_at is null and undo_until <= %(now)s
-order by undo_until limit %(limit)s for update skip locked;
+order by undo_until limit %(limit)s for no key update skip locked;
 
 -- name: follow_case
 update moderation.cases set followed_at = %(now)s where case_id = %(case)s;
