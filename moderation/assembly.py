@@ -16,7 +16,12 @@ from moderation.settings import Settings
 
 @contextmanager
 def open_services(
-    settings: Settings, *, clock: Clock | None = None, sandbox_children: int = 1, migrating: bool = True
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    sandbox_children: int = 1,
+    sandbox_warm: bool = True,
+    migrating: bool = True,
 ) -> Iterator[Services]:
     """Open the state: its Postgres (started if nobody did), its schema, its services.
 
@@ -33,7 +38,13 @@ def open_services(
             raise Outage("database", "the schema is not current; run `moderation migrate`")
         enqueuer = Enqueuer(dsn)
         services = Services(
-            settings, Database(dsn), enqueuer, clock=clock, sandbox_children=sandbox_children, server=server
+            settings,
+            Database(dsn),
+            enqueuer,
+            clock=clock,
+            sandbox_children=sandbox_children,
+            sandbox_warm=sandbox_warm,
+            server=server,
         )
         try:
             yield services

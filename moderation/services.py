@@ -65,13 +65,14 @@ class Services:
         *,
         clock: Clock | None = None,
         sandbox_children: int = 1,
+        sandbox_warm: bool = True,
         server: Server | None = None,
     ) -> None:
         self.settings = settings
         self.database = database
         self.enqueuer = enqueuer
         self.clock = clock or SystemClock()
-        self._sandbox_children = sandbox_children
+        self._sandbox_children, self._sandbox_warm = sandbox_children, sandbox_warm
         self._server = server
         #: What the last probe found wrong, by detector; see moderation/canary.py.
         self.detector_faults: dict[str, str] = {}
@@ -118,6 +119,7 @@ class Services:
         return Sandbox(
             self.settings.limits,
             children=self._sandbox_children,
+            warm=self._sandbox_warm,
             folder=self.settings.state / "scratch" / "airlocks",
             require_confinement=not self.settings.development,
         )

@@ -47,12 +47,12 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """The URL of a fresh, migrated database of this test's own."""
+    """The URL of a fresh, migrated database of this test's own, copied by files: a third of the work without fsync."""
     name = f"test_{next(_numbers)}"
     template = postgres.dsn()
     admin = template.replace("/moderation?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE moderation")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE moderation STRATEGY file_copy")
     yield template.replace("/moderation?", f"/{name}?")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -93,6 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=openapi.name_of,
     )
     app.state.settings = resolved
+    #: Hundreds of services in a row, as tests start them, need few decoders.
+    app.state.warm_decoders = True
     app.state.found_ready = {}
     app.state.announcements = Announcements()
     app.state.limiter = new_limiter()
@@ -123,7 +125,7 @@ def no_cookie(_: Request) -> str:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with ExitStack() as stack:
-        services = await run_in_threadpool(_open, stack, app.state.settings)
+        services = await run_in_threadpool(_open, stack, app.state.settings, warm=app.state.warm_decoders)
         app.state.services = services
         tasks = [
             asyncio.create_task(watch(services)),
@@ -163,9 +165,10 @@ def streams_ended_on_signals(announcements: Announcements) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _open(stack: ExitStack, settings: Settings) -> Services:
+def _open(stack: ExitStack, settings: Settings, *, warm: bool) -> Services:
     """Open the services and make now what a first request would otherwise wait for."""
-    services = stack.enter_context(open_services(settings, sandbox_children=DECODERS, migrating=settings.development))
+    opening = open_services(settings, sandbox_children=DECODERS, sandbox_warm=warm, migrating=settings.development)
+    services = stack.enter_context(opening)
     uploads.sweep(services.scratch())
     _ = services.sandbox, services.store, services.mark_keys
     stack.enter_context(kept_current(services.rulebook, services.dsn))

@@ -58,13 +58,14 @@ class Sandbox:
         limits: Limits,
         *,
         children: int = 1,
+        warm: bool = True,
         folder: Path | None = None,
         require_confinement: bool = True,
         confine: bool = True,
         jobs: str = "moderation.sandbox.jobs",
         search_path: Sequence[Path] = (),
     ) -> None:
-        """Start `children` warm. `folder` holds their airlocks: best on the file system the clips lie on.
+        """Start `children` warm, or each at its first job. `folder` holds their airlocks: best where the clips lie.
 
         `require_confinement=False` is for development on a kernel that refuses it; `confine`, `jobs` and `search_path`
         are for tests.
@@ -82,7 +83,7 @@ class Sandbox:
             jobs=jobs,
             search_path=tuple(search_path),
         )
-        self._pool = Pool(launch, children, wait_seconds=limits.decode_seconds)
+        self._pool = Pool(launch, children, wait_seconds=limits.decode_seconds, warm=warm)
         #: For our own products only, started at its first job.
         self._proofs = Pool(launch, 1, wait_seconds=limits.decode_seconds, warm=False)
         self._spent = threading.local()

@@ -94,7 +94,8 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[Running]:
-    """Serve an app while the block lasts."""
+    """Serve an app while the block lasts; decoders, half a second each, start when they are needed."""
+    app.state.warm_decoders = False
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -72,7 +72,7 @@ def dsn(stage, postgres, request) -> Iterator[str]:
     """The URL of a copy of the stage's database."""
     name = f"ui_{abs(hash(request.node.nodeid)):x}"
     with psycopg.connect(postgres.dsn().replace("/moderation?", "/postgres?"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {STAGE}")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {STAGE} STRATEGY file_copy")
         yield postgres.dsn().replace("/moderation?", f"/{name}?")
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -95,7 +95,7 @@ def empty_pages(run_app, postgres, tmp_path):
     """The service with the pages and nothing in it."""
     name = f"ui_empty_{os.getpid()}"
     with psycopg.connect(postgres.dsn().replace("/moderation?", "/postgres?"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE moderation")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE moderation STRATEGY file_copy")
         url = postgres.dsn().replace("/moderation?", f"/{name}?")
         yield run_app(create_app, database_url=SecretStr(url), state=tmp_path / "empty")
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -108,7 +108,7 @@ def shared_pages(serve, postgres, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     folder.chmod(0o755)
     with psycopg.connect(postgres.dsn().replace("/moderation?", "/postgres?"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE moderation")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE moderation STRATEGY file_copy")
         url = postgres.dsn().replace("/moderation?", f"/{name}?")
         settings = Settings(env="development", state=folder, database_url=url, review=Reviewing(undo_s=600))
         with serve(create_app(settings)) as running:
