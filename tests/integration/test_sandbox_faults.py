@@ -209,7 +209,8 @@ def test_a_child_that_cannot_start_is_an_outage(folder, clip):
 
 
 def test_several_threads_share_a_few_children(folder, clip):
-    with make(folder, children=2) as sandbox:
+    # Ten wait their turn, however busy the machine is.
+    with make(folder, LIMITS.model_copy(update={"decode_seconds": 60}), children=2) as sandbox:
         answers: list[object] = []
         threads = [
             threading.Thread(target=lambda n=n: answers.append(ask(sandbox, "echo", clip, value=n))) for n in range(12)
