@@ -10,8 +10,8 @@ MODERATION := $(PYTHON) -m moderation
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input install --no-compile
 # Tests without processes, servers, coded video and whole networks; they come first, for they tell most in a minute.
 UNIT := tests/unit tests/policies
-# Two files at a time: every test has a database, ports and folders of its own, and half of them wait.
-BESIDE := -n 2 --dist loadfile
+# Three files at a time, on two cores: every test has a database, ports and folders of its own, and half of them wait.
+BESIDE := -n 3 --dist loadfile
 
 .PHONY: help install install-dev run demo test test-full check format bench bench-scale lock clean
 

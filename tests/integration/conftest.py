@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from moderation.hashlists.formats import Entry, Kind
 from moderation.hashlists.lists import Category, add_entries, create_list
 from moderation.keys import SCOPES, create_key, development_key
 from moderation.keys import Kind as PrincipalKind
+from moderation.sandbox import Sandbox
 from moderation.services import Services
 from moderation.settings import Reviewing, Settings
 
@@ -92,9 +94,38 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
     return Settings(env="development", state=tmp_path / "state", database_url=dsn, review=review)
 
 
+@pytest.fixture(scope="session")
+def decoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Decoder children that services share one after the other: each takes half a second of processor time to start."""
+    folder = tmp_path_factory.mktemp("airlocks")
+    with Sandbox(Settings().limits, children=2, warm=False, folder=folder, require_confinement=False) as made:
+        yield made
+
+
 @contextmanager
-def serving(app: FastAPI) -> Iterator[Running]:
-    """Serve an app while the block lasts; decoders, half a second each, start when they are needed."""
+def lending(services: Services, decoders: Sandbox) -> Iterator[None]:
+    """Let services use the shared decoders, where they would make the same ones; nobody closes these."""
+    settings = services.settings
+    if not settings.development or settings.limits != decoders.limits:
+        yield
+        return
+    own = services.__dict__.pop("sandbox", None)
+    services.__dict__["sandbox"] = decoders
+    yield
+    del services.__dict__["sandbox"]
+    if own is not None:
+        services.__dict__["sandbox"] = own
+
+
+@pytest.fixture(scope="session")
+def lend_decoders(decoders: Sandbox) -> Callable[[Services], AbstractContextManager[None]]:
+    """Let services use the shared decoders while a block lasts."""
+    return partial(lending, decoders=decoders)
+
+
+@contextmanager
+def serving(app: FastAPI, decoders: Sandbox) -> Iterator[Running]:
+    """Serve an app while the block lasts."""
     app.state.warm_decoders = False
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
@@ -110,7 +141,8 @@ def serving(app: FastAPI) -> Iterator[Running]:
     running = Running(
         url=url, services=services, client=httpx.Client(base_url=url, headers=headers, timeout=60, verify=TRUST)
     )
-    yield running
+    with lending(services, decoders):
+        yield running
     running.close()
     server.should_exit = True
     thread.join(20)
@@ -118,7 +150,7 @@ def serving(app: FastAPI) -> Iterator[Running]:
 
 
 @pytest.fixture
-def run_app(settings: Settings) -> Iterator[Run]:
+def run_app(settings: Settings, decoders: Sandbox) -> Iterator[Run]:
     """Serve an app made by `factory` from the settings, changed as asked, until the test ends."""
     # Here, so that tests of the database alone do not load the whole service.
     from moderation.api.app import create_app  # noqa: PLC0415
@@ -126,15 +158,15 @@ def run_app(settings: Settings) -> Iterator[Run]:
     with ExitStack() as served:
 
         def run(factory: Callable[[Settings], FastAPI] = create_app, **changes: object) -> Running:
-            return served.enter_context(serving(factory(settings.model_copy(update=changes))))
+            return served.enter_context(serving(factory(settings.model_copy(update=changes)), decoders))
 
         yield run
 
 
 @pytest.fixture(scope="session")
-def serve() -> Callable[[FastAPI], AbstractContextManager[Running]]:
+def serve(decoders: Sandbox) -> Callable[[FastAPI], AbstractContextManager[Running]]:
     """Serve an app while a block lasts: for services that several tests share."""
-    return serving
+    return partial(serving, decoders=decoders)
 
 
 @pytest.fixture

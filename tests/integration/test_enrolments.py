@@ -45,9 +45,9 @@ class Moved(Clock):
 
 
 @pytest.fixture
-def services(settings, loaded) -> Iterator[Services]:
+def services(settings, loaded, lend_decoders) -> Iterator[Services]:
     likeness = LikenessSettings(challenge_s=600, attempts_per_hour=50, attempts_per_day=50)
-    with open_services(settings.model_copy(update={"likeness": likeness})) as opened:
+    with open_services(settings.model_copy(update={"likeness": likeness})) as opened, lend_decoders(opened):
         opened.clock = Moved(opened.clock.now())
         opened.__dict__["detectors"] = loaded
         yield opened

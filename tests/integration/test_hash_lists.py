@@ -59,8 +59,8 @@ def pdq(seed, *, off=0):
 
 
 @pytest.fixture
-def services(settings) -> Iterator[Services]:
-    with open_services(settings) as opened:
+def services(settings, lend_decoders) -> Iterator[Services]:
+    with open_services(settings) as opened, lend_decoders(opened):
         yield opened
 
 

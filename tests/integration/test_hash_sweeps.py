@@ -40,8 +40,8 @@ def one_round_does_all(monkeypatch):
 
 
 @pytest.fixture
-def services(settings):
-    with open_services(settings) as opened:
+def services(settings, lend_decoders):
+    with open_services(settings) as opened, lend_decoders(opened):
         yield opened
 
 

@@ -28,8 +28,8 @@ ANALYSIS = {"faces": [], "texts": [{"box": [0.0, 0.5, 1.0, 0.5]}], "seen_ms": [0
 
 
 @pytest.fixture
-def services(settings) -> Iterator[Services]:
-    with open_services(settings) as opened:
+def services(settings, lend_decoders) -> Iterator[Services]:
+    with open_services(settings) as opened, lend_decoders(opened):
         yield opened
 
 

@@ -31,10 +31,10 @@ NOBODY = Seen(ways={}, partly=False, cpu_ms=1_000)
 
 
 @pytest.fixture
-def services(settings, loaded, monkeypatch) -> Iterator[Services]:
+def services(settings, loaded, lend_decoders, monkeypatch) -> Iterator[Services]:
     # What was found goes to judgement, and nobody judges here.
     monkeypatch.setattr(driving, "GIVE_WAY_SECONDS", 0.0)
-    with open_services(settings, clock=FixedClock(NOW + timedelta(hours=1))) as opened:
+    with open_services(settings, clock=FixedClock(NOW + timedelta(hours=1))) as opened, lend_decoders(opened):
         opened.__dict__["detectors"] = loaded
         yield opened
 

@@ -21,8 +21,8 @@ GOVERNMENT = "official portrait, public domain (17 U.S.C. 105)"
 
 
 @pytest.fixture
-def services(settings, loaded):
-    with open_services(settings) as opened:
+def services(settings, loaded, lend_decoders):
+    with open_services(settings) as opened, lend_decoders(opened):
         opened.__dict__["detectors"] = loaded
         yield opened
 

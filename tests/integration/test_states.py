@@ -44,9 +44,9 @@ def drawn(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def services(settings, loaded) -> Iterator[Services]:
+def services(settings, loaded, lend_decoders) -> Iterator[Services]:
     """Services over the test's own database and state."""
-    with open_services(settings) as opened:
+    with open_services(settings) as opened, lend_decoders(opened):
         opened.__dict__["detectors"] = loaded
         yield opened
 

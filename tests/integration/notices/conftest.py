@@ -1,6 +1,7 @@
 """Notices over a real database, with clips that are rows or short films, and a clock that stands still until moved."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,8 +162,10 @@ def person(name: str) -> review.Reviewer:
 
 
 @pytest.fixture
-def bureau(settings: Settings, tmp_path: Path) -> Iterator[Bureau]:
-    with open_services(settings) as opened:
+def bureau(
+    settings: Settings, lend_decoders: Callable[..., AbstractContextManager[None]], tmp_path: Path
+) -> Iterator[Bureau]:
+    with open_services(settings) as opened, lend_decoders(opened):
         opened.clock = FixedClock(datetime(2026, 1, 1, 12, tzinfo=UTC))
         # One colleague decides several notices in a row; that they would be spared the next is tried elsewhere.
         opened.settings.review.sparing_minutes = 0
