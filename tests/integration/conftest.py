@@ -111,10 +111,12 @@ def lending(services: Services, decoders: Sandbox) -> Iterator[None]:
         return
     own = services.__dict__.pop("sandbox", None)
     services.__dict__["sandbox"] = decoders
-    yield
-    del services.__dict__["sandbox"]
-    if own is not None:
-        services.__dict__["sandbox"] = own
+    try:
+        yield
+    finally:
+        del services.__dict__["sandbox"]
+        if own is not None:
+            services.__dict__["sandbox"] = own
 
 
 @pytest.fixture(scope="session")
