@@ -1,6 +1,7 @@
 """What every page of a person's own shares: their cookie, their forms, their frame. No reviewer's session counts."""
 
 import secrets
+from contextlib import suppress
 from typing import Any, Final
 
 from fastapi import Request
@@ -43,16 +44,26 @@ def visiting(request: Request) -> Owner:
 def signing(request: Request, token: str) -> Owner:
     """Who sends a form of their own page. Raises Unauthorised, Forbidden."""
     owner = visiting(request)
-    demand_own_form(request, token)
+    _demand_token(request, owner_cookie(request), token)
     return owner
 
 
 def demand_own_form(request: Request, token: str) -> None:
-    """Refuse a form that our page did not make for this visitor. Raises Forbidden."""
-    held, site = owner_cookie(request) or _visit(request), request.headers.get("sec-fetch-site")
+    """Refuse a form that our page did not make in this browser. Raises Forbidden.
+
+    Who comes from another site brings no cookie to the door but does to its form: an older session is no hindrance.
+    """
+    if owner_cookie(request):
+        with suppress(Forbidden):
+            return _demand_token(request, owner_cookie(request), token)
+    return _demand_token(request, _visit(request), token)
+
+
+def _demand_token(request: Request, held: str, token: str) -> None:
     if not held:
         raise Forbidden("this page is too old or not yours; load it again")
-    demand_form_token(services_of(request), held, token or request.headers.get("x-form-token", ""), site)
+    given, site = token or request.headers.get("x-form-token", ""), request.headers.get("sec-fetch-site")
+    demand_form_token(services_of(request), held, given, site)
 
 
 def _visit(request: Request) -> str:

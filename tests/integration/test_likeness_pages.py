@@ -148,7 +148,7 @@ def test_an_owner_sees_their_own_page_and_no_reviewers_session_opens_it(pages, o
     assert owner.get("/mine").url.path == "/mine/enter"
 
 
-def test_forms_of_an_owners_page_are_their_own(owner, lea, staff):
+def test_forms_of_an_owners_page_are_their_own(pages, owner, lea, staff):
     clip = re.search(r"/mine/clips/(clip_[0-9a-f]+)/remove", owner.get("/mine").text)[1]
     foreign = hidden(staff.get("/likeness").text)["form_token"]
     for token in ("", foreign):
@@ -157,6 +157,13 @@ def test_forms_of_an_owners_page_are_their_own(owner, lea, staff):
     removed = owner.post(f"/mine/clips/{clip}/remove", data={"form_token": mine})
     assert "The clip is taken out." in removed.text
     assert removed.text.count("Take this clip out") == 2
+    # From another site a browser brings no cookie to the door of a new link, and the old session's to its form.
+    link = pages.client.post(f"/v1/people/{lea}/links", json={"on_behalf_of": None}).json()["url"]
+    again = pages.with_headers()
+    door = hidden(again.get(link).text)
+    again.cookies.set("countersign_owner", owner.cookies["countersign_owner"])
+    assert again.post(f"/mine/clips/{clip}/remove", data=door).status_code == 403
+    assert again.post("/mine/enter", data={**door, "link": link}).headers["location"] == "/mine"
 
 
 @pytest.mark.full
