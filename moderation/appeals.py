@@ -18,7 +18,7 @@ from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.ids import new_id
 from moderation.messages import language_of, say
 from moderation.notices.claims import MOST_CHARACTERS
-from moderation.notices.rows import read_by_token
+from moderation.notices.rows import COUNTER, read_by_token
 from moderation.notices.sealing import hash_of, new_token, open_words, seal
 from moderation.statements import token_of
 from moderation.verdicts import moment
@@ -31,6 +31,7 @@ SQL, RECORDS, CASES, CLIPS = queries("appeals"), queries("records"), queries("ca
 QUEUE: Final = "appeals"
 PRIORITY: Final = 50
 BATCH: Final = 100
+UNPROVEN: Final = "no statement of reasons was made with this token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Appeal:
     #: The decision that is appealed against.
     appealed: str
     notice_id: str | None
-    #: open | upheld | rejected
+    #: open | upheld | rejected | gone
     state: str
     case_id: str | None
     language: str
@@ -78,7 +79,7 @@ def org_of_statement(services: "Services", clip_id: str, decision_id: str, token
         found = tx.pg.execute(CLIPS.clip_of_marked, {"payload": clip_id}).fetchone()
     org = str(found[0]) if found else ""
     if not hmac.compare_digest(token_of(services, org, clip_id, decision_id).encode(), token.encode()) or found is None:
-        raise NotFound("no statement of reasons was made with this token")
+        raise NotFound(UNPROVEN)
     return org
 
 
@@ -89,7 +90,9 @@ def appeal_as_notifier(
     notice = read_by_token(services, notice_id, token)
     if notice.state != "rejected" or notice.decision_id is None:
         raise Conflict("this notice was not rejected")
-    return _file(services, notice.org_id, notice.clip_id, notice.decision_id, notice_id, explanation, language)
+    # Who sent a counter-notice made the clip, and wants of an appeal what its creator wants.
+    of = None if notice.kind == COUNTER else notice_id
+    return _file(services, notice.org_id, notice.clip_id, notice.decision_id, of, explanation, language)
 
 
 def _file(

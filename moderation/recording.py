@@ -63,8 +63,14 @@ def keep_version(tx: Transaction, ruleset: Ruleset, now: datetime) -> None:
 
 
 def withhold(tx: Transaction, enqueuer: outbox.Enqueuer, clip: Clip, decision: Decision, now: datetime) -> None:
-    """Keep a locked clip from the public for good, and tell its platform why."""
+    """Keep a locked clip from the public until an appeal succeeds; tell its platform why, and what was out to purge."""
     tx.pg.execute(SQL.withdraw_release, {"clip": clip.clip_id, "now": now})
     move(tx, clip, Status.WITHHELD, now)
     reasons = [reason.to_json() for reason in decision.reasons]
-    outbox.announce(tx, enqueuer, clip, "clip.withheld", now, {"status": "withheld", "reasons": reasons})
+    outbox.announce(tx, enqueuer, clip, "clip.withheld", now, said_withheld(tx, clip, reasons))
+
+
+def said_withheld(tx: Transaction, clip: Clip, reasons: list[dict[str, object]]) -> dict[str, object]:
+    """What a platform is told of a clip that is withheld; what was ever out it is to purge."""
+    was_out = tx.pg.execute(SQL.release, {"clip": clip.clip_id}).fetchone() is not None
+    return {"status": "withheld", "reasons": reasons} | ({"purge": True} if was_out else {})

@@ -25,6 +25,7 @@ from moderation.labelling import visible_spec
 from moderation.marks import prove_marks
 from moderation.naming import facts_of, named_people, who
 from moderation.notices import stops as clip_stops
+from moderation.notices.settling import settle_gone
 from moderation.notices.stops import Stopped
 from moderation.scoring import analysis_of_now, read_analysis
 from moderation.stages import stage
@@ -279,6 +280,9 @@ def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
             return
         if clip.state not in {Status.WITHDRAWN, Status.REFUSED}:
             withdraw_locked(tx, services, clip, now, by=by, reason="deleted")
+        # Of one that was withdrawn before a notice may have opened another.
+        tx.pg.execute(CASES.close_cases, {"clip": clip_id, "now": now})
+        settle_gone(tx, services.enqueuer, now, clip)
         keys = [row[0] for row in tx.pg.execute(SQL.blob_keys, {"clip": clip_id}).fetchall()]
         shared = tx.pg.execute(SQL.others_with_content, {"clip": clip_id, "sha256": clip.content_sha256}).fetchone()
         if clip.content_sha256 and not shared:

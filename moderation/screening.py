@@ -15,7 +15,7 @@ from moderation.hashlists.lists import Category
 from moderation.hashlists.matching import compare_with_lists, known_files
 from moderation.hashlists.prints import LONG_SIDE, ClipPrint, PrintTaker, keep_print, read_print
 from moderation.holding import owns
-from moderation.recording import insert_decision
+from moderation.recording import insert_decision, said_withheld
 from moderation.scoring import sampling_rules
 from moderation.stages import stage
 from watermark.fingerprint import SAME_PICTURE
@@ -103,7 +103,7 @@ def seal(services: "Services", org: str, clip_id: str, generation: int, source: 
         review.insert_case(tx, clip, decision, decision_id, now)
         audit.record(tx, now, "system", "clip.sealed", clip_id, list=source)
         # The platform learns that the clip stays out, and nothing that would help to probe the lists.
-        outbox.announce(tx, services.enqueuer, clip, "clip.withheld", now, {"status": "withheld", "reasons": []})
+        outbox.announce(tx, services.enqueuer, clip, "clip.withheld", now, said_withheld(tx, clip, []))
     # Only now: until the sealed copy and the decision stand, the upload is the evidence.
     for key in (upload, *made):
         services.store.delete(key)

@@ -271,6 +271,8 @@ class Known:
 
     made: str
     status: str
+    #: Whether a file of it was ever published.
+    was_out: bool = False
     clip_id: str = ""
     payload: str = ""
     parents: tuple[str, ...] = ()
@@ -287,7 +289,8 @@ def describe_number(services: "Services", number: str, *, staff_of: str | None, 
             raise NotFound("no clip of ours has this number")
         clip = read_clip(tx, row[1])
         payload, _ = mark_of(tx, row[1])
-    known = Known(made=clip.created_at.date().isoformat(), status=str(clip.status))
+        was_out = tx.pg.execute(RECORDS.release, {"clip": row[1]}).fetchone() is not None
+    known = Known(made=clip.created_at.date().isoformat(), status=str(clip.status), was_out=was_out)
     if staff_of != row[0]:
         return known
     return replace(known, clip_id=clip.clip_id, payload=payload, parents=tuple(clip.parents))

@@ -1,6 +1,6 @@
 """The public forms for notices and appeals: no log-in, no scripts; asks the same services as the API.
 
-What is wrong is said beside its field, and what was typed stays. Receipts are shown once; nothing here names a person.
+What is wrong is said beside its field, and what was typed stays. Tokens are shown once; nothing here names a person.
 """
 
 from collections.abc import Mapping
@@ -8,22 +8,34 @@ from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Form, Request
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from moderation import appeals
 from moderation.api.auth import services_of
-from moderation.api.notices import ASKED_PER_MINUTE, PER_MINUTE, AppealBody, NoticeBody, file_appeal, file_body
+from moderation.api.notices import (
+    ASKED_PER_MINUTE,
+    PER_MINUTE,
+    AppealBody,
+    NoticeBody,
+    clip_of_copy,
+    file_appeal,
+    file_body,
+)
 from moderation.api.rates import at_most, place_of
 from moderation.api.schemas import Invalid as BadForm
 from moderation.api.schemas import read_json
+from moderation.api.verify import Turns
 from moderation.canonical import canonical
-from moderation.errors import Conflict, Forbidden, ModerationError, NotFound
+from moderation.errors import Busy, Conflict, Forbidden, ModerationError, NotFound, RefusedAtTheDoor, TooLarge
 from moderation.ids import is_id
-from moderation.notices.claims import KINDS, Fault
-from moderation.notices.filing import Invalid
+from moderation.notices.claims import KINDS, faults
+from moderation.notices.filing import Invalid, Receipt
 from moderation.notices.limits import TooMany
-from moderation.notices.naming import Unidentified
+from moderation.notices.naming import Differs, Unidentified, Unmarked
 from moderation.notices.rows import read_by_token, state_document
+from moderation.verification import verify_file
+from review_ui.posted import Posted, receive_posted
 from review_ui.rendering import language, page
 from review_ui.routes import PageRoute, logged_in
 from review_ui.security import Field as Given
@@ -44,6 +56,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no_address": marked("This is not an e-mail address."),
     "no_good_faith": marked("Without this statement a notice is not valid."),
     "unknown": marked("No clip here has this number or address."),
+    "unnamed": marked("Say which clip it is, or choose a copy of it."),
+    "unmarked": marked("No mark of ours was found in this copy. Give the number or the address of the clip instead."),
+    "differs": marked("The copy is of another clip than the number or address. Send one of the two."),
+    "no_video": marked("This file could not be read: it is no video or picture that is accepted, or it is damaged."),
+    "large": marked("This file is too large or too long. Cut out the part in question."),
+    "busy": marked("Too many files are being looked at. Try again in a minute."),
     "unproven": marked("The number of the decision and the token do not belong to this clip."),
     "unreadable": marked("There are characters in this that cannot be used here."),
     "conflict": marked(
@@ -52,6 +70,19 @@ SENTENCES: Final[Mapping[str, str]] = {
     "often": marked("So many notices came from here today that no more are taken. Go on tomorrow."),
     "stale": marked("This page was open too long or came from elsewhere. What you wrote is kept: send it again."),
 }
+#: What is said of each refusal, and beside which field; under an empty name what concerns the whole form.
+PLACES: Final[tuple[tuple[type[ModerationError], str, str], ...]] = (
+    (Unmarked, "file", "unmarked"),
+    (Differs, "file", "differs"),
+    (Unidentified, "clip", "unknown"),
+    (NotFound, "token", "unproven"),
+    (TooLarge, "file", "large"),
+    (RefusedAtTheDoor, "file", "no_video"),
+    (Busy, "", "busy"),
+    (Forbidden, "", "stale"),
+    (TooMany, "", "often"),
+    (Conflict, "", "conflict"),
+)
 #: Fields of the API's bodies that go by other names on the pages.
 NAMES: Final = {"statement": "token", "clip_id": "number", "notice_id": "number"}
 
@@ -63,25 +94,26 @@ def ask_notice(request: Request, clip: str = "") -> Response:
 
 
 class NoticeForm(BaseModel):
-    """The form as a browser sends it; a box that is not ticked is not sent."""
+    """The form as a browser sends it; a box that is not ticked is not sent. The API's body bounds each."""
 
-    form_token: str = Field("", max_length=200)
-    kind: str = Field("", max_length=40)
-    clip: str = Field("", max_length=4000)
-    explanation: str = Field("", max_length=20_000)
-    location: str = Field("", max_length=4000)
-    name: str = Field("", max_length=4000)
-    contact: str = Field("", max_length=4000)
-    signature: str = Field("", max_length=4000)
-    decision_id: str = Field("", max_length=200)
-    token: str = Field("", max_length=200)
-    good_faith: bool = False
-    child_protection: bool = False
+    form_token: str = ""
+    kind: str = ""
+    clip: str = ""
+    explanation: str = ""
+    location: str = ""
+    name: str = ""
+    contact: str = ""
+    signature: str = ""
+    decision_id: str = ""
+    token: str = ""
+    good_faith: str = ""
+    child_protection: str = ""
 
     def body(self, spoken: str) -> NoticeBody:
         """The same as the API takes it. Raises BadForm."""
-        said = self.model_dump(exclude={"form_token", "decision_id", "token"})
+        said: dict[str, object] = self.model_dump(exclude={"form_token", "decision_id", "token"})
         said |= {"clip": self.clip.strip(), "contact": self.contact.strip(), "language": spoken}
+        said |= {"good_faith": bool(self.good_faith), "child_protection": bool(self.child_protection)}
         if self.kind == "counter_notice":
             said["statement"] = {"decision_id": self.decision_id.strip(), "token": self.token.strip()}
         return read_json(NoticeBody, canonical(said))
@@ -107,22 +139,47 @@ class AppealForm(BaseModel):
 
 
 @router.post("/notice", dependencies=[Depends(at_most(PER_MINUTE, "notices"))])
-def send_notice(request: Request, form: Annotated[NoticeForm, Form()]) -> Response:
-    """File a notice; the receipt is shown once."""
+async def send_notice(request: Request) -> Response:
+    """File a notice, with a copy of the clip or without; its number and token are shown once."""
+    form = NoticeForm()
     try:
-        _demand_own(request, form.form_token)
-        wanted = form.body(language(request))
-        receipt = file_body(services_of(request), wanted, wanted.clip, _source(request), None)
+        async with receive_posted(request, NoticeForm.model_fields) as posted:
+            form = NoticeForm(**posted.fields)
+            receipt = await _file(request, form, posted)
     except ModerationError as error:
-        return _form(request, "notice.html", form.model_dump(), error=error)
-    made = state_document(receipt.notice, language(request))
-    return page(request, "receipt.html", logged_in(request), status=201, of="notice", made=made, token=receipt.token)
+        wrong = error
+        return await run_in_threadpool(lambda: _form(request, "notice.html", form.model_dump(), error=wrong))
+    return await run_in_threadpool(_received, request, receipt)
+
+
+async def _file(request: Request, form: NoticeForm, posted: Posted) -> Receipt:
+    """A copy is looked at only for a notice that lacks nothing else."""
+    services, turns = services_of(request), request.app.state.turns
+    assert isinstance(turns, Turns)
+    _demand_own(request, form.form_token)
+    wanted = form.body(language(request))
+    clip, copy = wanted.clip, posted.file
+    wrong: dict[str, str] = dict(faults(wanted.claim()))
+    if not clip and copy is None:
+        wrong["clip"] = "unnamed"
+    if wrong:
+        raise Invalid(fields=wrong)
+    if copy is not None:
+        async with turns.take():
+            found = await run_in_threadpool(verify_file, services, copy)
+        clip = await run_in_threadpool(clip_of_copy, services, wanted, found)
+    return await run_in_threadpool(file_body, services, wanted, clip, _source(request), None)
+
+
+def _received(request: Request, receipt: Receipt) -> Response:
+    made = state_document(services_of(request), receipt.notice, language(request))
+    return _receipt(request, "notice", made, token=receipt.token, status=201)
 
 
 @router.get("/appeal")
-def ask_appeal(request: Request) -> Response:
-    """An empty form."""
-    return _form(request, "appeal.html", {})
+def ask_appeal(request: Request, number: str = "") -> Response:
+    """An empty form, or one about a clip or a notice."""
+    return _form(request, "appeal.html", {"number": number[:100]})
 
 
 @router.post("/appeal", dependencies=[Depends(at_most(PER_MINUTE, "appeals"))])
@@ -133,8 +190,13 @@ def send_appeal(request: Request, form: Annotated[AppealForm, Form()]) -> Respon
         appeal, kept = file_appeal(services_of(request), form.body(language(request)))
     except ModerationError as error:
         return _form(request, "appeal.html", form.model_dump(), error=error)
-    made = appeals.state_document(appeal, language(request))
-    return page(request, "receipt.html", logged_in(request), status=201, of="appeal", made=made, token=kept)
+    return _receipt(request, "appeal", appeals.state_document(appeal, language(request)), token=kept, status=201)
+
+
+@router.get("/notice/{number}")
+def ask_state(request: Request, number: str) -> Response:
+    """Ask for the token of a notice or appeal; whether there is one of this number is not said."""
+    return _state_form(request, number[:100])
 
 
 @router.post("/notice/state", dependencies=[Depends(at_most(ASKED_PER_MINUTE, "notice states"))])
@@ -145,10 +207,37 @@ def read_state(request: Request, number: Given = "", token: Given = "") -> Respo
         if is_id("apl", number):
             made = appeals.state_document(appeals.read_appeal(services, number, token.strip()), language(request))
         else:
-            made = state_document(read_by_token(services, number, token.strip()), language(request))
+            made = state_document(services, read_by_token(services, number, token.strip()), language(request))
     except NotFound:
-        return _form(request, "notice.html", {"number": number}, wrong={"number": "unproven"}, status=404)
-    return page(request, "receipt.html", logged_in(request), of="state", made=made, token="")
+        return _state_form(request, number[:100], wrong=True, status=404)
+    return _receipt(request, "state", made)
+
+
+def _state_form(request: Request, number: str, *, wrong: bool = False, status: int = 200) -> Response:
+    return page(
+        request,
+        "notice_state.html",
+        logged_in(request),
+        status=status,
+        here="/notice/state",
+        number="" if number == "state" else number,
+        wrong=wrong,
+    )
+
+
+def _receipt(request: Request, of: str, made: dict[str, object], *, token: str = "", status: int = 200) -> Response:
+    own = (services_of(request).settings.url or str(request.base_url)).rstrip("/")
+    return page(
+        request,
+        "receipt.html",
+        logged_in(request),
+        status=status,
+        here="/notice/state",
+        of=of,
+        made=made,
+        token=token,
+        address=f"{own}/notice/{made['id']}",
+    )
 
 
 def _source(request: Request) -> str:
@@ -166,19 +255,18 @@ def _demand_own(request: Request, given: str) -> None:
 
 
 def _wrong(error: ModerationError) -> dict[str, str]:
-    """What to say beside which field; under an empty name what concerns them all."""
+    """What to say beside which field."""
     if isinstance(error, Invalid):
-        return dict(cast("Mapping[str, Fault]", error.params["fields"]))
+        return dict(cast("Mapping[str, str]", error.params["fields"]))
     if isinstance(error, BadForm):
-        found = cast("list[dict[str, str]]", error.params["errors"])
-        places = [each["pointer"].strip("/").partition("/")[0] for each in found]
-        return {NAMES.get(place, place): "missing" if place == "kind" else "unreadable" for place in places}
-    if isinstance(error, Unidentified):
-        return {"clip": "unknown"}
-    if isinstance(error, NotFound):
-        return {"token": "unproven"}
-    whole = {Forbidden: "stale", TooMany: "often", Conflict: "conflict"}
-    return {"": next((said for kind, said in whole.items() if isinstance(error, kind)), "unreadable")}
+        return dict(map(_misread, cast("list[dict[str, str]]", error.params["errors"])))
+    return next(({field: said} for kind, field, said in PLACES if isinstance(error, kind)), {"": "unreadable"})
+
+
+def _misread(error: Mapping[str, str]) -> tuple[str, str]:
+    place = error["pointer"].strip("/").partition("/")[0]
+    said = "missing" if place == "kind" else "too_long" if "at most" in error["detail"] else "unreadable"
+    return NAMES.get(place, place), said
 
 
 def _form(
@@ -187,19 +275,20 @@ def _form(
     shown: Mapping[str, object],
     *,
     error: ModerationError | None = None,
-    wrong: Mapping[str, str] | None = None,
-    status: int = 200,
 ) -> Response:
     return page(
         request,
         template,
         logged_in(request),
-        status=error.status if error else status,
+        status=error.status if error else 200,
         here="/notice" if template == "notice.html" else "/appeal",
         form_token=_token(request),
         hours=f"{services_of(request).settings.notices.decide_within_hours:g}",
         kinds={kind: LABELS[kind] for kind in KINDS},
         said=shown,
-        wrong=_wrong(error) if error else dict(wrong or {}),
+        wrong=_wrong(error) if error else {},
         sentences=SENTENCES,
+        largest=services_of(request).settings.limits.max_bytes // (1024 * 1024),
+        longest=services_of(request).settings.limits.max_duration_ms // 1000,
+        keeping=services_of(request).settings.notices.identity_days,
     )

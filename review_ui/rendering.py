@@ -186,8 +186,9 @@ def _frame(request: Request, principal: "Principal | None", given: Desk | None) 
 
 
 def home_of(request: Request) -> str:
-    """Where a visitor of this page begins: people at their own page are no reviewers."""
-    return "/mine" if request.url.path.startswith("/mine") else "/queues"
+    """Where a visitor of this page begins: people at their own page are no reviewers, nor is who gives notice."""
+    path = request.url.path
+    return "/mine" if path.startswith("/mine") else "/notice" if path.startswith(("/notice", "/appeal")) else "/queues"
 
 
 def _known_as(request: Request) -> str:

@@ -13,12 +13,12 @@ from moderation.api.rates import at_most, place_of
 from moderation.api.schemas import Line, Strict, Text, read_json
 from moderation.api.uploads import kind_of, receive_form, receive_json
 from moderation.api.verify import Turns
-from moderation.errors import Unprocessable
+from moderation.errors import NotFound, Unprocessable
 from moderation.keys import Principal
 from moderation.notices.claims import Claim, Kind
 from moderation.notices.figures import read_figures
 from moderation.notices.filing import Receipt, Sender, demand_valid, file_notice
-from moderation.notices.naming import Unidentified, find_clip
+from moderation.notices.naming import Differs, Unidentified, Unmarked, find_clip
 from moderation.notices.rows import read_by_token, read_identity, state_document
 from moderation.notices.sealing import erase
 from moderation.services import Services
@@ -83,15 +83,16 @@ async def file_a_notice(request: Request, services: Services_, principal: Anyone
     if kind_of(request) == "json":
         wanted = read_json(NoticeBody, await receive_json(request, limits))
         receipt = await run_in_threadpool(file_body, services, wanted, wanted.clip, source, principal)
-        return JSONResponse(receipt_document(receipt), status_code=201)
+        return JSONResponse(receipt_document(services, receipt), status_code=201)
     turns: Turns = request.app.state.turns
     async with receive_form(request, services.scratch(), limits) as received:
         wanted = read_json(NoticeBody, received.metadata, root="/metadata")
         demand_valid(wanted.claim())
         async with turns.take():
             found = await run_in_threadpool(verify_file, services, received.path)
-        receipt = await run_in_threadpool(file_body, services, wanted, clip_of_copy(found), source, principal)
-    return JSONResponse(receipt_document(receipt), status_code=201)
+        clip = await run_in_threadpool(clip_of_copy, services, wanted, found)
+        receipt = await run_in_threadpool(file_body, services, wanted, clip, source, principal)
+    return JSONResponse(receipt_document(services, receipt), status_code=201)
 
 
 def sender_of(request: Request, principal: Principal | None) -> str:
@@ -99,10 +100,17 @@ def sender_of(request: Request, principal: Principal | None) -> str:
     return place_of(request.client.host) if principal is None and request.client else ""
 
 
-def clip_of_copy(found: dict[str, object]) -> str:
-    """The clip that a copy was proven to be of. Raises Unidentified."""
+def clip_of_copy(services: Services, wanted: NoticeBody, found: dict[str, object]) -> str:
+    """What names the clip where a copy was sent: its marks, and they agree with the number that came with it.
+
+    A copy that proves nothing leaves the number to name it. Raises Unmarked without one, Differs, Unidentified.
+    """
     if found["origin"] != "ours" or not found["clip_id"]:
-        raise Unidentified("no mark of ours was found in this copy; send the number of the clip instead")
+        if not wanted.clip:
+            raise Unmarked
+        return wanted.clip
+    if wanted.clip and find_clip(services, wanted.clip)[1] != found["clip_id"]:
+        raise Differs
     return str(found["clip_id"])
 
 
@@ -110,23 +118,30 @@ def file_body(
     services: Services, wanted: NoticeBody, material: str, source: str, principal: Principal | None
 ) -> Receipt:
     """File a notice as a body says it, about the clip that `material` names."""
-    claim = wanted.claim()
+    claim, proof = wanted.claim(), wanted.statement
     demand_valid(claim)
-    org, clip_id = find_clip(services, material, org=principal.org if principal else None)
-    if claim.kind == "counter_notice":
-        proof = wanted.statement
-        if proof is None:
-            raise Unprocessable("a counter-notice comes with the token of the statement of reasons")
+    counters = claim.kind == "counter_notice"
+    if counters and proof is None:
+        raise Unprocessable("a counter-notice comes with the token of the statement of reasons")
+    try:
+        org, clip_id = find_clip(services, material, org=principal.org if principal else None)
+    except Unidentified:
+        if counters:
+            # As with a wrong token: who has none learns nothing of which clips there are.
+            raise NotFound(appeals.UNPROVEN) from None
+        raise
+    if counters and proof is not None:
         appeals.org_of_statement(services, clip_id, proof.decision_id, proof.token)
     return file_notice(services, org, clip_id, claim, Sender(source=source, language=wanted.language))
 
 
-def receipt_document(receipt: Receipt) -> dict[str, object]:
+def receipt_document(services: Services, receipt: Receipt) -> dict[str, object]:
     """What the sender takes away."""
     return {
-        **state_document(receipt.notice),
+        **state_document(services, receipt.notice),
         "token": receipt.token,
         "status_url": f"/v1/notices/{receipt.notice.notice_id}",
+        "status_page": f"/notice/{receipt.notice.notice_id}",
     }
 
 
@@ -135,7 +150,7 @@ def read_state(
     notice_id: str, services: Services_, token: Token, lang: Annotated[str | None, Query(max_length=35)] = None
 ) -> Response:
     """State and clock of a notice, for who holds its token."""
-    return JSONResponse(state_document(read_by_token(services, notice_id, token), lang))
+    return JSONResponse(state_document(services, read_by_token(services, notice_id, token), lang))
 
 
 @router.get("/notices/{notice_id}/identity")

@@ -9,7 +9,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ BUFFER_BYTES = 1024 * 1024
 STALL_SECONDS = 30.0
 #: Room for boundaries and part headers beside the two parts.
 FRAMING_BYTES = 16 * 1024
+#: What stands beside the file in the API's bodies.
+METADATA = frozenset({"metadata"})
 PREFIX = "upload-"
 #: A scratch file older than this that nobody has locked belongs to a process that died.
 ABANDONED_SECONDS = 60.0
@@ -56,12 +58,17 @@ class Stalled(ModerationError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A whole body: the file on disk, its SHA-256 (hex), and the other part's bytes (empty when there was none)."""
+    """A whole body: the file on disk, its SHA-256 (hex), and the other parts' bytes by name."""
 
     path: Path
     sha256: str
     size: int
-    metadata: bytes
+    texts: Mapping[str, bytes]
+
+    @property
+    def metadata(self) -> bytes:
+        """The part `metadata`, empty when there was none."""
+        return self.texts.get("metadata", b"")
 
 
 class Spool:
@@ -103,17 +110,18 @@ class Spool:
 
 
 class Form:
-    """A multipart body with one `file` and at most one `metadata` part, in any order, read as it arrives."""
+    """A multipart body with one `file` and at most one part of each of `names`, in any order, read as it arrives."""
 
-    def __init__(self, boundary: bytes, spool: Spool, limits: Limits) -> None:
+    def __init__(self, boundary: bytes, spool: Spool, limits: Limits, names: frozenset[str] = METADATA) -> None:
         self._spool = spool
         self._limits = limits
+        self._names = names
         self._header = [bytearray(), bytearray()]
         self._headers: dict[bytes, bytes] = {}
         self._part = ""
         self._seen: set[str] = set()
         self._complete = False
-        self.metadata = bytearray()
+        self.texts: dict[str, bytearray] = {}
         self._parser = MultipartParser(
             boundary,
             {
@@ -134,11 +142,11 @@ class Form:
         except FormParserError as error:
             raise Malformed("the multipart body is malformed") from error
 
-    def finish(self) -> None:
-        """Raises Malformed when the body ended early or had no file."""
+    def finish(self, *, needs_file: bool = True) -> None:
+        """Raises Malformed when the body ended early, or had no file that it needs."""
         if not self._complete:
             raise Malformed("the multipart body is cut off")
-        if "file" not in self._seen:
+        if needs_file and "file" not in self._seen:
             raise Malformed("a part named `file` is needed")
 
     def _end_header(self) -> None:
@@ -149,8 +157,9 @@ class Form:
     def _begin_part(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        if name not in {"file", "metadata"}:
-            raise Malformed("only parts named `file` and `metadata` are known", part=name[:64])
+        if name != "file" and name not in self._names:
+            known = ", ".join(f"`{each}`" for each in sorted(self._names | {"file"}))
+            raise Malformed(f"only parts named {known} are known", part=name[:64])
         if name in self._seen:
             raise Malformed(f"there is more than one part named `{name}`", part=name)
         self._seen.add(name)
@@ -160,8 +169,8 @@ class Form:
         if self._part == "file":
             self._spool.take(memoryview(data)[start:end])
             return
-        self.metadata += data[start:end]
-        if len(self.metadata) > self._limits.max_metadata_bytes:
+        self.texts.setdefault(self._part, bytearray()).extend(data[start:end])
+        if sum(map(len, self.texts.values())) > self._limits.max_metadata_bytes:
             raise metadata_too_large(self._limits)
 
     def _end(self) -> None:
@@ -175,19 +184,27 @@ def metadata_too_large(limits: Limits) -> TooLarge:
 
 
 @asynccontextmanager
-async def receive_form(request: Request, folder: Path, limits: Limits) -> AsyncIterator[Received]:
+async def receive_form(
+    request: Request,
+    folder: Path,
+    limits: Limits,
+    names: frozenset[str] = METADATA,
+    *,
+    needs_file: bool = True,
+) -> AsyncIterator[Received]:
     """Receive a multipart body; the file is gone after the block. Raises Malformed, Stalled, TooLarge."""
     with scratch_file(folder) as (descriptor, path):
         spool = Spool(descriptor, limits)
-        form = Form(boundary_of(request), spool, limits)
+        form = Form(boundary_of(request), spool, limits, names)
         demand_length(request, limits)
         async for chunk in chunks(request):
             form.feed(chunk)
             if spool.full:
                 await run_in_threadpool(spool.flush)
-        form.finish()
+        form.finish(needs_file=needs_file)
         await run_in_threadpool(spool.flush)
-        yield Received(path=path, sha256=spool.sha256, size=spool.size, metadata=bytes(form.metadata))
+        texts = {name: bytes(text) for name, text in form.texts.items()}
+        yield Received(path=path, sha256=spool.sha256, size=spool.size, texts=texts)
 
 
 @asynccontextmanager
@@ -201,7 +218,7 @@ async def receive_body(request: Request, folder: Path, limits: Limits) -> AsyncI
             if spool.full:
                 await run_in_threadpool(spool.flush)
         await run_in_threadpool(spool.flush)
-        yield Received(path=path, sha256=spool.sha256, size=spool.size, metadata=b"")
+        yield Received(path=path, sha256=spool.sha256, size=spool.size, texts={})
 
 
 async def receive_json(request: Request, limits: Limits) -> bytes:

@@ -1404,7 +1404,7 @@ create table moderation.notices (
   clip_id text not null references moderation.clips,
   kind text not null check (kind in
     ('intimate_image', 'illegal_content', 'likeness', 'rights_holder', 'counter_notice')),
-  state text not null default 'open' check (state in ('open', 'upheld', 'rejected')),
+  state text not null default 'open' check (state in ('open', 'upheld', 'rejected', 'gone')),
   hidden boolean not null,                   -- whether filing it hid the clip
   doubt text check (doubt in ('rejected_before', 'many_of_one_source')),   -- why it hid nothing although its kind does
   joined_to text references moderation.notices,   -- an open notice on the same clip by the same contact
@@ -1452,7 +1452,7 @@ create table moderation.appeals (
   clip_id text not null references moderation.clips,
   appealed text not null references moderation.decisions,
   notice_id text references moderation.notices,   -- empty: by the clip's creator
-  state text not null default 'open' check (state in ('open', 'upheld', 'rejected')),
+  state text not null default 'open' check (state in ('open', 'upheld', 'rejected', 'gone')),
   case_id text references moderation.cases,
   token_hash bytea not null,
   language text not null,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 SQL = queries("notices")
 #: How far a report looks back unless asked otherwise.
 USUAL: Final = timedelta(days=365)
-NOTICES: Final = ("kind", "filed", "open", "upheld", "rejected", "hidden", "late", "median_seconds")
-APPEALS: Final = ("by", "filed", "open", "upheld", "rejected", "median_seconds")
+NOTICES: Final = ("kind", "filed", "open", "upheld", "rejected", "gone", "hidden", "late", "median_seconds")
+APPEALS: Final = ("by", "filed", "open", "upheld", "rejected", "gone", "median_seconds")
 
 
 def read_figures(
@@ -22,7 +22,8 @@ def read_figures(
 ) -> dict[str, object]:
     """What was filed from `since` to `until` (ISO 8601, UTC; a year back from now) and what became of it.
 
-    `late` are notices decided after their clock, or past it and open. Raises Unprocessable for what is no time.
+    `gone` are those whose clip was gone before anybody decided; `late` are notices settled after their clock, or open
+    past it. Raises Unprocessable for what is no time.
     """
     now = services.clock.now()
     end = _time(until) if until else now

@@ -13,9 +13,9 @@ from moderation.ids import new_id
 from moderation.messages import language_of
 from moderation.notices import stops
 from moderation.notices.claims import HIDING, Claim, faults
-from moderation.notices.limits import Doubt, demand_few, doubt_of
+from moderation.notices.limits import Doubt, demand_few, doubt_of, mailbox
 from moderation.notices.opening import bring
-from moderation.notices.rows import COUNTER, read_notice
+from moderation.notices.rows import COUNTER, read_notice, sentence
 from moderation.notices.sealing import new_token, seal, tag
 from moderation.verdicts import moment
 
@@ -57,13 +57,13 @@ def file_notice(services: "Services", org: str, clip_id: str, claim: Claim, send
     now, terms = services.clock.now(), services.settings.notices
     notice_id = new_id("ntc")
     token, kept = new_token()
-    contact = tag(services.vault, "contact", claim.contact)
+    contact = tag(services.vault, "contact", mailbox(claim.contact))
     source = tag(services.vault, "source", sender.source)
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
         if claim.kind == COUNTER and tx.pg.execute(SQL.open_notices, {"clip": clip_id}).fetchone() is None:
             raise Conflict("no notice about this clip is open; appeal against the decision instead")
-        demand_few(tx, terms, now, contact)
+        demand_few(tx, terms, now, contact, source)
         hiding = claim.kind in HIDING
         doubt = doubt_of(tx, terms, now, contact, source) if hiding else None
         joined = _joined(tx, clip, claim, contact)
@@ -121,5 +121,7 @@ def _act(
             "hidden": hidden,
             "purge": hidden,
             "due_at": moment(notice.due_at),
+            "language": notice.language,
+            "text": sentence(notice.kind, notice.state, notice.language),
         }
         outbox.announce(tx, services.enqueuer, clip, "notice.received", now, said)

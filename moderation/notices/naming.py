@@ -23,6 +23,16 @@ class Unidentified(Unprocessable):
     code = "clip_not_identified"
 
 
+class Unmarked(Unidentified):
+    """No mark of ours was found in this copy; send the number of the clip instead."""
+
+
+class Differs(Unidentified):
+    """The copy is of another clip than the one that is named; send one of the two."""
+
+    code = "copy_of_another_clip"
+
+
 def name_in(text: str, templates: Sequence[str]) -> str | None:
     """The clip id or payload that a text is, or holds by one of the templates; None when it is neither.
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from moderation import audit, outbox, review
@@ -13,15 +13,20 @@ from moderation.decisions import POLICY, Decision, Outcome, Reason
 from moderation.notices import stops
 from moderation.notices.claims import PRIORITY
 from moderation.notices.rows import COUNTER, Notice
-from moderation.notices.settling import settle_gone
+from moderation.notices.settling import settle_gone, uphold_sealed
 from moderation.recording import insert_decision
 
 SQL, RECORDS, CASES = queries("notices"), queries("records"), queries("cases")
 QUEUE: Final = "takedown"
 REASON: Final = "takedown_notice"
 SYSTEM: Final = "system"
-#: Nothing of such a clip was ever out, or will be again by itself.
+#: Nothing of such a clip is out, or will be again by itself.
 OUT_OF_SIGHT: Final = frozenset({Status.WITHHELD, Status.WITHDRAWN})
+#: So long a notice about sealed material stays open, where nobody has it: an answer at once would tell that it is such.
+QUIET: Final = timedelta(hours=12)
+#: So many notices that say something new send whoever holds the case back to read; further ones wait for the next
+#: case, or somebody could keep it from ever being answered.
+READ_ANEW: Final = 10
 ON_ITS_WAY: Final = frozenset({Status.RECEIVED, Status.PROCESSING, Status.HELD})
 
 
@@ -34,9 +39,12 @@ def bring(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip)
     asked = _asking(tx, clip, "open")
     if not asked or clip.state in ON_ITS_WAY:
         return None
-    sealed = tx.pg.execute(CASES.sealed_case, {"clip": clip.clip_id}).fetchone()
-    if clip.erased_at or sealed or clip.state is Status.REFUSED:
+    if clip.erased_at or clip.state is Status.REFUSED:
         settle_gone(tx, enqueuer, now, clip)
+        return None
+    if clip.state in OUT_OF_SIGHT and tx.pg.execute(CASES.sealed_case, {"clip": clip.clip_id}).fetchone():
+        if tx.pg.execute(SQL.acting_case, {"clip": clip.clip_id}).fetchone() is None and _idle(tx, clip):
+            uphold_sealed(tx, enqueuer, now, clip, [each for each in asked if each.filed_at + QUIET <= now])
         return None
     if clip.state is Status.RELEASED and stops.stands(tx, clip.clip_id):
         clip = hide(tx, now, clip)
@@ -68,10 +76,12 @@ def _case_of(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Cl
     acting = tx.pg.execute(SQL.acting_case, {"clip": clip.clip_id}).fetchone()
     if acting is not None and acting[1] == "notice":
         case = str(acting[0])
-        if any(notice.case_id != case for notice in asked):
-            tx.pg.execute(SQL.read_anew, {"case": case})
+        if not _let_in(tx, case, [notice for notice in asked if notice.joined_to is None]):
+            return case
     elif acting is not None:
-        # Somebody has it for other reasons, specialists perhaps: it is theirs first.
+        # Somebody has it for other reasons, specialists perhaps: it is theirs first, by the clock of the notices.
+        due = min(notice.due_at for notice in asked)
+        tx.pg.execute(SQL.hasten, {"case": str(acting[0]), "due": due})
         if clip.state is Status.PROCESSING:
             move(tx, clip, Status.IN_REVIEW, now)
         return None
@@ -82,6 +92,17 @@ def _case_of(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Cl
         case = _open(tx, enqueuer, now, clip, asked)
     tx.pg.execute(SQL.link_notices, {"clip": clip.clip_id, "case": case})
     return case
+
+
+def _let_in(tx: Transaction, case: str, asked: list[Notice]) -> bool:
+    """Whether more notices come into an open case; what is new in them sends its holder back to read."""
+    inside = sum(notice.case_id == case for notice in asked)
+    if inside == len(asked):
+        return True
+    if inside >= READ_ANEW:
+        return False
+    tx.pg.execute(SQL.read_anew, {"case": case})
+    return True
 
 
 def _idle(tx: Transaction, clip: Clip) -> bool:

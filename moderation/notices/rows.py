@@ -1,7 +1,7 @@
 """Notices as they stand in the database, and what may be told of one. Reads; decides and opens nothing."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from moderation.db import Transaction, queries, row, rows
@@ -27,7 +27,7 @@ class Notice:
     notice_id: str
     clip_id: str
     kind: Kind
-    #: open | upheld | rejected
+    #: open | upheld | rejected | gone: nobody decided, the clip is no more
     state: str
     hidden: bool
     doubt: str | None
@@ -47,6 +47,7 @@ class Said:
     kind: Kind
     filed_at: datetime
     due_at: datetime
+    decided: bool
     explanation: str
     location: str
     child_protection: bool
@@ -71,19 +72,47 @@ def read_by_token(services: "Services", notice_id: str, token: str) -> Notice:
     return found
 
 
-def state_document(notice: Notice, language: str | None = None) -> dict[str, object]:
-    """State and clock of a notice, for its sender: no clip, no person, no reviewer."""
-    spoken = language_of(language or notice.language)
+def state_document(services: "Services", notice: Notice, language: str | None = None) -> dict[str, object]:
+    """State and clock of a notice, for its sender, and what they can do now: no clip, no person, no reviewer."""
+    spoken, now = language_of(language or notice.language), services.clock.now()
+    late = notice.state == "open" and notice.due_at <= now
+    until, on_appeal = _appealable(services, notice)
     return {
         "id": notice.notice_id,
+        "kind": notice.kind,
         "state": notice.state,
         "hidden": notice.hidden,
         "filed_at": moment(notice.filed_at),
         "due_at": moment(notice.due_at),
         "decided_at": moment(notice.decided_at),
+        "appeal_until": moment(until) if until and now <= until else None,
         "language": spoken,
-        "text": say(f"notice.state.{notice.state}", {}, spoken),
+        "text": say("notice.state.overdue", {}, spoken) if late else sentence(notice.kind, notice.state, spoken),
+        "redress": redress(notice.state, spoken, on_appeal=on_appeal or (until is not None and now > until)),
     }
+
+
+def _appealable(services: "Services", notice: Notice) -> tuple[datetime | None, bool]:
+    """Until when whoever sent a notice may appeal against its rejection, and whether that was decided on appeal."""
+    if notice.state != "rejected" or notice.decided_at is None:
+        return None, False
+    with services.database.transaction(notice.org_id) as tx:
+        if tx.pg.execute(SQL.decided_on_appeal, {"decision": notice.decision_id}).fetchone():
+            return None, True
+    return notice.decided_at + timedelta(days=services.settings.notices.appeal_days), False
+
+
+def sentence(kind: Kind, state: str, language: str) -> str:
+    """What became of a notice of one kind, for whoever sent it."""
+    against = kind == COUNTER and state in {"upheld", "rejected"}
+    return say(f"notice.state.counter_{state}" if against else f"notice.state.{state}", {}, language)
+
+
+def redress(state: str, language: str, *, on_appeal: bool) -> str:
+    """What whoever sent a notice can do against what became of it; empty where they got what they asked for."""
+    if state != "rejected":
+        return ""
+    return say("notice.redress.court" if on_appeal else "notice.redress.appeal", {}, language)
 
 
 def claims_of(tx: Transaction, vault: "Vault", clip_id: str) -> list[Said]:
@@ -97,6 +126,7 @@ def _said(notice: Notice, words: dict[str, object]) -> Said:
         kind=notice.kind,
         filed_at=notice.filed_at,
         due_at=notice.due_at,
+        decided=notice.state != "open",
         explanation=str(words.get("explanation", "")),
         location=str(words.get("location", "")),
         child_protection=bool(words.get("child_protection", False)),

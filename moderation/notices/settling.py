@@ -3,6 +3,7 @@
 Called in the transaction in which the decision begins to act, its clip locked. Silence never comes here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from moderation.decisions import Outcome
 from moderation.notices import stops
 from moderation.notices.blocking import block_copies, unblock_copies
 from moderation.notices.claims import HIDING
-from moderation.notices.rows import COUNTER, Notice
+from moderation.notices.rows import COUNTER, Notice, redress, sentence
 
 SQL, APPEALS = queries("notices"), queries("appeals")
 
@@ -80,23 +81,41 @@ def _settle(
         stops.lift(tx, now, notice.notice_id)
     elif notice.kind in HIDING:
         stops.place(tx, now, clip.clip_id, notice.notice_id)
-    _write(tx, enqueuer, now, clip, notice, answered)
+    _write(tx, enqueuer, now, clip, notice, _state(notice, block=answered.block), answered)
 
 
 def settle_gone(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip) -> int:
-    """Uphold the open notices of a locked clip that is gone for good; returns how many."""
+    """End what is open about a locked clip that is gone for good: nobody decided, nothing is upheld; returns how many.
+
+    A stop stays where it is: it is of use to nobody, and of harm neither.
+    """
     found = rows(tx, SQL.open_notices, Notice, {"clip": clip.clip_id})
     for notice in found:
-        _write(tx, enqueuer, now, clip, notice, None)
-    return len(found)
+        _write(tx, enqueuer, now, clip, notice, "gone", None)
+    open_appeals = tx.pg.execute(APPEALS.open_appeals, {"clip": clip.clip_id}).fetchall()
+    for appeal_id, notice_id in open_appeals:
+        _write_appeal(tx, enqueuer, now, clip, appeal_id, notice_id, "gone", None)
+    return len(found) + len(open_appeals)
+
+
+def uphold_sealed(
+    tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip, asked: Sequence[Notice]
+) -> None:
+    """Uphold notices of a locked clip whose bytes lie sealed: it is withheld already, and looked at by nobody else."""
+    for notice in asked:
+        _write(tx, enqueuer, now, clip, notice, "upheld", None)
 
 
 def _write(
-    tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip, notice: Notice, answered: Answered | None
+    tx: Transaction,
+    enqueuer: outbox.Enqueuer,
+    now: datetime,
+    clip: Clip,
+    notice: Notice,
+    state: str,
+    answered: Answered | None,
 ) -> None:
     """Write down what became of a notice and tell the platform, which tells its sender by the sealed contact."""
-    block = answered is None or answered.block
-    state, by = _state(notice, block=block), answered.by if answered else "system"
     row = {
         "notice": notice.notice_id,
         "state": state,
@@ -105,12 +124,18 @@ def _write(
         "now": now,
     }
     tx.pg.execute(SQL.settle_notice, row)
+    by = answered.by if answered else "system"
     audit.record(tx, now, by, "notice.decided", clip.clip_id, notice=notice.notice_id, state=state)
+    keeps = answered is None or answered.block
+    on_appeal = answered is not None and answered.source == "appeal"
     said = {
         "notice_id": notice.notice_id,
         "kind": notice.kind,
         "state": state,
-        "purge": block and notice.kind != COUNTER,
+        "purge": keeps and notice.kind != COUNTER,
+        "language": notice.language,
+        "text": sentence(notice.kind, state, notice.language),
+        "redress": redress(state, notice.language, on_appeal=on_appeal),
     }
     outbox.announce(tx, enqueuer, clip, "notice.decided", now, said)
 
@@ -120,8 +145,22 @@ def _settle_appeals(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, c
     for appeal_id, notice_id, appealed in tx.pg.execute(APPEALS.of_case, {"case": answered.case_id}).fetchall():
         looser = answered.outcome.strictness < Outcome(appealed).strictness
         state = "upheld" if (answered.block if notice_id else looser) else "rejected"
-        row = {"appeal": appeal_id, "state": state, "decision": answered.decision_id, "now": now}
-        tx.pg.execute(APPEALS.settle_appeal, row)
-        audit.record(tx, now, answered.by, "appeal.decided", clip.clip_id, appeal=appeal_id, state=state)
-        said = {"appeal_id": appeal_id, "notice_id": notice_id, "state": state}
-        outbox.announce(tx, enqueuer, clip, "appeal.decided", now, said)
+        _write_appeal(tx, enqueuer, now, clip, appeal_id, notice_id, state, answered)
+
+
+def _write_appeal(
+    tx: Transaction,
+    enqueuer: outbox.Enqueuer,
+    now: datetime,
+    clip: Clip,
+    appeal_id: str,
+    notice_id: str | None,
+    state: str,
+    answered: Answered | None,
+) -> None:
+    decision = answered.decision_id if answered else None
+    tx.pg.execute(APPEALS.settle_appeal, {"appeal": appeal_id, "state": state, "decision": decision, "now": now})
+    by = answered.by if answered else "system"
+    audit.record(tx, now, by, "appeal.decided", clip.clip_id, appeal=appeal_id, state=state)
+    said = {"appeal_id": appeal_id, "notice_id": notice_id, "state": state}
+    outbox.announce(tx, enqueuer, clip, "appeal.decided", now, said)

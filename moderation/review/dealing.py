@@ -1,7 +1,7 @@
 """Dealing: which case a reviewer gets next, under a lease. Never their own again; nothing severe where that is enough.
 
-Deadline first, then severity, then age; in a queue beyond its people's hours the riskiest first, since not all will be
-seen in time. What a colleague holds is passed over, never waited for; who looked long enough is dealt nothing severe.
+Deadline first, then severity, then age; beyond its people's hours a queue deals the riskiest first, but for notices.
+What a colleague holds is passed over, never waited for; who looked long enough is dealt nothing severe.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from moderation.db import Transaction, queries, row, rows
 from moderation.review.capacity import overloaded
 from moderation.review.cases import Case, note_act, read_case
 from moderation.review.opinions import answered_already
-from moderation.review.queues import demand_access, demand_dealt
+from moderation.review.queues import BY_CLOCK, demand_access, demand_dealt
 from moderation.review.reviewers import Reviewer, enlist
 from moderation.review.terms import Terms
 
@@ -75,7 +75,7 @@ def my_cases(tx: Transaction, now: datetime, reviewer: Reviewer) -> list[Case]:
 
 
 def _next_case(tx: Transaction, queue: str) -> bytes:
-    return SQL.next_case + (BY_RISK if overloaded(tx, queue) else BY_DEADLINE)
+    return SQL.next_case + (BY_RISK if queue not in BY_CLOCK and overloaded(tx, queue) else BY_DEADLINE)
 
 
 def _wish(

@@ -28,6 +28,8 @@ CHANGEABLE: Final = frozenset(
         "retired",
     }
 )
+#: What the law gives hours for is dealt by them, whatever waits: a notice passed over for graver ones would be late.
+BY_CLOCK: Final = frozenset({"takedown"})
 #: What the settings say where a queue does not.
 MAY_BE_EMPTY: Final = frozenset({"two_person", "hours_per_day", "seconds_per_case"})
 
@@ -68,6 +70,11 @@ class QueueLine:
     oldest: datetime | None
     due: datetime | None
     last_decided: datetime | None
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether what is due first is dealt first whatever waits."""
+        return self.name in BY_CLOCK
 
 
 def read_queue(tx: Transaction, name: str) -> Queue:

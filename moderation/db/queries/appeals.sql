@@ -37,5 +37,8 @@ where a.state = 'open' and (k.case_id is null or k.state = 'closed') and c.statu
   and not exists (select 1 from moderation.cases o where o.clip_id = a.clip_id and o.effect = 'clip' and o.state = 'open')
 limit %(limit)s;
 
+-- name: open_appeals
+select appeal_id, notice_id from moderation.appeals where clip_id = %(clip)s and state = 'open' order by appeal_id;
+
 -- name: link_appeal
 update moderation.appeals set case_id = %(case)s where appeal_id = %(appeal)s;

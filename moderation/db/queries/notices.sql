@@ -45,6 +45,13 @@ where clip_id = %(clip)s and case_id is distinct from %(case)s and (state = 'ope
 -- Who holds the case saw it without the new claims: their answer is refused, and they read it again.
 update moderation.cases set version = version + 1 where case_id = %(case)s and state = 'open';
 
+-- name: hasten
+-- A case that stood here for other reasons is due no later than the notices about its clip.
+update moderation.cases set deadline = least(deadline, %(due)s) where case_id = %(case)s and state = 'open';
+
+-- name: decided_on_appeal
+select 1 from moderation.cases where decided_by = %(decision)s and source = 'appeal' limit 1;
+
 -- name: acting_case
 select case_id, source, opened_by from moderation.cases
 where clip_id = %(clip)s and state = 'open' and effect = 'clip';
@@ -54,8 +61,9 @@ update moderation.notices set state = %(state)s, decided_at = %(now)s, decision_
 where notice_id = %(notice)s;
 
 -- name: filed_since
-select count(*) from moderation.notices
-where contact_tag = %(contact)s and filed_at > %(since)s;
+select count(*) filter (where contact_tag = %(contact)s), count(*) filter (where source_tag = %(source)s)
+from moderation.notices
+where (contact_tag = %(contact)s or source_tag = %(source)s) and filed_at > %(since)s;
 
 -- name: rejected_since
 select count(*) from moderation.notices
@@ -106,7 +114,7 @@ where n.state = 'open' and n.kind <> 'counter_notice'
   and c.status in ('released', 'withheld', 'withdrawn', 'in_review', 'refused')
   and not exists (select 1 from moderation.cases k where k.clip_id = n.clip_id and k.effect = 'clip'
     and (k.state = 'open' or (k.state = 'decided' and k.followed_at is null)))
-limit %(limit)s;
+order by n.org_id, n.clip_id limit %(limit)s;
 
 -- name: alarms_due
 -- Over all organisations: which alarm of which open notice has not rung.
@@ -124,17 +132,18 @@ values (%(org)s, %(notice)s, %(hours)s, %(now)s) on conflict do nothing returnin
 
 -- name: figures_of_notices
 select kind, count(*), count(*) filter (where state = 'open'), count(*) filter (where state = 'upheld'),
-  count(*) filter (where state = 'rejected'), count(*) filter (where hidden),
+  count(*) filter (where state = 'rejected'), count(*) filter (where state = 'gone'), count(*) filter (where hidden),
   count(*) filter (where state = 'open' and due_at < %(now)s or decided_at > due_at),
   percentile_cont(0.5) within group (order by extract(epoch from decided_at - filed_at))
-    filter (where decided_at is not null)
+    filter (where state in ('upheld', 'rejected'))
 from moderation.notices where filed_at >= %(since)s and filed_at < %(until)s group by kind order by kind;
 
 -- name: figures_of_appeals
 select case when notice_id is null then 'creator' else 'notifier' end, count(*), count(*) filter (where state = 'open'),
   count(*) filter (where state = 'upheld'), count(*) filter (where state = 'rejected'),
+  count(*) filter (where state = 'gone'),
   percentile_cont(0.5) within group (order by extract(epoch from decided_at - filed_at))
-    filter (where decided_at is not null)
+    filter (where state in ('upheld', 'rejected'))
 from moderation.appeals where filed_at >= %(since)s and filed_at < %(until)s group by 1 order by 1;
 
 -- name: unfollowed_case

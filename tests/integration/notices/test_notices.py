@@ -1,5 +1,7 @@
 """A notice hides its clip at once and no other, runs by a clock, and is decided by people alone."""
 
+import json
+
 import pytest
 
 from moderation import release
@@ -17,6 +19,13 @@ from moderation.settings import Noticing
 from moderation.statements import read_statement
 
 ORG = "default"
+
+
+def body(bureau, clip, kind):
+    """What the latest event of one kind said of a clip."""
+    events = "select body from moderation.events where clip_id = %s and type = %s order by seq desc"
+    found = bureau.scalar(events, clip, kind)
+    return json.loads(found)["data"]
 
 
 def test_a_valid_notice_hides_its_clip_at_once_and_puts_it_before_a_person(bureau):
@@ -52,6 +61,10 @@ def test_an_upheld_notice_keeps_the_clip_out_and_a_rejected_one_lets_it_be_judge
     with pytest.raises(Stopped):
         release.media(bureau.services, ORG, kept)
     assert bureau.events(kept)[-2:] == ["notice.decided", "clip.withheld"]
+    assert (body(bureau, kept, "notice.decided")["purge"], body(bureau, kept, "clip.withheld")["purge"]) == (True, True)
+    told = {"notice_id", "kind", "state", "purge", "language", "text", "redress"}
+    assert told <= set(body(bureau, kept, "notice.decided"))
+    assert not {"contact", "name", "token", "explanation"} & set(body(bureau, kept, "notice.decided"))
     rejected = bureau.file(back)
     bureau.settle("allow")
     assert (bureau.status(back), bureau.state(rejected)) == ("processing", "rejected")
@@ -222,9 +235,19 @@ def test_identities_are_kept_until_nobody_may_appeal(bureau):
 def test_its_sender_learns_state_and_clock_with_the_token_alone(bureau):
     receipt = bureau.file(bureau.clip())
     notice = receipt.notice.notice_id
-    said = state_document(read_by_token(bureau.services, notice, receipt.token))
-    assert (said["state"], said["language"]) == ("open", "fr")
-    assert set(said) == {"id", "state", "hidden", "filed_at", "due_at", "decided_at", "language", "text"}
+
+    def told():
+        return state_document(bureau.services, read_by_token(bureau.services, notice, receipt.token), "en")
+
+    times = {"filed_at", "due_at", "decided_at", "appeal_until"}
+    assert set(told()) == {"id", "kind", "state", "hidden", "language", "text", "redress", *times}
+    assert (told()["state"], "received" in told()["text"]) == ("open", True)
+    bureau.wait(hours=49)
+    assert "although the time for it is over" in told()["text"]
+    bureau.settle("allow")
+    assert ("appeal free of charge" in told()["redress"], told()["appeal_until"][:7]) == (True, "2026-07")
+    bureau.wait(days=bureau.services.settings.notices.appeal_days, seconds=1)
+    assert (told()["appeal_until"], "court" in told()["redress"]) == (None, True)
     for number, token in ((notice, "wrong"), ("ntc_none", receipt.token)):
         with pytest.raises(NotFound):
             read_by_token(bureau.services, number, token)
@@ -238,13 +261,16 @@ def test_a_counter_notice_is_read_with_the_notice_and_ends_the_other_way(bureau)
     counter = bureau.file(clip, "counter_notice", contact="", source="")
     bureau.settle("allow")
     assert (bureau.state(receipt), bureau.state(counter)) == ("rejected", "upheld")
+    said = read_by_token(bureau.services, counter.notice.notice_id, counter.token)
+    assert "counter-notice was right" in state_document(bureau.services, said, "en")["text"]
+    assert body(bureau, clip, "notice.decided")["purge"] is False
 
 
 @pytest.mark.full
 def test_what_is_gone_for_good_needs_nobody(bureau):
     clip = bureau.clip("refused")
     receipt = bureau.file(clip)
-    assert bureau.state(receipt) == "upheld"
+    assert bureau.state(receipt) == "gone"
     assert bureau.scalar("select count(*) from moderation.cases") == 0
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from moderation.api.notices import PER_MINUTE
 from moderation.ids import new_id
+from moderation.settings import Limits
 from review_ui.app import create_app
 
 
@@ -33,6 +34,12 @@ def clip(pages):
     return clip_id
 
 
+@pytest.fixture
+def few_bytes():
+    """A file may have 1000 bytes."""
+    return Limits(max_bytes=1000)
+
+
 def hidden(text: str) -> str:
     return re.search(r'name="form_token" value="([^"]+)"', text.partition("<main")[2])[1]
 
@@ -53,14 +60,22 @@ def test_a_notice_is_filed_from_the_form_and_asked_after(pages, clip):
     assert (stale.status_code, "send it again" in stale.text, "It shows" in stale.text) == (403, True, True)
     elsewhere = nobody.post("/notice", data=form, headers={"Sec-Fetch-Site": "cross-site"})
     assert elsewhere.status_code == 403
-    assert "number or address" in nobody.post("/notice", data={**form, "clip": "clip_none"}).text
-    receipt = nobody.post("/notice", data=form)
+    assert "No clip here has this number" in nobody.post("/notice", data={**form, "clip": "clip_none"}).text
+    # No file was chosen: the part is there, and empty.
+    receipt = nobody.post("/notice", data=form, files={"file": ("", b"")})
     assert receipt.status_code == 201, receipt.text
     assert "Zoe" not in receipt.text
     number, secret = re.findall(r'<dd><bdi class="id">([^<]+)</bdi></dd>', receipt.text)
+    assert f"/notice/{number}" in receipt.text
     asked = nobody.post("/notice/state", data={"number": number, "token": secret})
-    assert (asked.status_code, "A person looks at it" in asked.text) == (200, True)
-    assert nobody.post("/notice/state", data={"number": number, "token": "guess"}).status_code == 404
+    assert (asked.status_code, "A person looks at it" in asked.text, secret in asked.text) == (200, True, False)
+    # A right number with a wrong token, and a number of nobody's, are told alike; so are their pages.
+    guesses = [nobody.post("/notice/state", data={"number": n, "token": "guess"}) for n in (number, "ntc_" + "0" * 32)]
+    assert {guess.status_code for guess in guesses} == {404}
+    assert len({re.sub(r"ntc_\w+", "", guess.text.partition("<main")[2]) for guess in guesses}) == 1
+    forms = [nobody.get(f"/notice/{n}", headers={"Accept-Language": "fr"}) for n in (number, "ntc_" + "0" * 32)]
+    assert [page.status_code for page in forms] == [200, 200]
+    assert len({re.sub(r"ntc_\w+", "", page.text.partition("<main")[2]) for page in forms}) == 1
     answers = {nobody.post("/notice", data=form).status_code for _ in range(PER_MINUTE)}
     assert 429 in answers
 
@@ -74,3 +89,32 @@ def test_an_appeal_that_proves_nothing_says_so_in_place(pages, clip):
     refused = nobody.post("/appeal", data={**form, "explanation": "It is a parody."})
     assert (refused.status_code, "do not belong to this clip" in refused.text) == (404, True)
     assert "It is a parody." in refused.text
+
+
+def test_a_copy_is_bounded_and_what_is_wrong_with_it_is_said_beside_it(run_app, few_bytes):
+    pages = run_app(create_app, limits=few_bytes)
+    nobody = pages.with_headers()
+    token = hidden(nobody.get("/notice").text)
+    form = {"form_token": token, "kind": "likeness", "explanation": "It shows me.", "contact": "zoe@example.org"}
+    form |= {"signature": "Zoe Zimmer", "good_faith": "yes"}
+
+    def send(file, **said):
+        return nobody.post("/notice", data={**form, **said}, files={"file": ("a.mp4", file)})
+
+    nothing = nobody.post("/notice", data=form)
+    assert (nothing.status_code, "or choose a copy" in nothing.text) == (422, True)
+    text = send(b"no film")
+    assert (text.status_code, "no video or picture" in text.text, 'id="file-wrong"' in text.text) == (415, True, True)
+    assert ("choose it again" in text.text, "It shows me." in text.text) == (True, True)
+    large = send(b"x" * 2000)
+    assert (large.status_code, "too large" in large.text) == (413, True)
+    # Nothing is looked at for a notice that lacks something.
+    assert send(b"no film", signature="").status_code == 422
+    giant = nobody.post("/notice", data={**form, "explanation": "x" * 70_000})
+    assert giant.status_code == 413
+    long = nobody.post("/notice", data={**form, "clip": "0000000000ab", "explanation": "x" * 10_001})
+    assert (long.status_code, "This is too long." in long.text) == (422, True)
+    for hostile in ("a\x00b", "a\u202eb", "a\x1bb"):
+        refused = nobody.post("/notice", data={**form, "clip": "0000000000ab", "explanation": hostile})
+        assert (refused.status_code, "cannot be used here" in refused.text) == (422, True)
+    assert list(pages.services.scratch().glob("upload-*")) == []

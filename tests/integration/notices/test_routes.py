@@ -28,6 +28,9 @@ BODY = {
 }
 
 
+GUESS = {"decision_id": "dec_" + "0" * 32, "token": "guess"}
+
+
 @pytest.fixture
 def clip(service):
     """A withheld clip that is only a row; its mark's payload is 00…ab."""
@@ -74,13 +77,20 @@ def test_the_way_of_a_notice_and_an_appeal(service, clip):
     figures = service.with_scopes("audit").get("/v1/reports/transparency").json()
     assert [(line["kind"], line["filed"], line["open"]) for line in figures["notices"]] == [("intimate_image", 1, 1)]
     assert figures["appeals"] == [
-        {"by": "creator", "filed": 1, "open": 1, "upheld": 0, "rejected": 0, "median_seconds": None}
+        {"by": "creator", "filed": 1, "open": 1, "upheld": 0, "rejected": 0, "gone": 0, "median_seconds": None}
     ]
     assert 'countersign_notices_open{kind="intimate_image"} 1.0' in service.client.get("/metrics").text
 
 
 def test_what_is_wrong_with_a_notice_is_said_field_by_field_and_too_many_are_refused(service, clip):
     nobody = service.with_headers()
+    unknown, theirs = (
+        nobody.post("/v1/notices", json={**BODY, "kind": "counter_notice", "clip": each, "statement": GUESS})
+        for each in ("clip_" + "0" * 32, clip)
+    )
+    # Who proves nothing learns nothing of which clips there are.
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert {**unknown.json(), "request_id": ""} == {**theirs.json(), "request_id": ""}
     answers = [
         nobody.post("/v1/notices", json=body)
         for body in (
@@ -98,7 +108,7 @@ def test_what_is_wrong_with_a_notice_is_said_field_by_field_and_too_many_are_ref
         tx.pg.execute("insert into moderation.organisations values ('rival')")
     rival = service.of_organisation("rival").post("/v1/notices", json={**BODY, "clip": clip})
     assert rival.json()["code"] == "clip_not_identified"
-    rest = [nobody.post("/v1/notices", json={}).status_code for _ in range(PER_MINUTE - 3)]
+    rest = [nobody.post("/v1/notices", json={}).status_code for _ in range(PER_MINUTE - 5)]
     assert (set(rest[:-1]), rest[-1]) == ({422}, 429)
 
 
@@ -138,6 +148,11 @@ def test_a_copy_names_its_clip_and_the_way_back_goes_through_judgement_and_gate(
         assert go_on(services, clip, begin=True) == "held"
         off.setattr(stops, "stands", lambda *_: False)
         assert go_on(services, clip, begin=True) == "released"
+    other = {**BODY, "clip": check_file(services, "default", "tester", tmp_path / "clip.mp4", Submission()).clip_id}
+    differs = nobody.post("/v1/notices", files={"file": copy, "metadata": (None, json.dumps(other))})
+    assert (differs.status_code, differs.json()["code"]) == (422, "copy_of_another_clip")
+    by_number = nobody.post("/v1/notices", files={"file": unmarked, "metadata": (None, json.dumps(other))})
+    assert (by_number.status_code, by_number.json()["hidden"]) == (201, True)
 
 
 def go_on(services, clip, *, begin=False):

@@ -31,7 +31,7 @@ def read(body: bytes, folder: Path, step: int, **limits: int) -> tuple[bytes, by
                 spool.flush()
         form.finish()
         spool.flush()
-        return path.read_bytes(), bytes(form.metadata), spool.sha256
+        return path.read_bytes(), bytes(form.texts.get("metadata", b"")), spool.sha256
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 64, 100_000])

@@ -1,0 +1,67 @@
+"""What a flood, a disguise or a guess gets: nothing that one honest notice would not."""
+
+import pytest
+
+from moderation.errors import Conflict
+from moderation.notices import filing, opening
+from moderation.notices.limits import PEOPLE_OF_ADDRESS, TooMany, mailbox
+from moderation.settings import Noticing
+
+
+def test_one_mailbox_is_counted_as_one_however_it_is_written(bureau, monkeypatch):
+    few = Noticing(per_contact_a_day=3)
+    bureau.services.settings = bureau.services.settings.model_copy(update={"notices": few})
+    clip = bureau.clip()
+    first = bureau.file(clip, contact="zoe@example.org", source="")
+    for said in (" Zoe@Example.ORG ", "zoe+1@example.org"):
+        assert bureau.file(clip, contact=said, source="").notice.joined_to == first.notice.notice_id
+    with pytest.raises(TooMany):
+        bureau.file(bureau.clip(), contact="ZOE+other@example.org", source="")
+    with monkeypatch.context() as off:
+        off.setattr(filing, "mailbox", lambda contact: contact)
+        assert bureau.file(bureau.clip(), contact="zoe+other@example.org", source="")
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ("Zoe+a+b@Example.org", "zoe@example.org"),
+        ("zoe＠example.org", "zoe@example.org"),
+        ("+zoe@example.org", "+zoe@example.org"),
+        ("", ""),
+    ],
+)
+def test_the_one_way_to_write_an_address(said, counted):
+    assert mailbox(said) == counted
+
+
+def test_many_contacts_of_one_address_file_so_many_notices_a_day(bureau):
+    few = Noticing(per_contact_a_day=1)
+    bureau.services.settings = bureau.services.settings.model_copy(update={"notices": few})
+    clip = bureau.clip()
+    for n in range(PEOPLE_OF_ADDRESS):
+        bureau.file(clip, "illegal_content", contact=f"n{n}@example.org")
+    with pytest.raises(TooMany):
+        bureau.file(clip, "illegal_content", contact="last@example.org")
+    assert bureau.file(clip, "illegal_content", contact="last@example.org", source="198.51.100.9")
+
+
+def test_a_flood_of_notices_does_not_keep_a_case_from_being_answered(bureau, monkeypatch):
+    monkeypatch.setattr(opening, "READ_ANEW", 3)
+    clip = bureau.clip()
+    early = [bureau.file(clip, contact=f"n{n}@example.org", source="") for n in range(3)]
+    case = bureau.claim("ben")
+    again = bureau.file(clip, contact="n0@example.org", source="")
+    late = bureau.file(clip, contact="late@example.org", source="")
+    bureau.decide("ben", case, "allow")
+    # What was not read is not rejected: it comes before somebody again, and its stop stands.
+    assert [bureau.state(each) for each in (*early, again, late)] == ["rejected"] * 4 + ["open"]
+
+
+def test_without_that_bound_the_answer_is_refused(bureau):
+    clip = bureau.clip()
+    bureau.file(clip, contact="n0@example.org", source="")
+    case = bureau.claim("ben")
+    bureau.file(clip, contact="late@example.org", source="")
+    with pytest.raises(Conflict):
+        bureau.decide("ben", case, "allow")
