@@ -17,6 +17,7 @@ from moderation.notices.stops import Stopped
 from moderation.notices.tending import erase_old, tend
 from moderation.settings import Noticing
 from moderation.statements import read_statement
+from moderation.verification import describe_number
 
 ORG = "default"
 
@@ -62,6 +63,8 @@ def test_an_upheld_notice_keeps_the_clip_out_and_a_rejected_one_lets_it_be_judge
         release.media(bureau.services, ORG, kept)
     assert bureau.events(kept)[-2:] == ["notice.decided", "clip.withheld"]
     assert (body(bureau, kept, "notice.decided")["purge"], body(bureau, kept, "clip.withheld")["purge"]) == (True, True)
+    said = describe_number(bureau.services, f"{bureau.minted.index(kept):012x}", staff_of=None)
+    assert (said.status, said.was_out) == ("withheld", True)
     told = {"notice_id", "kind", "state", "purge", "language", "text", "redress"}
     assert told <= set(body(bureau, kept, "notice.decided"))
     assert not {"contact", "name", "token", "explanation"} & set(body(bureau, kept, "notice.decided"))
