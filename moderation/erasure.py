@@ -35,6 +35,7 @@ TABLES: Final = (
     "people",
     "imported_people",
     "imported_pictures",
+    "portraits",
     "owner_links",
     "audit_references",
 )

@@ -51,7 +51,8 @@ class Reveal:
 
     def shows(self, kind: str) -> bool:
         """Whether files of this kind are part of it."""
-        return kind == self.rendition or (kind == "sound" and self.sound)
+        part = kind.startswith("face_") and self.rendition == "revealed"
+        return part or kind == self.rendition or (kind == "sound" and self.sound)
 
 
 class NotRunning(Forbidden):

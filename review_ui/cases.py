@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from moderation import consent, review
+from moderation import consent, portraits, review
 from moderation.api.auth import reviewer_of
 from moderation.casefile import MINOR_SAFETY, Ahead, CaseFile, read_casefile
 from moderation.decisions import Outcome
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 OUTCOMES: Final = ("allow", "block", "restrict", "escalate")
 #: Frames a second of a clip whose rate nobody could tell.
 USUAL_FPS: Final = 24.0
+#: So many faces are shown beside whom they may be.
+COMPARED: Final = 4
 #: So many moments have a still.
 STILLS: Final = 4
 #: What a specialist goes through before deciding; ticks of their own, never sent.
@@ -134,6 +136,13 @@ class CaseView:
         return [each for each in found if each.get("candidates")]
 
     @property
+    def compared(self) -> list[dict[str, Any]]:
+        """Faces that may be somebody registered, as they are shown beside whoever they may be; a few."""
+        analysis = self.file.verdict.analysis
+        faces = [] if analysis is None or self.file.unseen else analysis.faces
+        return [face for face in faces if face["candidates"] and face["boxes"]][:COMPARED]
+
+    @property
     def specialist(self) -> bool:
         """Whether only specialists get here."""
         return self.case.queue in {MINOR_SAFETY, review.HASH_QUEUE}
@@ -186,6 +195,15 @@ def view_of(services: "Services", file: CaseFile, language: str) -> CaseView:
         frame_s=_frame_s(stored),
         portrait=_portrait(stored),
     )
+
+
+def credits_of(services: "Services", principal: "Principal", people: Iterable[str]) -> dict[str, str]:
+    """Of whom a picture is kept, with its source and licence; for those who keep the registry."""
+    if not principal.may("likeness"):
+        return {}
+    with services.database.transaction(principal.org) as tx:
+        found = {person: portraits.find(tx, services.vault, person) for person in people}
+    return {person: f"{each.source} ({each.licence})" for person, each in found.items() if each}
 
 
 def names_of(services: "Services", principal: "Principal", people: Iterable[str]) -> dict[str, str]:

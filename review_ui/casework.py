@@ -17,7 +17,7 @@ from moderation.messages import say
 from moderation.policy.registry import REASONS, REASONS_OF_PEOPLE
 from moderation.review import batches
 from review_ui import security
-from review_ui.cases import CaseView, first_seen, names_of, read_view, view_of
+from review_ui.cases import CaseView, credits_of, first_seen, names_of, read_view, view_of
 from review_ui.desk import desks_of, read_desk
 from review_ui.rendering import Toast, language, page, see_other, wants_fragment
 from review_ui.routes import PageRoute, acting, reading
@@ -251,6 +251,7 @@ def show(
 ) -> Response:
     """The case page, or the part of it that htmx asked for."""
     tongue = spoken(request, principal)
+    beside = sorted({one["person"] for face in view.compared for one in face["candidates"]})
     return page(
         request,
         PAGE,
@@ -260,6 +261,7 @@ def show(
         toast=toast,
         view=view,
         names=names_of(services_of(request), principal, sorted(view.file.people)),
+        credits=credits_of(services_of(request), principal, beside),
         reasons=reasons_for(tongue, view),
         silent_names=[say(f"signal.{name}", {}, tongue.language) for name in view.silent],
         policy_pages="/policies/{name}" in request.app.state.page_paths,

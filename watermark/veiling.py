@@ -28,6 +28,10 @@ VEIL_BLUR: Final = 1 / 28
 #: A hasty pass that leaves the picture standing longer than this is done again with every frame.
 _WIDEST_GAP_MS: Final = 250
 _QUALITY: Final = 80
+#: A face cut out: of a frame so large, with so much around it as a share of its box, to so many pixels.
+CROP_OUT_OF: Final = 1280
+CROP_MARGIN: Final = 0.4
+CROP_SIDE: Final = 240
 
 
 def veil(source: Path, target: Path, limits: VideoLimits) -> PassReport:
@@ -54,6 +58,31 @@ def stills(path: Path, times_ms: Sequence[int], *, long_side: int, blur: float, 
         for time_ms, timed in _displayed_at(decode_frames(source), wanted):
             made[time_ms] = _jpeg(timed, aspect, long_side, blur)
     return [made[time_ms] for time_ms in times_ms]
+
+
+def crop(path: Path, time_ms: int, box: Sequence[float], *, veiled: bool, limits: VideoLimits) -> bytes:
+    """Return a JPEG of what is displayed at `time_ms` around a box (left, top, width, height as shares of the frame).
+
+    Veiled it is grey and as blurred as the whole frame is beneath the veil: a small part of it shows no more.
+    Raises VideoRefused.
+    """
+    with open_source(path, limits) as source:
+        aspect = sample_aspect(source)
+        ((_, timed),) = _displayed_at(decode_frames(source), [time_ms])
+        pixels = _upright(timed, aspect, VEIL_LONG_SIDE if veiled else CROP_OUT_OF)
+    if veiled:
+        pixels = np.asarray(cv2.cvtColor(blurred(pixels, VEIL_BLUR), cv2.COLOR_BGR2GRAY), np.uint8)
+    height, width = pixels.shape[:2]
+    left, top, wide, high = box
+    part = pixels[
+        max(0, int((top - CROP_MARGIN * high) * height)) : max(1, round((top + (1 + CROP_MARGIN) * high) * height)),
+        max(0, int((left - CROP_MARGIN * wide) * width)) : max(1, round((left + (1 + CROP_MARGIN) * wide) * width)),
+    ]
+    if not part.size:
+        raise VideoRefused("decode_failed", "there is nothing at this place of the frame")
+    share = CROP_SIDE / max(part.shape[:2])
+    size = max(2, round(part.shape[1] * share)), max(2, round(part.shape[0] * share))
+    return _encoded(np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_CUBIC), np.uint8))
 
 
 def blurred(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
@@ -121,12 +150,19 @@ def _displayed_at(frames: Iterator[TimedFrame], wanted: list[int]) -> Iterator[t
 
 
 def _jpeg(timed: TimedFrame, aspect: Fraction, long_side: int, blur: float) -> bytes:
+    return _encoded(blurred(_upright(timed, aspect, long_side), blur))
+
+
+def _upright(timed: TimedFrame, aspect: Fraction, long_side: int) -> NDArray[np.uint8]:
     frame = timed.frame
     turn: Orientation = orientation(frame)
     with refusing():
         pixels = bgr(frame, *fit(*square_size(frame.width, frame.height, aspect), long_side))
-    upright = blurred(np.ascontiguousarray(turn.turn(pixels)), blur)
-    done, data = cv2.imencode(".jpg", upright, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return np.ascontiguousarray(turn.turn(pixels))
+
+
+def _encoded(pixels: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise VideoRefused("decode_failed", "a still could not be encoded")
     return bytes(data)

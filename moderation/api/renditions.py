@@ -7,12 +7,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from moderation import exposure, renditions, reveals, review
+from moderation import exposure, portraits, renditions, reveals, review
 from moderation.api.auth import Decider, Services_, credential_of, reviewer_of
 from moderation.api.media import parse_range, send_blob
 from moderation.api.schemas import Lease, Revealing
 from moderation.db import Transaction
-from moderation.errors import NotFound, Unauthorised
+from moderation.errors import Forbidden, NotFound, Unauthorised
 from moderation.exposure import BEAT, Caps, Standing
 from moderation.keys import Principal
 from moderation.renditions import Rendition
@@ -52,10 +52,11 @@ def read_rendition(
 ) -> Response:
     """A rendition of the case's clip, made when it is first asked for; ranges as in `/media`.
 
-    `veiled`, `strip`, `still_1` to `still_9`; `revealed`, `cartoon` and `sound` only with the id of a running reveal
-    of the same session (403 without).
+    `veiled`, `strip`, `still_1` to `still_9`, `face_N` (a face, by its track, that may be somebody registered);
+    `revealed`, `cartoon` and `sound` only with the id of a running reveal of the same session (403 without), by which
+    `face_N` is unveiled too.
     """
-    if kind in renditions.UNVEILED:
+    if kind in renditions.UNVEILED or (reveal is not None and kind.startswith("face_")):
         found = _unveiled(services, principal, case_id, kind, reveal or "", session_of(request))
     else:
         found = renditions.veiled(services, principal.org, case_id, kind, reviewer_of(principal))
@@ -73,7 +74,27 @@ def _unveiled(
     with services.database.transaction(principal.org) as tx:
         reveals.demand_shown(tx, services.clock.now(), reveal, case_id, kind, who, session)
         case = review.read_case(tx, case_id)
-    return renditions.demand_personal(services, case, kind, who)
+    unveil = renditions.demand_personal if kind in renditions.UNVEILED else renditions.unveiled_face
+    return unveil(services, case, kind, who)
+
+
+@router.get("/cases/{case_id}/portraits/{person_id}", response_class=Response)
+def read_portrait(case_id: str, person_id: str, services: Services_, principal: Decider) -> Response:
+    """The picture kept of a registered person whom a face of the case's clip may be; for keepers of the registry.
+
+    404 for everybody else of whom one is kept: nobody is looked up here.
+    """
+    if not principal.may("likeness"):
+        raise Forbidden("this needs the scope likeness", scopes=["likeness"])
+    with services.database.transaction(principal.org) as tx:
+        case = review.read_case(tx, case_id)
+        renditions.demand_sight(tx, services.clock.now(), case, reviewer_of(principal))
+        beside = person_id in renditions.people_beside(tx, case)
+        found = portraits.find(tx, services.vault, person_id) if beside else None
+    if found is None:
+        raise NotFound("there is no such picture")
+    headers = {"Cache-Control": "private, no-store", "Content-Disposition": "inline"}
+    return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
 
 @router.post("/cases/{case_id}/renditions/{kind}", status_code=204)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from moderation import consent, works
+from moderation import consent, portraits, works
 from moderation.assembly import open_services
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
@@ -24,6 +24,9 @@ def import_(
     *,
     kind: Annotated[str, typer.Option(help=", ".join(KINDS))] = "public_figure",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read everything, write nothing.")] = False,
+    keep_portraits: Annotated[
+        bool, typer.Option("--keep-portraits", help="Keep a small picture of each figure, for reviewers.")
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Register a list of people, each with all rows or not at all; run again, it goes on. Exits 1 if any is refused."""
@@ -33,7 +36,13 @@ def import_(
     refused = 0
     with open_services(with_models(local_settings())) as services:
         for outcome in import_roster(
-            services, "default", roster, kind=cast("consent.Kind", kind), by=BY, dry_run=dry_run
+            services,
+            "default",
+            roster,
+            kind=cast("consent.Kind", kind),
+            by=BY,
+            dry_run=dry_run,
+            keep_portraits=keep_portraits,
         ):
             refused += outcome.state == "refused"
             print_json(asdict(outcome)) if as_json else _tell(outcome)
@@ -42,6 +51,7 @@ def import_(
 
 def _tell(outcome: Outcome) -> None:
     added = f"  {outcome.pictures} pictures, {outcome.aliases} other names" if outcome.pictures else ""
+    added += "  portrait kept" if outcome.portrait else ""
     typer.echo(f"{outcome.state:12}  {outcome.person_id or '':30}  {outcome.key}{added}")
     for refusal in outcome.refusals:
         typer.echo(f"              {refusal.row}: {refusal.why}", err=True)
@@ -69,6 +79,25 @@ def line(
     with open_services(local_settings()) as services, services.database.transaction("default") as tx:
         consent.move_line(tx, services.clock.now(), person, shift, by=BY)
     print_json({"person": person, "shift": shift}) if as_json else typer.echo(f"{person}: {shift:+g}")
+
+
+def portrait(
+    person: Person,
+    *,
+    drop: Annotated[bool, typer.Option("--drop", help="Keep it no longer.")] = False,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Say which picture of a public figure is kept for reviewers, and whose it is; exits 1 where none is."""
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        found = portraits.find(tx, services.vault, person)
+        if drop:
+            portraits.drop(tx, services.clock.now(), person, by=BY)
+    credit = {"source": found.source, "licence": found.licence} if found else None
+    if as_json:
+        print_json({"person": person, "portrait": credit, "dropped": drop})
+    else:
+        typer.echo(f"{found.source} ({found.licence})" if found else "none is kept")
+    raise typer.Exit(0 if found else 1)
 
 
 @works_app.command("add")
@@ -148,4 +177,5 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_)
     app.command("alias")(alias)
     app.command("line")(line)
+    app.command("portrait")(portrait)
     app.add_typer(works_app, name="works", help="Works and characters of rights holders.")

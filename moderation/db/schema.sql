@@ -194,7 +194,8 @@ create table moderation.analyses (
 create table moderation.renditions (
   org_id text not null,
   clip_id text not null references moderation.clips,
-  kind text not null check (kind in ('marked', 'veiled', 'cartoon', 'strip', 'sound') or kind ~ '^still_[0-9]+$'),
+  kind text not null check (kind in ('marked', 'veiled', 'cartoon', 'strip', 'sound') or kind ~ '^still_[0-9]+$'
+    or kind ~ '^(revealed_)?face(_[0-9]+){5}$'),
   sha256 text not null,
   blob_key text not null,
   bytes bigint not null,
@@ -868,6 +869,16 @@ create table moderation.imported_pictures (
   primary key (person_id, sha256)
 );
 
+-- One small picture of a public figure with where it is from, both sealed with the person's key.
+create table moderation.portraits (
+  org_id text not null,
+  person_id text primary key references moderation.people,
+  picture bytea not null,                    -- a JPEG, sealed with the person's key
+  credit bytea not null,                     -- source and licence, sealed with it too
+  kept_at timestamptz not null
+);
+alter table moderation.portraits alter column picture set statistics 0, alter column credit set statistics 0;
+
 -- Works and characters of rights holders; their pictures are the hash list of each. Names of works lie open.
 create table moderation.works (
   org_id text not null,
@@ -1530,7 +1541,7 @@ insert into moderation.retention values
   ('grantee_lists', 'person'), ('list_entries', 'permanent'), ('person_limits', 'permanent'), ('erasures', 'permanent'),
   ('enrolments', 'person'), ('blob:recording', 'recording'),
   ('templates', 'person'), ('gallery_vectors', 'person'), ('galleries', 'permanent'), ('grants', 'permanent'),
-  ('gallery_changes', 'permanent'), ('imported_people', 'person'), ('imported_pictures', 'person'),
+  ('gallery_changes', 'permanent'), ('imported_people', 'person'), ('imported_pictures', 'person'), ('portraits', 'person'),
   ('works', 'permanent'), ('work_vectors', 'permanent'),
   ('revocations', 'permanent'), ('appearances', 'clip'), ('lineage', 'permanent'), ('person_stops', 'permanent'),
   ('revocation_targets', 'permanent'), ('revocation_runs', 'permanent'), ('events', 'permanent'), ('webhook_endpoints', 'permanent'),

@@ -14,6 +14,7 @@ from moderation.clips import Clip
 from moderation.db import Transaction, queries
 from moderation.decisions import Decision
 from moderation.errors import NotFound
+from moderation.renditions import crops
 from moderation.scoring import Analysis
 from moderation.store import Blob
 from moderation.timelines import flagged, segments
@@ -64,7 +65,10 @@ def demand_base(services: "Services", case: review.Case, kind: str) -> tuple[str
         return made
     if marked is None:
         raise NotFound("there is no marked rendition of this clip, so nothing can be shown of it")
-    _MAKERS.get(kind, make_survey)(services, case, marked[0], times)
+    if crops.is_crop(kind):
+        _make_crop(services, case, kind, marked[0])
+    else:
+        _MAKERS.get(kind, make_survey)(services, case, marked[0], times)
     with services.database.transaction(case.org_id) as tx:
         made = find(tx, case.clip_id, kind)
     if made is None:
@@ -111,6 +115,11 @@ def make_survey(services: "Services", case: review.Case, marked_key: str, times:
             "loudness_db": list(found.loudness_db),
         }
         _keep(services, case, "strip", _written(folder, found.strip), notes)
+
+
+def _make_crop(services: "Services", case: review.Case, kind: str, marked_key: str) -> None:
+    with services.store.scratch() as folder:
+        _keep(services, case, kind, _written(folder, crops.cut(services, kind, marked_key)), {})
 
 
 def _written(folder: Path, picture: bytes) -> Path:

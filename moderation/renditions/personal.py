@@ -13,6 +13,7 @@ from moderation.db import Transaction, queries
 from moderation.errors import NotFound
 from moderation.renditions.bases import demand_base, moments_of
 from moderation.renditions.codes import codes
+from moderation.renditions.crops import FACE, is_crop, stored_face
 from moderation.renditions.sight import demand_sight
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ class Rendition:
 
 def media_type(kind: str) -> str:
     """What a rendition of this kind is, as HTTP names it."""
-    return "image/jpeg" if kind.startswith("still_") else _MEDIA_TYPES.get(kind, "video/mp4")
+    return "image/jpeg" if kind.startswith("still_") or is_crop(kind) else _MEDIA_TYPES.get(kind, "video/mp4")
 
 
 def veiled(services: "Services", org: str, case_id: str, kind: str, who: review.Reviewer) -> Rendition:
-    """A veiled rendition for one person: `veiled`, `strip` or `still_N`, made when it is first asked for.
+    """A veiled rendition for one person: `veiled`, `strip`, `still_N` or `face_N`, made when it is first asked for.
 
     Raises Forbidden to whoever may not work on the case or while a colleague holds it, NotFound when there is nothing
     marked to veil (a clip that failed before it was marked, known-illegal material always) or no such moment.
@@ -55,6 +56,8 @@ def veiled(services: "Services", org: str, case_id: str, kind: str, who: review.
 
 def _stored_kind(tx: Transaction, case: review.Case, kind: str) -> str:
     """The kind as it is stored: stills by their moment's beginning, for what is flagged follows from the case."""
+    if face := FACE.fullmatch(kind):
+        return stored_face(tx, case, int(face[1]), veiled=True)
     still = _STILL.fullmatch(kind)
     if still is None:
         if kind not in VEILED:
@@ -84,6 +87,16 @@ def demand_personal(services: "Services", case: review.Case, kind: str, who: rev
     if made is None:
         raise NotFound("this rendition was removed")
     return Rendition(key=made[0], size=made[1], media_type=media_type(kind))
+
+
+def unveiled_face(services: "Services", case: review.Case, kind: str, who: review.Reviewer) -> Rendition:
+    """One person's copy of a face as it is. Whether a reveal of theirs shows it was asked before. Raises NotFound."""
+    face = FACE.fullmatch(kind)
+    if face is None:
+        raise NotFound(f"there is no rendition {kind}")
+    with services.database.transaction(case.org_id) as tx:
+        stored = stored_face(tx, case, int(face[1]), veiled=False)
+    return demand_personal(services, case, stored, who)
 
 
 def _find(tx: Transaction, case: review.Case, kind: str, who: review.Reviewer) -> tuple[str, int] | None:

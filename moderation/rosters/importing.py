@@ -6,14 +6,14 @@ What was imported is known again by its content, under a secret of the deploymen
 import hashlib
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from detectors.faces import Faces
-from moderation import consent
+from moderation import consent, portraits
 from moderation.db import Transaction, queries
 from moderation.enrolment import face_reader, read_face
 from moderation.errors import Unprocessable
@@ -37,6 +37,8 @@ class Outcome:
     #: Pictures and names that were, or would be, added.
     pictures: int = 0
     aliases: int = 0
+    #: Whether a picture of them was kept now, for whoever tells look-alikes apart.
+    portrait: bool = False
     refusals: tuple[Refusal, ...] = ()
 
 
@@ -50,7 +52,14 @@ class _Known:
 
 
 def import_roster(
-    services: "Services", org: str, roster: Roster, *, kind: consent.Kind, by: str, dry_run: bool = False
+    services: "Services",
+    org: str,
+    roster: Roster,
+    *,
+    kind: consent.Kind,
+    by: str,
+    dry_run: bool = False,
+    keep_portraits: bool = False,
 ) -> Iterator[Outcome]:
     """Register everybody of a roster, one after the other; each is told as soon as it is done.
 
@@ -58,8 +67,31 @@ def import_roster(
     everything is read and nothing is written. Raises Outage when faces cannot be read at all.
     """
     reader = face_reader(services)
+    if keep_portraits and kind != portraits.KIND:
+        raise Unprocessable("a picture is kept of public figures only")
     for entry in roster.entries:
-        yield _import_one(services, org, reader, entry, kind=kind, by=by, dry_run=dry_run)
+        outcome = _import_one(services, org, reader, entry, kind=kind, by=by, dry_run=dry_run)
+        yield _with_portrait(services, org, reader, entry, outcome, by=by) if keep_portraits else outcome
+
+
+def _with_portrait(
+    services: "Services", org: str, reader: Faces, entry: Entry, outcome: Outcome, *, by: str
+) -> Outcome:
+    """Keep the face of a person's first picture, where none is kept yet; what does not serve is told beside it."""
+    if outcome.person_id is None or outcome.state not in {"imported", "extended", "unchanged"}:
+        return outcome
+    with services.database.transaction(org) as tx:
+        if portraits.is_kept(tx, outcome.person_id):
+            return outcome
+    picture = entry.pictures[0]
+    try:
+        face = read_face(reader, picture.path).box
+        made = portraits.cut(services, picture.path, face, source=picture.source, licence=picture.licence)
+    except Unprocessable as fault:
+        return replace(outcome, refusals=(*outcome.refusals, Refusal(row=picture.row, why=str(fault))))
+    with services.database.transaction(org) as tx:
+        portraits.keep(tx, services.vault, services.clock.now(), outcome.person_id, made, by=by)
+    return replace(outcome, portrait=True)
 
 
 def _import_one(

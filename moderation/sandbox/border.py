@@ -182,6 +182,11 @@ class Sandbox:
         arguments = {"times_ms": list(times_ms), "long_side": long_side, "blur": blur, **self._bounds}
         return self.ask("stills", path, arguments, partial(answers.stills, count=len(times_ms)))
 
+    def crop(self, path: Path, time_ms: int, box: Sequence[float], *, veiled: bool) -> bytes:
+        """A JPEG of what is displayed around a box (shares of the frame) at a time; veiled grey and blurred."""
+        arguments = {"time_ms": time_ms, "box": list(box), "veiled": veiled, **self._bounds}
+        return self.ask("crop", path, arguments, partial(answers.stills, count=1))[0]
+
     def survey(self, path: Path, times_ms: Sequence[int]) -> answers.Survey:
         """A clip at a glance in one pass: film strip, a still of each time, all blurred and grey; flashes, loudness."""
         read = partial(answers.survey, count=len(times_ms), limits=self.limits)

@@ -16,7 +16,7 @@ from moderation.sandbox.channel import Refused
 from moderation.sandbox.orders import MarkOrder
 from moderation.sandbox.shared import CHANNELS, PIECE_SAMPLES, FrameWriter
 from moderation.sandbox.wire import order, plain
-from watermark import ancestry, filmstrip, listening, looking, probing, reader, reading, sound, tracing
+from watermark import ancestry, filmstrip, listening, looking, probing, reader, reading, sound, tracing, veiling
 from watermark.cartoon import cartoon
 from watermark.credentials import Trust
 from watermark.fingerprint import fingerprint
@@ -178,6 +178,12 @@ def _stills(arguments: Arguments, _: FrameWriter) -> object:
     return [base64.b64encode(still).decode() for still in made]
 
 
+def _crop(arguments: Arguments, _: FrameWriter) -> object:
+    box, veiled = arguments["box"], arguments["veiled"]
+    made = veiling.crop(_source(arguments), arguments["time_ms"], box, veiled=veiled, limits=_limits(arguments))
+    return [base64.b64encode(made).decode()]
+
+
 def _survey(arguments: Arguments, _: FrameWriter) -> object:
     source, limits = _source(arguments), _limits(arguments)
     found = filmstrip.survey(source, arguments["times_ms"], limits)
@@ -211,6 +217,7 @@ def _sound_track(arguments: Arguments, _: FrameWriter) -> object:
 TABLE: Mapping[str, Job] = {
     "cartoon": _refusing(_cartoon),
     "colours": _refusing(_colours),
+    "crop": _refusing(_crop),
     "fingerprint": _refusing(_fingerprint),
     "inherit": _refusing(_inherit),
     "mark": _refusing(_mark),

@@ -297,6 +297,7 @@ class ClipPlayer extends HTMLElement {
   // The other picture is shown once it has a frame of the same instant.
   #show({ picture, url, soundUrl }) {
     this.#tell("");
+    if (picture === "revealed") this.#faces(new URL(url, location).search);
     if (picture) {
       this.seen = silent(url, this.video.currentTime, picture);
       this.seen.addEventListener("loadedmetadata", () => this.#align(true), { once: true });
@@ -308,8 +309,17 @@ class ClipPlayer extends HTMLElement {
     this.#align(true);
   }
 
+  // Faces beside those they may be are open exactly as long as the picture is.
+  #faces(asked) {
+    for (const face of document.querySelectorAll("[data-face]")) {
+      const url = face.dataset.face + asked;
+      if (face.getAttribute("src") !== url) face.src = url;
+    }
+  }
+
   #veil() {
     this.removeAttribute("unveiled");
+    this.#faces("");
     for (const medium of [this.seen, this.heard]) {
       if (!medium) continue;
       medium.pause();

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from moderation import consent, works
+from moderation import consent, portraits, works
 from moderation.assembly import open_services
 from moderation.enrolment import register_person
 from moderation.errors import NotFound, Unprocessable
@@ -85,9 +85,19 @@ def test_a_roster_is_imported_once_and_what_is_new_is_added(services, folder):
     assert sources == {f"whitehouse.example ({GOVERNMENT})"}
     # What the list called him, and what his pictures were, went with him.
     assert (count(services, "imported_people"), count(services, "imported_pictures")) == (1, 1)
-    again = run(services, roster(folder, first))
-    assert again[0].state == "imported"
-    assert again[0].person_id != obama.person_id
+    (again,) = run(services, roster(folder, first), keep_portraits=True)
+    assert (again.state, again.portrait) == ("imported", True)
+    (kept,) = run(services, roster(folder, first), keep_portraits=True)
+    assert (kept.state, kept.portrait) == ("unchanged", False)
+    with services.database.transaction("default") as tx:
+        shown = portraits.find(tx, services.vault, again.person_id)
+    assert (shown.source, shown.licence) == ("whitehouse.example", GOVERNMENT)
+    face = cv2.imdecode(np.frombuffer(shown.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert max(face.shape) == portraits.SIDE
+    with pytest.raises(Unprocessable, match="public figures only"):
+        list(import_roster(services, "default", read_roster(folder / "people.csv"), kind="cameo", by="test",
+                           keep_portraits=True))  # fmt: skip
+    assert again.person_id != obama.person_id
     assert {hit.id for hit in names_in(services, "جو بايدن و أوباما باراك")} == {unchanged.person_id}
 
 

@@ -159,7 +159,8 @@ update moderation.passkeys set removed_at = coalesce(removed_at, %(now)s) where 
 delete from moderation.templates where person_id = %(person)s;
 
 -- name: erase_imports
-with gone as (delete from moderation.imported_pictures where person_id = %(person)s)
+with gone as (delete from moderation.imported_pictures where person_id = %(person)s),
+shown as (delete from moderation.portraits where person_id = %(person)s)
 delete from moderation.imported_people where person_id = %(person)s;
 
 -- name: erase_aliases
