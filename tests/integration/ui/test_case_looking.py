@@ -2,8 +2,13 @@
 
 import time
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+
+from moderation import consent, portraits
+from moderation.scoring import Analysis
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
@@ -160,3 +165,46 @@ def test_a_case_fits_every_window_is_accessible_and_runs_from_left_to_right(
     shoot(page, "case-held")
     page.emulate_media(color_scheme="light")
     assert page.locator("video").evaluate("v => v.getBoundingClientRect().height <= innerHeight")
+
+
+def test_a_face_is_open_beside_whom_it_may_be_as_long_as_the_picture(
+    page, pages, draw_case, assert_accessible, assert_layout, sizes
+):
+    clip, services = draw_case(pages), pages.services
+    jpeg = cv2.imencode(".jpg", np.full((240, 180, 3), 120, np.uint8))[1].tobytes()
+    with services.database.transaction("default") as tx:
+        now, near = services.clock.now(), []
+        for name in ("Ada Example", "Twin"):
+            said = consent.NewPerson(name=name, kind="public_figure", state="verified")
+            person = consent.register(tx, services.vault, now, said, by="test")
+            near.append({"person": person, "distance": 0.52, "state": "possible"})
+        kept = portraits.Portrait(jpeg=jpeg, source="https://ministry.example/portraits/ada", licence="CC0")
+        portraits.keep(tx, services.vault, now, near[0]["person"], kept, by="test")
+        (text,) = tx.pg.execute("select body from moderation.analyses where clip_id = %s", (clip,)).fetchone()
+        face = {"track": 0, "start_ms": 0, "end_ms": 900, "state": "possible", "person": near[0]["person"]}
+        face |= {"distance": 0.52, "boxes": [[900, 0.3, 0.3, 0.2, 0.2]], "candidates": near}
+        seen = Analysis.from_text(text)
+        changed = Analysis(signals=seen.signals, faces=[face], seen_ms=seen.seen_ms, shots=seen.shots).to_text()
+        tx.pg.execute("update moderation.analyses set body = %s where clip_id = %s", (changed, clip))
+    start(page)
+    found = page.get_by_role("group", name="A face of the clip, and who it may be")
+    crop, portrait = found.get_by_alt_text("The face in the clip"), found.get_by_alt_text("Ada Example")
+    for picture in (crop, portrait):
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_have_js_property("complete", value=True)
+        assert picture.evaluate("image => image.naturalWidth") > 100
+    expect(found).to_contain_text("https://ministry.example/portraits/ada (CC0)")
+    expect(found).to_contain_text("no picture is kept")
+    base = crop.get_attribute("src")
+    page.keyboard.down("r")
+    expect(page.locator("clip-player")).to_have_attribute("unveiled", "revealed")
+    assert crop.get_attribute("src").startswith(f"{base}?reveal=")
+    expect(crop).to_have_js_property("complete", value=True)
+    assert crop.evaluate("image => image.naturalWidth") > 100
+    page.keyboard.up("r")
+    expect(page.locator("clip-player")).not_to_have_attribute("unveiled", "revealed")
+    assert crop.get_attribute("src") == base
+    for width, height in sizes:
+        page.set_viewport_size({"width": width, "height": height})
+        assert_layout(page)
+    assert_accessible(page)
