@@ -37,11 +37,12 @@ from moderation.enrolling.recordings import Heard, Measured, measure
 from moderation.enrolling.verdicts import Outcome, conclude
 from moderation.enrolment import register_person
 from moderation.errors import Conflict
+from moderation.likeness_settings import LikenessSettings
 from moderation.samples import stills
 from moderation.samples.footage import Picture, Sound
 from moderation.samples.portraits import portrait
 from moderation.services import Services
-from moderation.settings import LikenessSettings, Settings
+from moderation.settings import Settings
 
 ORG: Final = "default"
 NOW: Final = datetime.now(UTC)

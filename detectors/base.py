@@ -266,6 +266,8 @@ class Subject:
     references: References | None = None
     #: What the platform itself says of the clip, 0-1 by signal (`platform.nsfw`, ...); unchecked.
     claims: dict[str, float] = field(default_factory=dict)
+    #: Whether faces and voices are read though nobody is registered, for who keeps them a while.
+    described: bool = False
 
 
 class Inspection(Protocol):

@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from detectors.base import (
     Subject,
     quantise,
 )
+from detectors.descriptions import DescribedFace, Description, EndedFace, describe
 from detectors.embedding import DIMENSION, Embedder
 from detectors.likeness import Likeness, Lines
 from detectors.manifests import Manifest
@@ -33,7 +34,7 @@ from detectors.minors import AgeReader, AgeReading, AgeState, TrackAge, conclude
 from detectors.probes import drawn_head
 from detectors.runtime import Device, Session
 from detectors.tracking import Sighting, Track, Tracker
-from detectors.views import Patch, Pixels, Reading, View, look_of
+from detectors.views import Patch, Pixels, View, look_of
 from detectors.yunet import Detection, FaceFinder, Floats, Network, free_size
 
 FINDER_MODEL: Final = "face_detection_yunet"
@@ -120,6 +121,14 @@ class Faces:
         except ValueError as problem:
             raise DetectorUnavailable(str(problem)) from problem
 
+    def recall(self, kept: Description, subject: Subject) -> Findings | None:
+        """See `descriptions.Recalling`."""
+        if kept.faces is None:
+            return None
+        inspection = self.open(subject)
+        inspection.take_up(kept.faces)
+        return inspection.finish()
+
     def face_templates(self, image_bgr: NDArray[np.uint8]) -> list[FaceTemplate]:
         """Return the readable faces of a still picture (uint8 [height, width, 3], BGR), largest first.
 
@@ -165,25 +174,6 @@ class Faces:
             raise DetectorUnavailable(f"{EMBEDDER_MODEL} gives another vector than stored: it cannot be relied on")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Ended:
-    """What is kept of a track that ended: no pixels, and vectors that never leave this process."""
-
-    number: int
-    start_ms: int
-    end_ms: int
-    height_px: int
-    boxes: tuple[tuple[int, Box], ...]
-    #: In the order of time; empty where nothing could be read.
-    readings: tuple[Reading, ...]
-    #: The track's mean, float32 [128].
-    mean: Floats | None
-    #: Whether it was read from afar only.
-    distant: bool
-    #: Whether every network could read it.
-    whole: bool
-
-
 @dataclass(slots=True)
 class FacesInspection:
     """The faces of one clip, frame by frame. A track is read and let go when it ends; compared when all have ended."""
@@ -194,7 +184,7 @@ class FacesInspection:
     _tracker: Tracker = field(init=False)
     _shot: int | None = None
     _times: list[int] = field(default_factory=list)
-    _ended: list[_Ended] = field(default_factory=list)
+    _ended: list[EndedFace] = field(default_factory=list)
     #: Whether a face was passed over because nobody was registered.
     _passed_over: bool = False
     _samples: dict[str, list[Sample]] = field(default_factory=lambda: {name: [] for name in Faces.signals})
@@ -224,7 +214,7 @@ class FacesInspection:
             if sighting.view is not None and track.album.add(sighting.view):
                 sighting.view.patch = Patch.cut(frame.pixels, sighting.found)
             if sighting.distant is not None and not track.read:
-                if self.likeness.empty:
+                if self.likeness.empty and not self.subject.described:
                     self._passed_over = True
                 else:
                     track.distant.add(sighting.distant)
@@ -251,6 +241,14 @@ class FacesInspection:
         """See `base.ComparesAgain`. None where faces were passed over that somebody is registered for now."""
         likeness = self.detector.likeness(subject.gallery)
         return None if self._passed_over and not likeness.empty else self._told(likeness)
+
+    def describe(self, into: Description) -> Description:
+        """See `descriptions.Describing`."""
+        return into if self._passed_over else replace(into, faces=[describe(ended) for ended in self._ended])
+
+    def take_up(self, faces: Sequence[DescribedFace]) -> None:
+        """Go on from faces that were read before."""
+        self._ended += [face.ended() for face in faces]
 
     def _told(self, likeness: Likeness) -> Findings:
         """Compare every track with a gallery, and tell what was found."""
@@ -288,7 +286,7 @@ class FacesInspection:
             for time_ms, box in track.boxes:
                 self._add("face.unread", Sample(time_ms=time_ms, value=1.0, track=track.number, box=box))
         self._ended.append(
-            _Ended(
+            EndedFace(
                 number=track.number,
                 start_ms=track.start_ms,
                 end_ms=track.end_ms,
@@ -313,7 +311,7 @@ class FacesInspection:
         for name, sample in age.samples(time_ms=first.time_ms, track=track.number, box=first.box).items():
             self._add(name, sample)
 
-    def _compared(self, ended: _Ended, likeness: Likeness) -> tuple[FaceTrack, list[Sample]]:
+    def _compared(self, ended: EndedFace, likeness: Likeness) -> tuple[FaceTrack, list[Sample]]:
         """Compare a track with a gallery: the track as it is told, and a sample for every view that was read."""
         matches: tuple[PersonMatch, ...] = ()
         samples: list[Sample] = []

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -24,6 +24,7 @@ from detectors.base import (
     VoiceState,
     quantise,
 )
+from detectors.descriptions import DescribedSpeech, Description
 from detectors.hearing import STEP, Floats, SpeechFinder, Stretch, drawn_vowel, stretches
 from detectors.likeness import Likeness, Lines
 from detectors.manifests import Manifest
@@ -108,6 +109,10 @@ class Voices:
             return Likeness(gallery, self.lines)
         except ValueError as problem:
             raise DetectorUnavailable(str(problem)) from problem
+
+    def recall(self, kept: Description, subject: Subject) -> Findings | None:
+        """See `descriptions.Recalling`."""
+        return None if kept.speech is None else self.open(subject).take_up(kept.speech, kept.pieces)
 
     def voice_template(self, samples: Floats) -> VoiceTemplate | None:
         """Return the one voice of a recording (float32 [count], mono, 16 kHz); None when it holds too little speech.
@@ -208,8 +213,33 @@ class VoicesInspection:
         unheard = self._heard.utterances is None and self._heard.speech
         return None if unheard and not likeness.empty else self._told(self._heard, likeness)
 
+    def describe(self, into: Description) -> Description:
+        """See `descriptions.Describing`. Where there is no sound track, nobody speaks."""
+        if self._heard is None:
+            return replace(into, speech=())
+        if self._heard.utterances is None and self._heard.speech:
+            return into
+        none = np.empty((0, DIMENSION), np.float32)
+        speech = [DescribedSpeech(start=each.start, end=each.end, windows=none) for each in self._heard.speech]
+        pieces = [
+            DescribedSpeech(start=each.stretch.start, end=each.stretch.end, windows=each.windows)
+            for each in self._heard.utterances or ()
+        ]
+        return replace(into, speech=speech, pieces=pieces)
+
+    def take_up(self, speech: Sequence[DescribedSpeech], pieces: Sequence[DescribedSpeech]) -> Findings:
+        """Conclude from speech that was read before."""
+        heard = _Heard(
+            shares=(),
+            speech=tuple(Stretch(start=each.start, end=each.end) for each in speech),
+            utterances=tuple(
+                Utterance(stretch=Stretch(start=each.start, end=each.end), windows=each.windows) for each in pieces
+            ),
+        )
+        return self._told(heard, self.likeness)
+
     def _utterances(self, samples: Floats, speech: Sequence[Stretch]) -> tuple[Utterance, ...] | None:
-        if self.likeness.empty:
+        if self.likeness.empty and not self.subject.described:
             return None
         return self.detector.encoder.utterances(samples, speech) if speech else ()
 

@@ -4,6 +4,7 @@ Deleting a row leaves its bytes in the pages of its table; only a table written 
 write-ahead log and in back-ups until those run out is said in docs/howto/likeness.md.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -75,15 +76,20 @@ def rebuild(services: "Services") -> int:
         people = [person for (person,) in tx.pg.execute(SQL.erasures_waiting).fetchall()]
     if not people:
         return 0
-    with psycopg.connect(libpq_url(services.dsn), autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
-        connection.execute(f"set lock_timeout = '{LOCK_WAIT}'".encode())
-        for table in TABLES:
-            connection.execute(f"vacuum (full, analyze) moderation.{table}".encode())
-        _flush(connection)
+    write_anew(services, TABLES)
     with services.database.system_transaction() as tx:
         tx.pg.execute(SQL.erasures_done, {"people": people, "now": services.clock.now()})
     log.info("registry_rebuilt", erased=len(people))
     return len(people)
+
+
+def write_anew(services: "Services", tables: Sequence[str]) -> None:
+    """Write tables and their indexes anew, so that their files hold no row that was deleted."""
+    with psycopg.connect(libpq_url(services.dsn), autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+        connection.execute(f"set lock_timeout = '{LOCK_WAIT}'".encode())
+        for table in tables:
+            connection.execute(f"vacuum (full, analyze) moderation.{table}".encode())
+        _flush(connection)
 
 
 def _flush(connection: psycopg.Connection[tuple[object, ...]]) -> None:

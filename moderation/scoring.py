@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("records")
+#: What else is done with a look that was taken for a clip.
+Kept = Callable[["Services", str, str, Look, "Analysis"], object]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -77,7 +79,7 @@ class Analysis:
         return cls(**json.loads(text))
 
 
-def detect(services: "Services", org: str, clip_id: str, generation: int) -> str:
+def detect(services: "Services", org: str, clip_id: str, generation: int, kept: Kept = lambda *_: None) -> str:
     """Look at the clip with the detectors and gallery of this moment; looks once per pair of the two."""
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id)
@@ -96,7 +98,9 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
             voices=voices,
             references=references,
             claims=clip.claims,
+            described=services.settings.likeness.unmatched_templates.kept,
         )
+        looks: list[Look] = []
         taker = PrintTaker()
         also = (lambda _: None) if printed else taker.see
         analysis = look(
@@ -105,11 +109,13 @@ def detect(services: "Services", org: str, clip_id: str, generation: int) -> str
             subject,
             also,
             partial(detail.__setitem__, "cpu_seconds"),
-            partial(services.readings.keep, org, clip_id),
+            looks.append,
         )
+        services.readings.keep(org, clip_id, looks[0])
         detail["frames"] = len(analysis.seen_ms)
         detail["signals"] = len(analysis.signals)
     keep(services, org, clip_id, gallery, analysis)
+    kept(services, org, clip_id, looks[0], analysis)
     if not printed:
         with services.database.transaction(org) as tx:
             keep_print(tx, clip_id, taker.finish(), services.clock.now())

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from moderation.likeness_settings import LikenessSettings
 from watermark.patience import Budget
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -246,21 +247,6 @@ class Reviewing(BaseModel):
     severe_from: int = Field(default=80, ge=0)
     cooling_minutes: float = Field(default=10.0, ge=0)
     sparing_minutes: float = Field(default=2.0, ge=0)
-
-
-class LikenessSettings(BaseModel):
-    """How people enrol their own likeness (docs/howto/enrolment.md)."""
-
-    #: How long a challenge may be answered, the upload included.
-    challenge_s: float = Field(default=120.0, ge=10, le=600)
-    #: How long a recording is kept once the answer is given, and in any case.
-    recording_s: float = Field(default=0.0, ge=0, le=7 * 86400)
-    recording_days: float = Field(default=7.0, gt=0, le=7)
-    recording_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
-    #: Challenges of one person, and those that one key or member of staff asks for.
-    attempts_per_hour: int = Field(default=5, ge=1)
-    attempts_per_day: int = Field(default=20, ge=1)
-    attempts_of_caller_per_hour: int = Field(default=600, ge=1)
 
 
 class Noticing(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moderation import fetching, holding, judging, marking, release, scoring, screening, webhooks
+from moderation import fetching, holding, judging, marking, release, scoring, screening, unmatched, webhooks
 from moderation.clips import Status
 from moderation.db.clips import move, read_clip
 from moderation.lookbacks import driving as lookbacks
@@ -38,11 +38,16 @@ def begin(services: "Services", org: str, clip_id: str, generation: int) -> str:
         return "go" if clip.content_sha256 else "fetch"
 
 
+def detect(services: "Services", org: str, clip_id: str, generation: int) -> str:
+    """Look at a clip; where the settings say so, templates of strangers are kept for a while."""
+    return scoring.detect(services, org, clip_id, generation, unmatched.keep)
+
+
 STEPS: dict[str, Step] = {
     "begin": Step(function=begin),
     "fetch": Step(function=fetching.fetch, queue="fetch"),
     "screen": Step(function=screening.screen, queue="render"),
-    "detect": Step(function=scoring.detect, queue="detect"),
+    "detect": Step(function=detect, queue="detect"),
     "mark": Step(function=marking.mark, queue="render"),
     "judge": Step(function=judging.judge),
     "prove": Step(function=release.prove, queue="render"),

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from moderation import asking, audit, audit_checks, canary, erasure, heartbeat, holding, retention
+from moderation import asking, audit, audit_checks, canary, erasure, heartbeat, holding, retention, unmatched
 from moderation.engine import DeadLetter, Engine
 from moderation.enrolling.checking import Checker
 from moderation.errors import Outage
@@ -69,6 +69,7 @@ def work(services: Services, queues: Sequence[str], stop: threading.Event) -> No
         attempt(lambda: heartbeat.beat(services, engine.executor_id, queues))
 
     beat()
+    attempt(lambda: unmatched.tell(services))
     services.on_faults = beat
     if "detect" in queues:
         # Marked before any clip can ask.
@@ -123,6 +124,7 @@ def sweep_until(services: Services, engine: Engine, queues: Sequence[str], stop:
         (ROOT_SECONDS, lambda: sign_roots(services)),
         (RETENTION_SECONDS, lambda: retention.sweep(services)),
         (RETENTION_SECONDS, lambda: erasure.rebuild(services)),
+        (RETENTION_SECONDS, lambda: unmatched.sweep(services)),
         (CHAIN_SECONDS, lambda: check_chains_apart(services)),
         (RETENTION_SECONDS, lambda: engine.delete_finished(FINISHED_KEPT)),
         (SWEEP_SECONDS, Sweeper(services).sweep),

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
+from moderation import unmatched
 from moderation.api.auth import Registrar, Services_
 from moderation.api.people import OnBehalf, demand_acting
 from moderation.api.schemas import CallingOff, LookingBack
@@ -16,8 +17,12 @@ router = APIRouter(prefix="/v1/people/{person_id}/lookbacks", tags=["likeness"])
 
 
 def _document(tx: Transaction, person_id: str, lookback_id: str) -> dict[str, object]:
-    said = progress(tx, person_id, lookback_id).to_json()
-    return {**said, "unreadable_clips": unreadable_clips(tx, lookback_id)}
+    said, kept = progress(tx, person_id, lookback_id).to_json(), unmatched.keeping(tx)
+    return {
+        **said,
+        "unreadable_clips": unreadable_clips(tx, lookback_id),
+        "unmatched_templates": kept.to_json() if kept else None,
+    }
 
 
 @router.post("", status_code=202)
@@ -57,7 +62,8 @@ def read_lookback(
 ) -> Response:
     """How far a look back has come, what it has cost and what the rest is likely to cost, in CPU seconds.
 
-    `unreadable_clips` could not be looked at: whether the person is in them is not known.
+    `unreadable_clips` could not be looked at: whether the person is in them is not known. `unmatched_templates` says on
+    what legal basis templates of people who are in no registry are kept, and for how many hours; null: none are.
     """
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, on_behalf_of, lock=False)

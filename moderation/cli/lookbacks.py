@@ -69,5 +69,6 @@ def line_of(each: Progress) -> str:
     held = f", waiting for {each.held_cause}" if each.held_cause else ""
     return (
         f"{each.lookback_id}  {each.state}{held}  {counts}: {each.matched} recognised, {each.possible} possibly, "
-        f"{each.unreadable} unreadable, {each.partly} read in part; {each.cpu_ms / 1000:.1f} CPU-s"
+        f"{each.unreadable} unreadable, {each.partly} read in part, {each.from_templates} by templates; "
+        f"{each.cpu_ms / 1000:.1f} CPU-s"
     )

@@ -1230,6 +1230,7 @@ create table moderation.lookbacks (
   listed_at timestamptz,
   moved_at timestamptz not null,
   ended_at timestamptz,
+  from_templates int not null default 0,     -- of these looks, how many decoded nothing
   check (since < until),
   check ((state in ('done', 'cancelled')) = (ended_at is not null))
 );
@@ -1250,6 +1251,61 @@ create table moderation.lookback_clips (
 create index lookback_clips_next on moderation.lookback_clips (lookback_id, named desc, clip_id desc)
   where unreadable is null;
 create index lookback_clips_of_clip on moderation.lookback_clips (clip_id);
+
+-- Short-lived templates of who is in no registry, where an operator keeps them (docs/decisions/0048): on what basis,
+-- since when. No row: nothing is kept.
+create table moderation.unmatched_keeping (
+  org_id text primary key references moderation.organisations,
+  legal_basis text not null check (legal_basis <> ''),
+  ttl_hours real not null check (ttl_hours > 0 and ttl_hours <= 720),
+  since timestamptz not null
+);
+
+-- A key for each clip, wrapped by the master key: what it sealed is gone with it.
+create table moderation.unmatched_keys (
+  org_id text not null,
+  clip_id text primary key references moderation.clips,
+  wrapped bytea not null
+);
+
+-- What was read of a clip's faces and voices, sealed. There is no index over vectors: nobody is searched for by these.
+create table moderation.unmatched_templates (
+  org_id text not null,
+  clip_id text primary key references moderation.clips,
+  detectors text not null,
+  sealed bytea not null,
+  kept_at timestamptz not null,
+  expires_at timestamptz not null,
+  check (expires_at > kept_at and expires_at <= kept_at + interval '30 days')
+);
+create index unmatched_templates_by_end on moderation.unmatched_templates (expires_at);
+-- The planner keeps no samples of what is sealed.
+alter table moderation.unmatched_templates alter column sealed set statistics 0;
+alter table moderation.unmatched_keys alter column wrapped set statistics 0;
+
+-- They go in the transaction in which their clip is withheld, withdrawn, refused or erased, comes before specialists,
+-- or is seen to show somebody registered.
+create function moderation.forget_unmatched() returns trigger language plpgsql
+  as $$ begin
+    delete from moderation.unmatched_keys where clip_id = new.clip_id;
+    delete from moderation.unmatched_templates where clip_id = new.clip_id;
+    return null;
+  end $$;
+create trigger clips_forget_unmatched after update of status, erased_at on moderation.clips for each row
+  when (new.status in ('withheld', 'withdrawn', 'refused') or new.erased_at is not null)
+  execute function moderation.forget_unmatched();
+create trigger appearances_forget_unmatched after insert or update of state on moderation.appearances for each row
+  when (new.state = 'matched') execute function moderation.forget_unmatched();
+create function moderation.forget_unmatched_of_case() returns trigger language plpgsql
+  as $$ begin
+    if exists (select 1 from moderation.queues where org_id = new.org_id and name = new.queue and specialist) then
+      delete from moderation.unmatched_keys where clip_id = new.clip_id;
+      delete from moderation.unmatched_templates where clip_id = new.clip_id;
+    end if;
+    return null;
+  end $$;
+create trigger cases_forget_unmatched after insert or update of queue on moderation.cases for each row
+  execute function moderation.forget_unmatched_of_case();
 
 create table moderation.webhook_endpoints (
   org_id text not null references moderation.organisations,
@@ -1520,7 +1576,8 @@ insert into moderation.retention_classes values
   ('operational', '30 days', 'Idempotency keys, stages, deliveries.'),
   ('exposure', '180 days', 'How long whom looked at what unveiled, and who took a break when.'),
   ('person', null, 'Goes with the person: erased on request, keys first.'),
-  ('recording', '7 days', 'Sealed recordings of enrolments: until the answer, and no longer than this.');
+  ('recording', '7 days', 'Sealed recordings of enrolments: until the answer, and no longer than this.'),
+  ('short_lived', '30 days', 'Templates of who is in no registry, where an operator keeps them: gone sooner as it says.');
 
 insert into moderation.retention values
   ('organisations', 'permanent'), ('principals', 'permanent'), ('sessions', 'operational'), ('creators', 'clip'),
@@ -1553,7 +1610,8 @@ insert into moderation.retention values
   ('sealed_words', 'person'),
   ('reveals', 'operational'), ('breaks', 'exposure'), ('case_renditions', 'personal'), ('blob:personal', 'personal'),
   ('questions', 'permanent'), ('consent_answers', 'permanent'), ('passkeys', 'person'), ('owner_links', 'person'),
-  ('owner_sessions', 'operational'), ('lookbacks', 'person'), ('lookback_clips', 'clip'), ('removal_wishes', 'clip');
+  ('owner_sessions', 'operational'), ('lookbacks', 'person'), ('lookback_clips', 'clip'), ('removal_wishes', 'clip'),
+  ('unmatched_keeping', 'permanent'), ('unmatched_keys', 'short_lived'), ('unmatched_templates', 'short_lived');
 
 -- Row-level security on every table that has an organisation.
 do $$

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from moderation import audit
 from moderation.db import Transaction, queries
-from moderation.errors import Conflict, NotFound, Unprocessable
+from moderation.errors import Conflict, ModerationError, NotFound, Unprocessable
 from moderation.ids import new_id
 from moderation.lookbacks.driving import end, enqueue_drive
 from moderation.lookbacks.looking import likeness_of
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 SQL, RETENTION = queries("lookbacks"), queries("retention")
 UPLOADS: Final = "blob:upload"
+DAY: Final = timedelta(days=1)
+
+
+class TooMany(ModerationError):
+    """So many look backs were asked for today; go on tomorrow."""
+
+    status = 429
+    code = "rate_limited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +48,27 @@ def demand_window(window: Window, now: datetime, keep: timedelta) -> None:
         raise Unprocessable(f"uploads are kept {days:g} days: no window may begin before that", days=days)
 
 
-def ask(services: "Services", tx: Transaction, person: str, window: Window, *, by: str) -> str:
-    """Write a look back down and put it on its queue; returns its id.
+def kept_for(tx: Transaction) -> timedelta:
+    """How long uploads are kept: no window begins before that."""
+    found = tx.pg.execute(RETENTION.interval, {"thing": UPLOADS}).fetchone()
+    return found[0] if found else timedelta()
 
-    Raises NotFound, Conflict while another one of this person is not over, Unprocessable for a window that cannot be
-    and for a person who has nothing yet that clips could be compared with.
+
+def ask(
+    services: "Services", tx: Transaction, person: str, window: Window, *, by: str, most_a_day: int | None = None
+) -> str:
+    """Write a look back down and put it on its queue; returns its id. `most_a_day` bounds what `by` asks for them.
+
+    Raises NotFound, TooMany, Conflict while another one of this person is not over, Unprocessable for a window that
+    cannot be and for a person who has nothing yet that clips could be compared with.
     """
     now = services.clock.now()
-    found = tx.pg.execute(RETENTION.interval, {"thing": UPLOADS}).fetchone()
-    demand_window(window, now, found[0] if found else timedelta())
+    demand_window(window, now, kept_for(tx))
     if tx.pg.execute(SQL.person_held, {"person": person}).fetchone() is None:
         raise NotFound(f"there is no person {person}")
+    asked = tx.pg.execute(SQL.asked_lately, {"person": person, "by": by, "day": now - DAY}).fetchone() or (0,)
+    if most_a_day is not None and asked[0] >= most_a_day:
+        raise TooMany(retry_after=3600)
     if likeness_of(services, tx, person).empty:
         raise Unprocessable("nothing of this person is registered that clips could be compared with")
     lookback = new_id("lkb")

@@ -196,6 +196,7 @@ def _counts(seen: Seen | None, here_ms: int) -> dict[str, int]:
         "matched": int(state == appearances.MATCHED),
         "possible": int(state == appearances.POSSIBLE),
         "partly": int(seen is not None and seen.partly),
+        "from_templates": int(seen is not None and seen.from_templates),
         "cpu_ms": (seen.cpu_ms if seen else 0) + here_ms,
     }
 

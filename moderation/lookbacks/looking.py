@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from detectors.base import FaceState, Gallery, Subject, VoiceState
+from moderation import unmatched
 from moderation.appearances import MATCHED, POSSIBLE
 from moderation.clips import Clip
 from moderation.db import Transaction
@@ -49,6 +50,8 @@ class Seen:
     partly: bool
     #: CPU time of the detectors alone.
     cpu_ms: int
+    #: Whether it was told by short-lived templates, and nothing was decoded.
+    from_templates: bool = False
 
     @property
     def state(self) -> str | None:
@@ -66,7 +69,7 @@ def likeness_of(services: "Services", tx: Transaction, person: str) -> Likeness:
 
 
 def look_for(services: "Services", clip: Clip, person: str, likeness: Likeness) -> Seen:
-    """Decode a clip's upload and look for one person.
+    """Look for one person in a clip: in what is kept of it for a while, or else by decoding its upload.
 
     Raises Outage when a part of the system is down, NotFound when the bytes are gone, ClipFault for this clip alone.
     """
@@ -74,6 +77,11 @@ def look_for(services: "Services", clip: Clip, person: str, likeness: Likeness) 
     if missing:
         raise Outage(f"detector:{min(missing)}", "what reads faces or voices is not among the detectors")
     subject = Subject(duration_ms=duration_of(clip.probe), gallery=likeness.face, voices=likeness.voice)
+    with services.database.transaction(clip.org_id) as tx:
+        kept = unmatched.recall(services, tx, clip.clip_id)
+    recalled = unmatched.compare(services, kept, subject, likeness.readers) if kept else None
+    if recalled is not None:
+        return Seen(ways=ways_of(recalled, person), partly=partly(recalled), cpu_ms=0, from_templates=True)
     spent: list[float] = []
     analysis = look(services, services.upload_key(clip), subject, spent=spent.append, only=likeness.readers)
     ways = ways_of(analysis, person)

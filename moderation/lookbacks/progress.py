@@ -44,6 +44,8 @@ class Progress:
     #: Clips that were withdrawn or sent to judgement meanwhile.
     moved_on: int
     cpu_ms: int
+    #: Clips looked at by what was kept of them for a while, without decoding them.
+    from_templates: int
 
     @property
     def left(self) -> int:
@@ -64,6 +66,7 @@ class Progress:
             "naming_the_person": self.named,
             "judged_since": self.known,
             "looked_at": self.looked,
+            "from_templates": self.from_templates,
             "matched": self.matched,
             "possible": self.possible,
             "partly_read": self.partly,

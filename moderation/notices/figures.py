@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from moderation import unmatched
 from moderation.db import queries
 from moderation.errors import Unprocessable
 from moderation.verdicts import moment
@@ -24,6 +25,7 @@ def read_figures(
 
     `gone` are those whose clip was gone before anybody decided; `late` are notices settled after their clock, or open
     past it. Raises Unprocessable for what is no time.
+    `unmatched_templates` says on what basis templates of strangers are kept now, for how long, of how many clips.
     """
     now = services.clock.now()
     end = _time(until) if until else now
@@ -32,11 +34,13 @@ def read_figures(
     with services.database.transaction(org) as tx:
         notices = tx.pg.execute(SQL.figures_of_notices, where).fetchall()
         appeals = tx.pg.execute(SQL.figures_of_appeals, where).fetchall()
+        kept = unmatched.figures(tx, now)
     return {
         "since": moment(begin),
         "until": moment(end),
         "notices": [dict(zip(NOTICES, line, strict=True)) for line in notices],
         "appeals": [dict(zip(APPEALS, line, strict=True)) for line in appeals],
+        "unmatched_templates": kept,
     }
 
 

@@ -26,9 +26,10 @@ from moderation.enrolling.checks import Check, CheckState, check_all
 from moderation.enrolling.recordings import measure
 from moderation.enrolling.verdicts import NEEDED, Outcome, Verdict, conclude
 from moderation.errors import Conflict, NotFound, RefusedAtTheDoor, TooLarge
+from moderation.likeness_settings import LikenessSettings
 from moderation.samples.portraits import portrait
 from moderation.services import Services
-from moderation.settings import LikenessSettings, Settings
+from moderation.settings import Settings
 
 ORG = "default"
 VOICE = "en+f4"

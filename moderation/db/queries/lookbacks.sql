@@ -2,6 +2,10 @@
 -- Not erased until this transaction ends.
 select 1 from moderation.people where person_id = %(person)s and erased_at is null for key share;
 
+-- name: asked_lately
+select count(*) from moderation.lookbacks
+where person_id = %(person)s and asked_by = %(by)s and asked_at > %(day)s;
+
 -- name: insert_lookback
 insert into moderation.lookbacks (org_id, lookback_id, person_id, since, until, creator, words, asked_by, asked_at,
   moved_at)
@@ -77,7 +81,7 @@ where lookback_id = %(lookback)s and clip_id = %(clip)s and unreadable is null r
 -- name: count_look
 update moderation.lookbacks set looked = looked + %(looked)s, moved_on = moved_on + %(moved_on)s,
   matched = matched + %(matched)s, possible = possible + %(possible)s, partly = partly + %(partly)s,
-  cpu_ms = cpu_ms + %(cpu_ms)s
+  from_templates = from_templates + %(from_templates)s, cpu_ms = cpu_ms + %(cpu_ms)s
 where lookback_id = %(lookback)s;
 
 -- name: give_up
@@ -108,12 +112,14 @@ returning org_id, lookback_id, run;
 
 -- name: lookback
 select lookback_id, person_id, since, until, creator, words, state, ended_why, held_cause, asked_at, ended_at,
-  listed_at, clips, named, known, looked, matched, possible, partly, unreadable, moved_on, cpu_ms
+  listed_at, clips, named, known, looked, matched, possible, partly, unreadable, moved_on, cpu_ms,
+  from_templates
 from moderation.lookbacks where lookback_id = %(lookback)s and person_id = %(person)s;
 
 -- name: lookbacks_of
 select lookback_id, person_id, since, until, creator, words, state, ended_why, held_cause, asked_at, ended_at,
-  listed_at, clips, named, known, looked, matched, possible, partly, unreadable, moved_on, cpu_ms
+  listed_at, clips, named, known, looked, matched, possible, partly, unreadable, moved_on, cpu_ms,
+  from_templates
 from moderation.lookbacks where person_id = %(person)s order by lookback_id desc limit %(limit)s;
 
 -- name: unreadable

@@ -19,6 +19,7 @@ NEW = Progress(
     **dict.fromkeys(("clips", "named", "known", "looked", "matched", "possible", "partly", "unreadable"), 0),
     moved_on=0,
     cpu_ms=0,
+    from_templates=0,
     lookback_id="lkb_1",
     person_id="per_1",
     state="asked",
