@@ -52,8 +52,8 @@ def list_lookbacks(
     """A person's look backs, newest first."""
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, on_behalf_of, lock=False)
-        items = [each.to_json() for each in lookbacks_of(tx, person_id, limit=limit)]
-    return JSONResponse({"items": items})
+        items, kept = [each.to_json() for each in lookbacks_of(tx, person_id, limit=limit)], unmatched.keeping(tx)
+    return JSONResponse({"items": items, "unmatched_templates": kept.to_json() if kept else None})
 
 
 @router.get("/{lookback_id}")

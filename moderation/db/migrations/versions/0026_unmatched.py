@@ -5,7 +5,7 @@ from importlib.resources import files
 from alembic import op
 
 revision = "0026"
-down_revision: str | None = "0028"
+down_revision: str | None = "0025"
 
 TABLES = ("unmatched_templates", "unmatched_keys", "unmatched_keeping")
 TRIGGERS = {

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0027"
-down_revision: str | None = "0025"
+down_revision: str | None = "0026"
 
 COLUMNS = ("enrolments alter column reason", "enrolments alter column checks", "audit_references alter column value")
 
