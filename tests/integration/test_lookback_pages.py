@@ -45,8 +45,9 @@ def owner(pages, person) -> httpx.Client:
     client = browser(pages)
     with pages.services.database.transaction() as tx:
         made = owners.make_link(tx, pages.services.clock.now(), person, by="test")
-    door = client.get("/mine/enter", params={"link": made.secret})
-    client.post("/mine/enter", data={"form_token": TOKEN.search(door.text)[1], "link": made.secret})
+    address = made.address(pages.url)
+    form = {"form_token": TOKEN.search(client.get(address).text)[1], "link": address}
+    assert client.post("/mine/enter", data=form).url.path == "/mine"
     return client
 
 

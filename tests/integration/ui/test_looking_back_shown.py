@@ -62,8 +62,9 @@ def test_a_look_back_is_asked_for_followed_and_called_off(
     with services.database.transaction() as tx:
         link = owners.make_link(tx, services.clock.now(), person, by="test")
     own = open_browser(pages, log_in=False, size=(400, 860), locale=locale, java_script_enabled=False)
-    own.goto(f"/mine/enter?link={link.secret}")
-    own.locator("main button").click()
+    own.goto(link.address(pages.url))
+    own.locator("#link").fill(link.address(pages.url))
+    own.locator('form[action="/mine/enter"] button').click()
     own.locator('a[href="/mine/lookbacks"]').click()
     own.locator('form[action="/mine/lookbacks"] button').click()
     expect(own.locator('#progress form[action$="/cancel"]')).to_have_count(1)
