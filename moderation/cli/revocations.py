@@ -8,7 +8,7 @@ import typer
 from moderation import appearances as shown
 from moderation.assembly import open_services
 from moderation.cli.checks import with_models
-from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.cli.printing import JSON_OPTION, configure_logs, local_settings, print_json
 from moderation.consent import read_person
 from moderation.revocations import beginning, driving, reaching, removing
 from moderation.verdicts import moment
@@ -70,7 +70,9 @@ def demo(*, as_json: bool = JSON_OPTION) -> None:
     # Only here: the samples' drawing and encoding is loaded by no other command of this group.
     from moderation.story import run_story  # noqa: PLC0415
 
-    if code := run_story(with_models(local_settings()), as_json=as_json):
+    settings = with_models(local_settings())
+    configure_logs("WARNING")
+    if code := run_story(settings, as_json=as_json):
         raise typer.Exit(code)
 
 
