@@ -1,6 +1,8 @@
 """A hundred attacks on enrolment made from benign sources, and recordings that should pass.
 
-Run: PYTHONPATH=tests/assets python benchmarks/enrolment_attacks.py (some minutes)
+Run: PYTHONPATH=.:tests/assets python benchmarks/enrolment_attacks.py [--only PART ...] [--again]
+Each part is written to `results/enrolment.json` when it is done. A run that was cut short goes on with the parts that
+are missing, those made from the same commit; `--again` begins anew. A figure of all hundred needs all parts.
 Recordings are written, read through the sandbox and measured as those of callers are. Where an attack is the same
 recording under another challenge, it is measured once. Every attack has the best luck there is: a writer of speech
 that never errs, and, unless it is about them, the very digits and turns that were asked for. Whom the recordings show
@@ -8,11 +10,15 @@ is a relief of NASA's portrait of Eileen Collins that turns and speaks (`tests/a
 photographs are only shown whole. No recording of a real person's head was to be had: how many pass is not known.
 """
 
+import argparse
+import json
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final, cast
 
@@ -88,6 +94,11 @@ class Stage:
         self.person = self.register("the person")
         self._made = 0
 
+    @cached_property
+    def pictures(self) -> list[Picture]:
+        """The pictures of the performance that was asked for."""
+        return list(heads.act(self.head, perform()))
+
     def register(self, name: str) -> str:
         """Write down a person without templates."""
         with self.services.database.transaction(ORG) as tx:
@@ -141,19 +152,17 @@ def perform(voices: Sequence[str] = (VOICE,), turns: Sequence[Turn] = ASKED.turn
     return heads.rehearse(ASKED.digits, turns, voices, CACHE)
 
 
-def try_genuine(stage: Stage) -> list[Picture]:
-    """Three performances in three voices; returns the pictures of the first."""
-    first: list[Picture] = []
+def try_genuine(stage: Stage) -> None:
+    """Three performances in three voices."""
     for voice in (VOICE, "en+f2", "en+m3"):
         score = perform((voice,))
-        pictures = list(heads.act(stage.head, score))
-        first = first or pictures
+        pictures = stage.pictures if voice == VOICE else list(heads.act(stage.head, score))
         stage.judge("as asked", stage.take(pictures, score.sound), ASKED, spoken(ASKED), genuine=True)
-    return first
 
 
-def try_replays(stage: Stage, pictures: list[Picture]) -> None:
+def try_replays(stage: Stage) -> None:
     """One recording under challenges it was not made for."""
+    pictures = stage.pictures
     taken = stage.take(pictures, perform().sound)
     for challenge in others(20, same_turns=False):
         stage.judge("replayed under another challenge", taken, challenge, spoken(ASKED))
@@ -184,8 +193,9 @@ def try_flat(stage: Stage) -> None:
         stage.judge("still, turned and bent in the asked order", stage.take(held, sound), ASKED, spoken(ASKED))
 
 
-def try_faces(stage: Stage, pictures: list[Picture]) -> None:
+def try_faces(stage: Stage) -> None:
     """Two faces, another face from the middle on, and faces that are somebody else's."""
+    pictures = stage.pictures
     sound = perform().sound
     small = [cast("Picture", cv2.resize(picture, (160, 160))) for picture in pictures]
     half = len(pictures) // 2
@@ -214,8 +224,9 @@ def try_faces(stage: Stage, pictures: list[Picture]) -> None:
         consent.erase_person(tx, stage.services.clock.now(), known, by="bench")
 
 
-def try_voices(stage: Stage, pictures: list[Picture]) -> None:
+def try_voices(stage: Stage) -> None:
     """Another voice in the middle, another voice laid over, no voice."""
+    pictures = stage.pictures
     for voices in ((VOICE, OTHER_VOICE), (VOICE, VOICE, OTHER_VOICE, OTHER_VOICE), (OTHER_VOICE, VOICE)):
         sound = perform(voices).sound
         fitted = _fitted(pictures, sound)
@@ -231,8 +242,9 @@ def _fitted(pictures: list[Picture], sound: Sound) -> list[Picture]:
     return [*pictures, *pictures[-1:] * count][:count]
 
 
-def try_loops(stage: Stage, pictures: list[Picture]) -> None:
+def try_loops(stage: Stage) -> None:
     """Halves that come again, with a challenge that asks for just what comes again."""
+    pictures = stage.pictures
     half = len(pictures) // 2
     sound = perform().sound
     middle = len(sound.samples) // 2
@@ -282,8 +294,9 @@ def _decoded(stage: Stage, path: Path) -> list[Picture]:
     return [frame.pixels.copy() for frames in batches for frame in frames]
 
 
-def try_late(stage: Stage, pictures: list[Picture]) -> None:
+def try_late(stage: Stage) -> None:
     """A recording that comes late, and a second one for the same challenge: neither is even looked at."""
+    pictures = stage.pictures
     path = heads.record(stage.folder / "late.mp4", pictures, perform().sound)
     clock = cast("FixedClock", stage.services.clock)
     for number in range(5):
@@ -301,46 +314,127 @@ def try_late(stage: Stage, pictures: list[Picture]) -> None:
         stage.trials.append(Trial(kind=kind, genuine=False, outcome=outcome, objecting=("challenge",)))
 
 
+#: The parts by name, in the order in which they are made.
+PARTS: Final[Mapping[str, Callable[[Stage], None]]] = {
+    "genuine": try_genuine,
+    "replays": try_replays,
+    "flat": try_flat,
+    "voices": try_voices,
+    "faces": try_faces,
+    "loops": try_loops,
+    "late": try_late,
+    "own_clips": try_own_clips,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What one part came to."""
+
+    trials: list[Trial]
+    seconds: float
+
+
+def made_before(commit: object) -> dict[str, Made]:
+    """The parts that an earlier run of the same commit wrote down."""
+    path = results.FOLDER / "enrolment.json"
+    if not path.is_file():
+        return {}
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if commit is None or document["circumstances"]["commit"] != commit:
+        return {}
+    return {
+        name: Made(
+            trials=[Trial(**{**trial, "objecting": tuple(trial["objecting"])}) for trial in part["trials"]],
+            seconds=part["seconds"],
+        )
+        for name, part in document["figures"].get("parts", {}).items()
+    }
+
+
 def main() -> None:
-    """Make every attempt, print what became of each kind, save the figures."""
+    """Make the attempts that are asked for and were not made, print what became of each kind, save the figures."""
+    parser = argparse.ArgumentParser(description="Attacks on enrolment.")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--again", action="store_true", help="forget what an earlier run wrote down")
+    said = parser.parse_args()
     began = results.circumstances()
+    made = {} if said.again else made_before(began["commit"])
     with tempfile.TemporaryDirectory(prefix="enrolling-") as name:
         folder = Path(name)
-        likeness = LikenessSettings(attempts_per_hour=100, attempts_per_day=100)
-        settings = Settings(env="development", state=folder / "state", likeness=likeness)
-        with open_services(settings, clock=FixedClock(NOW)) as services:
-            stage = Stage(services, folder)
-            pictures = try_genuine(stage)
-            try_replays(stage, pictures)
-            try_flat(stage)
-            try_voices(stage, pictures)
-            try_faces(stage, pictures)
-            try_loops(stage, pictures)
-            try_late(stage, pictures)
-            try_own_clips(stage)
-    report(stage.trials, began)
+        # Postgres does not run as root: another user must be able to reach the state.
+        folder.chmod(0o755)
+        for part in said.only:
+            if part not in made:
+                made[part] = try_part(part, folder / part)
+                save(made, began)
+                results.tell(f"{part}: {made[part].seconds:.0f} s")
+    report(made, began)
 
 
-def report(trials: list[Trial], began: dict[str, object]) -> None:
-    """Print and save the figures."""
-    kinds = list(dict.fromkeys(trial.kind for trial in trials))
+def try_part(part: str, folder: Path) -> Made:
+    """Make one part's attempts on a state of its own: nobody registered by another part is in its way."""
+    folder.mkdir()
+    likeness = LikenessSettings(attempts_per_hour=100, attempts_per_day=100)
+    settings = Settings(env="development", state=folder / "state", likeness=likeness)
+    start = time.monotonic()
+    with open_services(settings, clock=FixedClock(NOW)) as services:
+        stage = Stage(services, folder)
+        PARTS[part](stage)
+    return Made(trials=stage.trials, seconds=round(time.monotonic() - start, 1))
+
+
+def in_order(made: Mapping[str, Made]) -> list[Trial]:
+    """All trials, part by part."""
+    return [trial for part in PARTS if part in made for trial in made[part].trials]
+
+
+def save(made: Mapping[str, Made], began: Mapping[str, object]) -> Path:
+    """Write down what was made so far."""
+    trials = in_order(made)
+    attacks = [trial for trial in trials if not trial.genuine]
+    figures = {
+        "whole": set(made) == set(PARTS),
+        "attacks": len(attacks),
+        "accepted": sum(trial.outcome == Outcome.VERIFIED.value for trial in attacks),
+        "kinds": {kind: counted(trials, kind) for kind in dict.fromkeys(trial.kind for trial in trials)},
+        "parts": {part: asdict(made[part]) for part in PARTS if part in made},
+    }
+    return results.save("enrolment", began, figures)
+
+
+def counted(trials: Sequence[Trial], kind: str) -> dict[str, object]:
+    """What became of one kind of attempt."""
+    own = [trial for trial in trials if trial.kind == kind]
+    outcomes = Counter(trial.outcome for trial in own)
+    accepted = outcomes[Outcome.VERIFIED.value]
+    people = outcomes[Outcome.UNCERTAIN.value] + outcomes[Outcome.GUARDIAN_NEEDED.value]
+    objections = Counter(name for trial in own for name in trial.objecting)
+    return {
+        "tried": len(own),
+        "accepted": accepted,
+        "to_a_person": people,
+        "refused": len(own) - accepted - people,
+        "genuine": own[0].genuine,
+        "objections": dict(objections.most_common()),
+    }
+
+
+def report(made: Mapping[str, Made], began: Mapping[str, object]) -> None:
+    """Print the figures and save them."""
+    trials = in_order(made)
     lines: list[list[object]] = [["attempt", "tried", "accepted", "to a person", "refused", "what objected"]]
-    figures: dict[str, object] = {}
-    for kind in kinds:
-        own = [trial for trial in trials if trial.kind == kind]
-        counted = Counter(trial.outcome for trial in own)
-        objections = Counter(name for trial in own for name in trial.objecting)
-        accepted = counted[Outcome.VERIFIED.value]
-        people = counted[Outcome.UNCERTAIN.value] + counted[Outcome.GUARDIAN_NEEDED.value]
-        row = {"tried": len(own), "accepted": accepted, "to_a_person": people}
-        row["refused"] = len(own) - accepted - people
-        figures[kind] = {**row, "genuine": own[0].genuine, "objections": dict(objections.most_common())}
-        lines.append([kind, *row.values(), ", ".join(name for name, _ in objections.most_common(5))])
+    for kind in dict.fromkeys(trial.kind for trial in trials):
+        row = counted(trials, kind)
+        objections = list(cast("Mapping[str, int]", row["objections"]))[:5]
+        lines.append([kind, *(row[name] for name in ("tried", "accepted", "to_a_person", "refused"))])
+        lines[-1].append(", ".join(objections))
     attacks = [trial for trial in trials if not trial.genuine]
     accepted = sum(trial.outcome == Outcome.VERIFIED.value for trial in attacks)
     results.print_table("Enrolment", lines)
-    print(f"\n{accepted} of {len(attacks)} attacks accepted")
-    results.save("enrolment", began, {"attacks": len(attacks), "accepted": accepted, "kinds": figures})
+    missing = [part for part in PARTS if part not in made]
+    print(f"\n{accepted} of {len(attacks)} attacks accepted; parts missing: {', '.join(missing) or 'none'}")
+    print(f"\n{save(made, began)}")
 
 
 if __name__ == "__main__":

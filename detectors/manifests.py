@@ -88,6 +88,10 @@ class ModelEntry:
         return {member: f"licences/{self.id}/{Path(member).name}" for member in self.notices}
 
 
+#: What of an entry is read from the pins alone: a moved line or a new measurement asks for no building.
+_OF_PINS: Final = frozenset({"thresholds", "figures"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A pack: `folder` holds its files, or will."""
@@ -153,9 +157,10 @@ def _pinned(name: str, fields: Mapping[str, Any], carriers: Mapping[str, Carrier
 
 
 def read_manifest(pins: Manifest) -> Manifest:
-    """Return the manifest of the built pack at `pins.folder`; only presence and notes may differ from the pins.
+    """Return the manifest of the built pack at `pins.folder`: the pins, with what could not be built.
 
-    Raises DetectorUnavailable when it is not there, cannot be read or was built from other pins.
+    Lines and figures are the pins' own, whatever stood there when it was built. Raises DetectorUnavailable when it is
+    not there, cannot be read or was built from other pins.
     """
     path = pins.folder / MANIFEST_FILE
     try:
@@ -167,9 +172,15 @@ def read_manifest(pins: Manifest) -> Manifest:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DetectorUnavailable(f"{path} cannot be read ({error!r}); run `{BUILD_COMMAND}`") from error
     manifest = dataclasses.replace(pins, models=models)
-    if json.loads(manifest.to_json()) != recorded:
+    if _built(json.loads(manifest.to_json())) != _built(recorded):
         raise DetectorUnavailable(f"{path} was built from other pins; run `{BUILD_COMMAND}`")
     return manifest
+
+
+def _built(document: dict[str, Any]) -> dict[str, Any]:
+    """What a written manifest says of the files beside it."""
+    models = [{name: said for name, said in entry.items() if name not in _OF_PINS} for entry in document["models"]]
+    return {**document, "models": models}
 
 
 def _stated(entry: ModelEntry, state: Presence, note: str) -> ModelEntry:

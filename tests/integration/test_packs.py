@@ -16,7 +16,7 @@ import pytest
 
 from detectors.base import DetectorUnavailable
 from detectors.carriers import CarrierUnreachable, PackError
-from detectors.manifests import Carrier, Manifest, Member, ModelEntry, Presence, read_pins
+from detectors.manifests import Carrier, Manifest, Member, ModelEntry, Presence, read_manifest, read_pins
 from detectors.packs import build_pack, inventory, load_manifest, model_path, verify, verify_pack
 
 WEIGHTS = b"weights of a very small network"
@@ -216,6 +216,17 @@ def test_a_manifest_that_claims_something_else_is_refused(pins: Manifest):
     path = pins.folder / "manifest.json"
     path.write_text(path.read_text().replace("CC0-1.0", "WTFPL"))
     assert "other pins" in verify_pack(pins)[0].message
+
+
+def test_lines_are_the_pins_and_ask_for_no_building(pins: Manifest):
+    build_pack(pins, progress=print)
+    (entry,) = pins.models
+    moved = dataclasses.replace(entry, thresholds={"match": 0.125}, figures={"measured": "since"})
+    again = read_manifest(dataclasses.replace(pins, models=(moved,)))
+    assert again.models[0].thresholds == {"match": 0.125}
+    other = dataclasses.replace(entry, sha256="0" * 64)
+    with pytest.raises(DetectorUnavailable, match="other pins"):
+        read_manifest(dataclasses.replace(pins, models=(other,)))
 
 
 def test_two_builds_at_once_build_once(pins: Manifest):
