@@ -178,7 +178,7 @@ def test_no_answer_page_export_event_or_log_holds_a_template(run_app, log):
     staff.follow_redirects = owner.follow_redirects = True
     staff.get("/login/dev", params={"token": login_token(service.services)})
     link = service.client.post(f"/v1/people/{lea.person}/links", json={"on_behalf_of": "lea-7"}).json()["url"]
-    owner.post("/mine/enter", data=hidden(owner.get(link).text))
+    owner.post("/mine/enter", data={**hidden(owner.get(link).text), "link": link})
     document = service.client.get("/openapi.json").json()["paths"]
     pages = [route.path for area in AREAS for route in area.router.routes if "GET" in route.methods]
     asked = [(service.client, path) for path, acts in document.items() if "get" in acts and path != ENDLESS]
