@@ -19,6 +19,7 @@ PAGES = {
     "metrics": "/metrics-board",
     "likeness": "/likeness",
     "notice": "/notice",
+    "notice-state": "/notice/state",
     "appeal": "/appeal",
     "verify": "/verify",
     "not-found": "/review/case_0",
