@@ -86,7 +86,7 @@ def test_ten_thousand_descendants_come_page_by_page(pages):
         )
         tx.pg.execute(
             "insert into moderation.lineage select 'default', 'clip_' || lpad(i::text, 5, '0'),"
-            " 'clip_' || lpad(((i - 1) / 100)::text, 5, '0'), 'declared', now() from generate_series(1, %s) i",
+            " 'clip_' || lpad(((i - 1) / 2000)::text, 5, '0'), 'declared', now() from generate_series(1, %s) i",
             (MANY,),
         )
     with services.database.system_transaction() as tx:
@@ -102,6 +102,9 @@ def test_ten_thousand_descendants_come_page_by_page(pages):
         if not cursor:
             break
     assert len(seen) == MANY
+    # One of two thousand made from the same clip: the edge that leads there is told, not some of the others.
+    (parent,) = tree(services, "clip_01999", "ancestors").relatives
+    assert (parent.clip_id, parent.edges) == ("clip_00000", [["clip_01999", "declared"]])
 
     reviewer = pages.with_headers(**{"Sec-Fetch-Site": "same-origin"})
     reviewer.cookies.set("countersign_session", _session(services, "review"))

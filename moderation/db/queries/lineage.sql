@@ -42,11 +42,12 @@ with recursive level (generation, frontier, seen) as (
 )
 select size.clips, size.generations, size.whole, page.clip_id, page.generation, c.status, (
   select coalesce(jsonb_agg(jsonb_build_array(e.near, e.how) order by e.near, e.how), '[]') from (
-    select l.parent as near, l.how from moderation.lineage l where %(down)s and l.child = page.clip_id
+    select l.parent as near, l.how from moderation.lineage l
+    where %(down)s and l.child = page.clip_id and l.parent = any(nearer.frontier)
     union all
-    select l.child, l.how from moderation.lineage l where not %(down)s and l.parent = page.clip_id
-    limit 1000) e
-  where e.near = any(nearer.frontier)) as edges
+    select l.child, l.how from unnest(nearer.frontier) known (clip_id)
+    join moderation.lineage l on l.child = known.clip_id and l.parent = page.clip_id where not %(down)s
+    order by 1, 2 limit %(edges)s) e) as edges
 from size left join page on true
 left join level nearer on nearer.generation = page.generation - 1
 left join moderation.clips c on c.clip_id = page.clip_id

@@ -5,7 +5,7 @@ import re
 import pytest
 from oidc_provider import CLIENT, SECRET, OidcProvider
 
-from moderation import audit_checks, sessions
+from moderation import audit_checks, descent, sessions
 from moderation.settings import Login, OidcSettings
 from review_ui.app import create_app
 
@@ -21,6 +21,10 @@ def addresses(pages) -> dict[str, str]:
         (place,) = tx.pg.execute(
             "select shard || '-' || seq from moderation.audit_entries where action = 'decision.taken' limit 1"
         ).fetchone()
+        clip, *others = (row[0] for row in tx.pg.execute("select clip_id from moderation.clips order by 1").fetchall())
+        for how in ("declared", "copy"):
+            for other in others:
+                descent.join(tx, other, [clip], how, pages.services.clock.now())
     return {
         "search": "/search",
         "search-empty": "/search?status=refused&words=nothing",
@@ -28,6 +32,7 @@ def addresses(pages) -> dict[str, str]:
         "audit": "/audit",
         "audit-entry": f"/audit/{place}",
         "creator": f"/creators/{pseudonym}",
+        "lineage": f"/clips/{clip}/lineage?direction=descendants",
         "verify-number": "/verify?number=0a1b2c3d4e5f",
         "metrics": "/metrics-board",
     }
