@@ -170,7 +170,8 @@ def _put(pages, path: Path, metadata: dict[str, str], signals: Mapping[str, list
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Chromium of the system; where it is missing, these tests cannot say anything and fail."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    path = os.environ.get("CHROMIUM") or next(found, None)
     assert path, "no chromium here: install it, or name it in CHROMIUM"
     # Nothing here is a test of how quick a busy machine is.
     expect.set_options(timeout=30_000)
