@@ -1,4 +1,4 @@
-"""Fetch what the full tests need and packages do not bring: today only the browser of tests/integration/ui, when apt is there."""
+"""Fetch what the full tests need and packages do not bring: today only a browser, when apt is there."""
 
 import os
 import shutil

@@ -75,8 +75,10 @@ class NewPerson:
 def register(tx: Transaction, vault: Vault, now: datetime, said: NewPerson, *, by: str) -> str:
     """Write a person down with a key of their own, and no template; returns their id.
 
-    Raises Conflict when the account is another person's, Unprocessable for a verified teen without a guardian.
+    Raises Conflict when the account is another person's, Unprocessable for a verified teen without a guardian and for
+    somebody who would be their own.
     """
+    _refuse_own_guardian(said.account, said.guardian)
     if said.state == "verified" and said.age_band == "teen" and said.guardian is None:
         raise Unprocessable("a teen needs a guardian's account before they are verified")
     person = new_id("per")
@@ -173,12 +175,14 @@ def set_guardian(
     age_band: AgeBand | None = None,
     guardian: str | None = None,
 ) -> None:
-    """Write down a person's age band, or who answers for a teen; what is left out stays. Raises NotFound.
+    """Write down a person's age band, or who answers for a teen; what is left out stays.
 
+    Raises NotFound, and Unprocessable for somebody who would be their own guardian.
     A verified person who proves to be a teen without a guardian is suspended until one is named. An enrolment that
     waited for a guardian goes on with the one who is named: a person looks at it.
     """
     held = lock_person(tx, person)
+    _refuse_own_guardian(held.account, guardian)
     young = (age_band or held.age_band) == "teen" and (guardian or held.guardian) is None
     if young and held.state == "verified":
         set_state(tx, now, person, "suspended", by=by)
@@ -190,6 +194,11 @@ def set_guardian(
         resumed = tx.pg.execute(SQL.resume_enrolments, {"person": person, "deadline": now + PATIENCE}).fetchall()
         for (enrolment,) in resumed:
             audit.record(tx, now, by, "enrolment.resumed", person, enrolment=enrolment)
+
+
+def _refuse_own_guardian(account: str | None, guardian: str | None) -> None:
+    if guardian is not None and guardian == account:
+        raise Unprocessable("nobody is their own guardian: name another account")
 
 
 def read_person(tx: Transaction, vault: Vault, person: str) -> Person:

@@ -1,5 +1,6 @@
 """Grants weighed against what a clip is: to whom, for what, in which context, until when; and who may give them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -178,6 +179,16 @@ def test_teens_are_verified_with_a_guardian_and_never_open_to_everyone(tx, vault
     assert said_of(tx, mia)[0] == "consented"
     for context in consent.CONTEXTS:
         assert said_of(tx, mia, contexts=PLAIN | {context: UNDETERMINED}) == ("undetermined", (context,))
+
+
+def test_nobody_is_their_own_guardian(tx, lea, vault):
+    said = NewPerson(name="Mia", kind="cameo", age_band="teen", account="mia", guardian="mia")
+    with pytest.raises(Unprocessable, match="their own guardian"):
+        consent.register(tx, vault, NOW, said, by="test")
+    mia = consent.register(tx, vault, NOW, replace(said, guardian=None), by="test")
+    with pytest.raises(Unprocessable, match="their own guardian"):
+        consent.set_guardian(tx, NOW, mia, guardian="mia", by="test")
+    assert consent.read_person(tx, vault, mia).guardian is None
 
 
 def test_who_proves_to_be_a_teen_is_suspended_until_a_guardian_is_named(tx, lea, vault):
