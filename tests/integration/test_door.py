@@ -64,7 +64,7 @@ class Decoders:
 
 
 @pytest.fixture
-def decoders(tmp_path):
+def mortal(tmp_path):
     made = Decoders(tmp_path)
     with made.sandbox:
         yield made
@@ -83,40 +83,40 @@ def ending_with(clip: Path, words: bytes) -> Path:
     return path
 
 
-def test_a_good_clip_outlives_a_decoder_that_is_killed(decoders, clip):
-    decoders.kill(1)
-    assert examine(decoders.sandbox, clip).frames == 20
-    assert decoders.asked == 2
+def test_a_good_clip_outlives_a_decoder_that_is_killed(mortal, clip):
+    mortal.kill(1)
+    assert examine(mortal.sandbox, clip).frames == 20
+    assert mortal.asked == 2
 
 
-def test_a_clip_that_kills_decoders_is_refused_and_the_next_is_not(decoders, clip):
+def test_a_clip_that_kills_decoders_is_refused_and_the_next_is_not(mortal, clip):
     with pytest.raises(RefusedAtTheDoor) as refused:
-        examine(decoders.sandbox, ending_with(clip, b"deadly"))
+        examine(mortal.sandbox, ending_with(clip, b"deadly"))
     assert (refused.value.status, refused.value.code) == (415, "decode_failed")
-    assert decoders.asked == 3, "two tries and the drawn clip"
-    assert examine(decoders.sandbox, clip).frames == 20
+    assert mortal.asked == 3, "two tries and the drawn clip"
+    assert examine(mortal.sandbox, clip).frames == 20
 
 
-def test_decoders_that_die_of_any_file_are_an_outage(decoders, clip):
-    decoders.kill(3)
+def test_decoders_that_die_of_any_file_are_an_outage(mortal, clip):
+    mortal.kill(3)
     with pytest.raises(Outage) as outage:
-        examine(decoders.sandbox, clip)
+        examine(mortal.sandbox, clip)
     assert (outage.value.status, outage.value.cause) == (503, "decoder")
-    assert examine(decoders.sandbox, clip).frames == 20
+    assert examine(mortal.sandbox, clip).frames == 20
 
 
-def test_a_clip_that_stalls_its_decoder_is_not_tried_again(decoders, clip):
+def test_a_clip_that_stalls_its_decoder_is_not_tried_again(mortal, clip):
     with pytest.raises(RefusedAtTheDoor) as refused:
-        examine(decoders.sandbox, ending_with(clip, b"endless"))
+        examine(mortal.sandbox, ending_with(clip, b"endless"))
     assert refused.value.code == "decode_failed"
-    assert decoders.asked == 1
+    assert mortal.asked == 1
 
 
-def test_a_caller_is_told_to_come_again_and_nothing_is_kept(run_app, decoders, clip):
+def test_a_caller_is_told_to_come_again_and_nothing_is_kept(run_app, mortal, clip):
     running = run_app()
     running.services.sandbox.close()
-    running.services.sandbox = decoders.sandbox
-    decoders.kill(3)
+    running.services.sandbox = mortal.sandbox
+    mortal.kill(3)
 
     def hand_in():
         files = {"metadata": (None, '{"creator": "someone"}', "application/json"), "file": clip.read_bytes()}
