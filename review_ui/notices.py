@@ -282,7 +282,7 @@ def _form(
         logged_in(request),
         status=error.status if error else 200,
         here="/notice" if template == "notice.html" else "/appeal",
-        form_token=_token(request),
+        notice_token=_token(request),
         hours=f"{services_of(request).settings.notices.decide_within_hours:g}",
         kinds={kind: LABELS[kind] for kind in KINDS},
         said=shown,

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: The largest body of a request that is no upload; uploads have their own limits while they arrive.
 MAX_BODY_BYTES = 1024 * 1024
-UPLOADS = frozenset({"/v1/clips", "/v1/notices", "/v1/verify", "/v1/c2pa/matches/byContent", "/verify"})
+UPLOADS = frozenset({"/v1/clips", "/v1/notices", "/v1/verify", "/v1/c2pa/matches/byContent", "/verify", "/notice"})
 #: The same where an id stands in the path.
 UPLOAD_FORMS = re.compile(r"/v1/people/per_[0-9a-f]{32}/(enrolments/enr_[0-9a-f]{32}/recording|works)")
 

@@ -80,6 +80,16 @@ def test_a_notice_is_filed_from_the_form_and_asked_after(pages, clip):
     assert 429 in answers
 
 
+def test_the_language_can_be_chosen_on_the_public_forms(pages):
+    nobody = pages.with_headers()
+    for path in ("/notice", "/appeal"):
+        header = nobody.get(path).text.partition("<main")[0]
+        token = re.search(r'name="form_token" value="([^"]+)"', header)[1]
+        form = {"form_token": token, "language": "fr", "back": path}
+        answer = nobody.post("/language", data=form, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+
+
 def test_an_appeal_that_proves_nothing_says_so_in_place(pages, clip):
     nobody = pages.with_headers()
     page = nobody.get("/appeal")
@@ -118,3 +128,12 @@ def test_a_copy_is_bounded_and_what_is_wrong_with_it_is_said_beside_it(run_app, 
         refused = nobody.post("/notice", data={**form, "clip": "0000000000ab", "explanation": hostile})
         assert (refused.status_code, "cannot be used here" in refused.text) == (422, True)
     assert list(pages.services.scratch().glob("upload-*")) == []
+
+
+def test_a_copy_may_be_larger_than_other_bodies_are(pages):
+    nobody = pages.with_headers()
+    form = {"form_token": hidden(nobody.get("/notice").text), "kind": "likeness", "explanation": "It shows me."}
+    form |= {"contact": "zoe@example.org", "signature": "Zoe Zimmer", "good_faith": "yes"}
+    answer = nobody.post("/notice", data=form, files={"file": ("a.mp4", b"no film." * 200_000)})
+    assert (answer.status_code, 'id="file-wrong"' in answer.text) == (415, True)
+    assert answer.headers["content-type"].startswith("text/html")
