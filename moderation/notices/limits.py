@@ -34,7 +34,7 @@ def mailbox(contact: str) -> str:
 
 
 def demand_few(tx: Transaction, terms: "Noticing", now: datetime, contact: bytes | None, source: bytes | None) -> None:
-    """Raises TooMany for a contact, or an address, from which a day's worth of notices came."""
+    """Raises TooMany for a contact at one address, or an address, from which a day's worth of notices came."""
     where = {"contact": contact, "source": source, "since": now - DAY}
     by_contact, by_source = tx.pg.execute(SQL.filed_since, where).fetchone() or (0, 0)
     if by_contact >= terms.per_contact_a_day or by_source >= terms.per_contact_a_day * PEOPLE_OF_ADDRESS:
@@ -44,7 +44,7 @@ def demand_few(tx: Transaction, terms: "Noticing", now: datetime, contact: bytes
 def doubt_of(
     tx: Transaction, terms: "Noticing", now: datetime, contact: bytes | None, source: bytes | None
 ) -> Doubt | None:
-    """Why a notice of this contact or address hides nothing before a person looked; None when it may hide its clip."""
+    """Why a notice hides nothing before a person looked: for its address, or its contact among a platform's; or None."""
     who: dict[str, object] = {"contact": contact, "source": source}
     rejected = _count(tx, SQL.rejected_since, {**who, "since": now - timedelta(days=terms.rejected_days)})
     if rejected >= terms.rejected_before:

@@ -61,18 +61,23 @@ update moderation.notices set state = %(state)s, decided_at = %(now)s, decision_
 where notice_id = %(notice)s;
 
 -- name: filed_since
-select count(*) filter (where contact_tag = %(contact)s), count(*) filter (where source_tag = %(source)s)
+-- Whose a contact is nobody proved: it counts only together with the address it came from. A platform has no address.
+select count(*) filter (where contact_tag = %(contact)s and source_tag is not distinct from %(source)s),
+  count(*) filter (where source_tag = %(source)s)
 from moderation.notices
-where (contact_tag = %(contact)s or source_tag = %(source)s) and filed_at > %(since)s;
+where ((contact_tag = %(contact)s and source_tag is not distinct from %(source)s) or source_tag = %(source)s)
+  and filed_at > %(since)s;
 
 -- name: rejected_since
 select count(*) from moderation.notices
-where (contact_tag = %(contact)s or source_tag = %(source)s) and state = 'rejected' and kind <> 'counter_notice'
+where ((contact_tag = %(contact)s and source_tag is not distinct from %(source)s) or source_tag = %(source)s)
+  and state = 'rejected' and kind <> 'counter_notice'
   and joined_to is null and decided_at > %(since)s;
 
 -- name: hidden_since
 select count(distinct clip_id) from moderation.notices
-where (contact_tag = %(contact)s or source_tag = %(source)s) and hidden and filed_at > %(since)s;
+where ((contact_tag = %(contact)s and source_tag is not distinct from %(source)s) or source_tag = %(source)s)
+  and hidden and filed_at > %(since)s;
 
 -- name: stop_standing
 select 1 from moderation.clip_stops where clip_id = %(clip)s and lifted_at is null limit 1;

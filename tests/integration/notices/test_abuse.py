@@ -46,6 +46,26 @@ def test_many_contacts_of_one_address_file_so_many_notices_a_day(bureau):
     assert bureau.file(clip, "illegal_content", contact="last@example.org", source="198.51.100.9")
 
 
+def test_nobody_uses_up_the_notices_of_another_by_their_contact(bureau):
+    terms = bureau.services.settings.notices
+    for _ in range(terms.rejected_before):
+        bureau.file(bureau.clip())
+        bureau.settle("allow")
+    for _ in range(terms.per_contact_a_day - terms.rejected_before):
+        bureau.file(bureau.clip())
+    with pytest.raises(TooMany):
+        bureau.file(bureau.clip())
+    assert bureau.file(bureau.clip(), source="198.51.100.9").notice.hidden
+
+
+def test_what_a_platform_hands_on_is_counted_by_contact(bureau):
+    few = Noticing(hidden_a_day=2)
+    bureau.services.settings = bureau.services.settings.model_copy(update={"notices": few})
+    hidden = [bureau.file(bureau.clip(), source="").notice.hidden for _ in range(3)]
+    assert hidden == [True, True, False]
+    assert bureau.file(bureau.clip(), source="", contact="yan@example.org").notice.hidden
+
+
 def test_a_flood_of_notices_does_not_keep_a_case_from_being_answered(bureau, monkeypatch):
     monkeypatch.setattr(opening, "READ_ANEW", 3)
     clip = bureau.clip()

@@ -158,9 +158,8 @@ def test_a_notifier_whose_notices_were_rejected_hides_nothing_any_more(bureau, m
     receipt = bureau.file(clip)
     assert (receipt.notice.hidden, receipt.notice.doubt, bureau.status(clip)) == (False, "rejected_before", "released")
     assert bureau.claim("ben").clip_id == clip
-    # By another name from the same address, and by the same name from another address.
-    for changed in ({"contact": "yan@example.org"}, {"source": "198.51.100.7"}):
-        assert not bureau.file(bureau.clip(), **changed).notice.hidden
+    # By another name from the same address too.
+    assert not bureau.file(bureau.clip(), contact="yan@example.org").notice.hidden
     stranger = {"contact": "yan@example.com", "source": "198.51.100.9"}
     assert bureau.file(bureau.clip(), **stranger).notice.hidden
     bureau.wait(days=terms.rejected_days + 1)
