@@ -44,7 +44,7 @@ def demand_few(tx: Transaction, terms: "Noticing", now: datetime, contact: bytes
 def doubt_of(
     tx: Transaction, terms: "Noticing", now: datetime, contact: bytes | None, source: bytes | None
 ) -> Doubt | None:
-    """Why a notice hides nothing before a person looked: for its address, or its contact among a platform's; or None."""
+    """Why a notice hides nothing before a person looked: its address, or its contact at a platform; None if it may."""
     who: dict[str, object] = {"contact": contact, "source": source}
     rejected = _count(tx, SQL.rejected_since, {**who, "since": now - timedelta(days=terms.rejected_days)})
     if rejected >= terms.rejected_before:
