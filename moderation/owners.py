@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from moderation import audit
+from moderation.consent.people import lock_person
 from moderation.db import Transaction, queries
 from moderation.errors import NotFound, Unauthorised
 from moderation.ids import new_id
@@ -25,6 +26,7 @@ LONGEST: Final = timedelta(hours=8)
 #: `seen_at` is written at most so often.
 TOUCH_EVERY: Final = timedelta(minutes=1)
 SECRET_BYTES: Final = 32
+WORTHLESS: Final = "this link was used already or is too old"
 Method = Literal["link", "passkey"]
 
 
@@ -71,11 +73,14 @@ def enter_by_link(services: "Services", secret: str) -> str:
     """Use a link up and begin a session; returns its cookie. Raises Unauthorised for one that is old or was used."""
     now = services.clock.now()
     with services.database.system_transaction() as tx:
-        found = tx.pg.execute(SQL.use_link, {"hash": _hash(secret), "now": now}).fetchone()
+        found = tx.pg.execute(SQL.standing_link, {"hash": _hash(secret), "now": now}).fetchone()
     if found is None:
-        raise Unauthorised("this link was used already or is too old")
+        raise Unauthorised(WORTHLESS)
     org, person, link = found
     with services.database.transaction(org) as tx:
+        lock_person(tx, person)
+        if tx.pg.execute(SQL.use_link, {"link": link, "now": now}).fetchone() is None:
+            raise Unauthorised(WORTHLESS)
         return begin(tx, now, person, "link", link=link)
 
 
@@ -104,6 +109,21 @@ def check(services: "Services", cookie: str) -> Owner:
         if now - seen > TOUCH_EVERY:
             tx.pg.execute(SQL.touch_session, {"session": session, "now": now})
     return Owner(org=org, person=person, session_id=session, method=method)
+
+
+def demand_standing(tx: Transaction, owner: Owner) -> None:
+    """Refuse a session that was ended since it was checked. Raises Unauthorised."""
+    if tx.pg.execute(SQL.is_standing, {"session": owner.session_id}).fetchone() is None:
+        raise Unauthorised("this session has ended")
+
+
+def shut_out(tx: Transaction, now: datetime, person: str) -> tuple[int, int]:
+    """End all of a person's sessions and unused links, whoever holds them; returns how many of each.
+
+    Who enters holds the person as the caller must: they did before, and their session ends here, or they find no link.
+    """
+    links = tx.pg.execute(SQL.end_links, {"person": person, "now": now}).fetchall()
+    return len(tx.pg.execute(SQL.end_sessions, {"person": person, "now": now}).fetchall()), len(links)
 
 
 def end(services: "Services", owner: Owner) -> None:

@@ -111,11 +111,13 @@ def registration(tx: Transaction, party: Party, owner: "Owner", challenge: bytes
 
 
 def demand_may_add(tx: Transaction, owner: "Owner") -> None:
-    """A link alone adds the first passkey only: who stole a link must not outlast it. Raises Forbidden, Conflict.
+    """A link alone adds the first passkey only: who stole a link must not outlast it.
 
-    Holds the person: of two who register at once, the second counts the first one's.
+    Holds the person: of two who register at once, the second counts the first one's, and where all were removed
+    meanwhile the session ended. Raises Unauthorised, Forbidden, Conflict.
     """
     lock_person(tx, owner.person)
+    owners.demand_standing(tx, owner)
     there = len(_credentials(tx, owner.person))
     if there and owner.method != "passkey":
         raise Forbidden("enter by a passkey of yours to add another")
@@ -126,7 +128,7 @@ def demand_may_add(tx: Transaction, owner: "Owner") -> None:
 def register(
     tx: Transaction, now: datetime, party: Party, owner: "Owner", challenge: bytes, credential: Mapping[str, object]
 ) -> str:
-    """Keep the passkey that a browser made for `challenge`. Raises NotSigned, Forbidden, Conflict."""
+    """Keep the passkey that a browser made for `challenge`. Raises NotSigned, Unauthorised, Forbidden, Conflict."""
     from webauthn import verify_registration_response  # noqa: PLC0415
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
 
@@ -173,6 +175,7 @@ def enter(services: "Services", party: Party, challenge: bytes, credential: Mapp
         raise NotSigned
     org, person = found[0], found[1]
     with services.database.transaction(org) as tx:
+        lock_person(tx, person)
         signed = demand_signed(tx, now, party, person, challenge, credential)
         return owners.begin(tx, now, person, "passkey", challenge=challenge, passkey=signed.passkey_id)
 
@@ -205,9 +208,14 @@ def demand_signed(
 
 
 def forget(tx: Transaction, now: datetime, person: str, *, by: str) -> int:
-    """Remove all of a person's passkeys, as when the device was lost; returns how many there were."""
+    """Remove all of a person's passkeys, as when the device was lost; returns how many there were.
+
+    Whoever holds the device may be on the page just now: sessions and unused links end too. Raises NotFound.
+    """
+    lock_person(tx, person)
     removed = len(tx.pg.execute(SQL.remove_passkeys, {"person": person, "now": now}).fetchall())
-    audit.record(tx, now, by, "owner.passkeys_removed", person, passkeys=removed)
+    sessions, links = owners.shut_out(tx, now, person)
+    audit.record(tx, now, by, "owner.passkeys_removed", person, passkeys=removed, sessions=sessions, links=links)
     return removed
 
 

@@ -193,9 +193,8 @@ def make_link(request: Request, person_id: str, form_token: Field = "") -> Respo
 
 @router.post("/likeness/{person_id}/passkeys/remove")
 def forget_passkeys(request: Request, person_id: str, form_token: Field = "") -> Response:
-    """Remove a person's passkeys, as when their device was lost; a link lets them make another."""
+    """Remove a person's passkeys and end their sessions, as when a device was lost; a new link begins anew."""
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     with services.database.transaction(principal.org) as tx:
-        consent.read_person(tx, services.vault, person_id)
         passkeys.forget(tx, services.clock.now(), person_id, by=principal.principal)
     return RedirectResponse(f"/likeness/{person_id}?told=passkeys_removed", status_code=303)

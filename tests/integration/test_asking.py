@@ -76,15 +76,17 @@ class Registry:
             return consent.stand(tx, self.now, seen=frozenset({self.lea}), declared=frozenset(), use=use)[self.lea]
 
     def owner(self, person: str, method: str = "link") -> owners.Owner:
-        return owners.Owner(org="default", person=person, session_id="own", method=method)
+        with self.transaction() as tx:
+            cookie = owners.begin(tx, self.now, person, method)
+        return owners.check(self.services, cookie)
 
     def passkey(self, person: str, device: Authenticator, method: str = "link") -> str:
         challenge, sealed = passkeys.seal_challenge(self.services.vault, self.now, "register")
+        owner = self.owner(person, method)
         with self.transaction() as tx:
-            options = passkeys.registration(tx, PARTY, self.owner(person, method), challenge, "Lea")
+            options = passkeys.registration(tx, PARTY, owner, challenge, "Lea")
             back = passkeys.open_challenge(self.services.vault, self.now, "register", sealed)
-            answered = device.register(options)
-            return passkeys.register(tx, self.now, PARTY, self.owner(person, method), back, answered)
+            return passkeys.register(tx, self.now, PARTY, owner, back, device.register(options))
 
     def sign(self, question: asking.Question, said: str, device: Authenticator, **signed_for: str) -> asking.Signed:
         """Sign an answer with a device; `signed_for` is what the device is shown instead."""
@@ -283,25 +285,48 @@ def test_a_stolen_link_adds_no_second_passkey(registry):
     registry.passkey(registry.lea, Authenticator())
 
 
+def test_who_holds_a_lost_device_is_shut_out_with_its_passkeys(registry):
+    with registry.transaction() as tx:
+        unused, fresh = (owners.make_link(tx, registry.now, registry.lea, by="tester") for _ in range(2))
+    cookie = owners.enter_by_link(registry.services, fresh.secret)
+    lost, other = owners.check(registry.services, cookie), registry.owner(registry.noor)
+    registry.passkey(registry.lea, Authenticator())
+    device = Authenticator()
+    challenge, _ = passkeys.seal_challenge(registry.services.vault, registry.now, "register")
+    with registry.transaction() as tx:
+        assert passkeys.forget(tx, registry.now, registry.lea, by="tester") == 1
+    with pytest.raises(Unauthorised):
+        owners.check(registry.services, cookie)
+    # A request that was under way when they were removed adds nothing either.
+    with registry.transaction() as tx:
+        made = device.register(passkeys.registration(tx, PARTY, lost, challenge, "Lea"))
+        with pytest.raises(Unauthorised):
+            passkeys.register(tx, registry.now, PARTY, lost, challenge, made)
+    with pytest.raises(Unauthorised):
+        owners.enter_by_link(registry.services, unused.secret)
+    with registry.transaction() as tx:
+        assert passkeys.passkeys_of(tx, registry.lea) == []
+        owners.demand_standing(tx, other)
+        later = owners.make_link(tx, registry.now, registry.lea, by="tester")
+    assert owners.check(registry.services, owners.enter_by_link(registry.services, later.secret))
+
+
 def test_two_links_at_once_register_one_first_passkey(registry):
     device, other = Authenticator(), Authenticator()
+    owner = registry.owner(registry.lea)
     challenges = [passkeys.seal_challenge(registry.services.vault, registry.now, "register")[0] for _ in range(2)]
     with registry.transaction() as tx:
-        asked = [passkeys.registration(tx, PARTY, registry.owner(registry.lea), each, "Lea") for each in challenges]
+        asked = [passkeys.registration(tx, PARTY, owner, each, "Lea") for each in challenges]
 
     def late() -> None:
         with registry.transaction() as tx:
             ident.append(tx.pg.info.backend_pid)
-            passkeys.register(
-                tx, registry.now, PARTY, registry.owner(registry.lea), challenges[1], other.register(asked[1])
-            )
+            passkeys.register(tx, registry.now, PARTY, owner, challenges[1], other.register(asked[1]))
 
     ident: list[int] = []
     with ThreadPoolExecutor(1) as pool:
         with registry.transaction() as tx:
-            passkeys.register(
-                tx, registry.now, PARTY, registry.owner(registry.lea), challenges[0], device.register(asked[0])
-            )
+            passkeys.register(tx, registry.now, PARTY, owner, challenges[0], device.register(asked[0]))
             second = pool.submit(late)
             while not (second.done() or (ident and blocked(registry, ident[0]))):
                 time.sleep(0.01)

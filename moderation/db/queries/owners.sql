@@ -5,12 +5,18 @@ select 1 from moderation.people where person_id = %(person)s and erased_at is nu
 insert into moderation.owner_links (org_id, link_id, person_id, hash, made_by, on_behalf_of, created_at, expires_at)
 values (%(org)s, %(link)s, %(person)s, %(hash)s, %(by)s, %(behalf)s, %(now)s, %(expires)s);
 
+-- name: standing_link
+select l.org_id, l.person_id, l.link_id from moderation.owner_links l join moderation.people p using (person_id)
+where l.hash = %(hash)s and l.used_at is null and l.expires_at > %(now)s and p.erased_at is null;
+
 -- name: use_link
 -- Once: of two who come with the same link, one finds it unused.
-update moderation.owner_links l set used_at = %(now)s from moderation.people p
-where l.hash = %(hash)s and l.used_at is null and l.expires_at > %(now)s
-  and p.person_id = l.person_id and p.erased_at is null
-returning l.org_id, l.person_id, l.link_id;
+update moderation.owner_links set used_at = %(now)s
+where link_id = %(link)s and used_at is null and expires_at > %(now)s returning link_id;
+
+-- name: end_links
+update moderation.owner_links set expires_at = %(now)s
+where person_id = %(person)s and used_at is null and expires_at > %(now)s returning link_id;
 
 -- name: insert_session
 insert into moderation.owner_sessions (org_id, session_id, person_id, method, hash, challenge, began_at, seen_at, ends_at)
@@ -28,6 +34,13 @@ update moderation.owner_sessions set seen_at = %(now)s where session_id = %(sess
 
 -- name: end_session
 update moderation.owner_sessions set ended_at = %(now)s where session_id = %(session)s and ended_at is null;
+
+-- name: is_standing
+select 1 from moderation.owner_sessions where session_id = %(session)s and ended_at is null;
+
+-- name: end_sessions
+update moderation.owner_sessions set ended_at = %(now)s
+where person_id = %(person)s and ended_at is null returning session_id;
 
 -- name: passkeys
 select passkey_id, credential, public_key, sign_count, created_at, used_at from moderation.passkeys
