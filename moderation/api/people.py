@@ -142,7 +142,8 @@ def read(person_id: str, services: Services_, principal: Keeper) -> Response:
 def set_guardian(person_id: str, said: Guardian, services: Services_, principal: Keeper) -> Response:
     """Say how old a person is, or who answers for a teen; a verified teen without a guardian is suspended.
 
-    An enrolment that is `guardian_needed` goes on as `pending` once a guardian is named, without a new recording.
+    An enrolment that is `guardian_needed` goes on as `pending` once a guardian is named, without a new recording. Who
+    has a guardian and of whom no age was said is a teen.
     That a teen is an adult now takes staff (scope `admin`): it ends the stricter rules.
     """
     now = services.clock.now()

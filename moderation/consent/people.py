@@ -1,6 +1,6 @@
 """Registered people: who they are, where they stand, on whose account. Names are sealed with each person's own key."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -76,9 +76,10 @@ def register(tx: Transaction, vault: Vault, now: datetime, said: NewPerson, *, b
     """Write a person down with a key of their own, and no template; returns their id.
 
     Raises Conflict when the account is another person's, Unprocessable for a verified teen without a guardian and for
-    somebody who would be their own.
+    somebody who would be their own. Who has a guardian is young unless `age_band` says otherwise.
     """
     _refuse_own_guardian(said.account, said.guardian)
+    said = replace(said, age_band="teen") if said.guardian is not None and said.age_band is None else said
     if said.state == "verified" and said.age_band == "teen" and said.guardian is None:
         raise Unprocessable("a teen needs a guardian's account before they are verified")
     person = new_id("per")
@@ -179,10 +180,13 @@ def set_guardian(
 
     Raises NotFound, and Unprocessable for somebody who would be their own guardian.
     A verified person who proves to be a teen without a guardian is suspended until one is named. An enrolment that
-    waited for a guardian goes on with the one who is named: a person looks at it.
+    waited for a guardian goes on with the one who is named: a person looks at it. Who has a guardian is young unless
+    somebody says otherwise.
     """
     held = lock_person(tx, person)
     _refuse_own_guardian(held.account, guardian)
+    if guardian is not None and (age_band or held.age_band) is None:
+        age_band = "teen"
     young = (age_band or held.age_band) == "teen" and (guardian or held.guardian) is None
     if young and held.state == "verified":
         set_state(tx, now, person, "suspended", by=by)

@@ -181,6 +181,18 @@ def test_teens_are_verified_with_a_guardian_and_never_open_to_everyone(tx, vault
         assert said_of(tx, mia, contexts=PLAIN | {context: UNDETERMINED}) == ("undetermined", (context,))
 
 
+def test_who_has_a_guardian_is_young_unless_said_otherwise(tx, lea, vault):
+    for said, held in ((None, "teen"), ("teen", "teen"), ("adult", "adult")):
+        new = NewPerson(name="Mia", kind="cameo", age_band=said, guardian="parent", account=f"mia {said}")
+        mia = consent.register(tx, vault, NOW, new, by="test")
+        assert consent.read_person(tx, vault, mia).age_band == held
+    consent.set_guardian(tx, NOW, lea, guardian="parent", by="test")
+    assert consent.read_person(tx, vault, lea).age_band == "teen"
+    consent.set_guardian(tx, NOW, lea, age_band="adult", by="test")
+    consent.set_guardian(tx, NOW, lea, guardian="another", by="test")
+    assert consent.read_person(tx, vault, lea).age_band == "adult"
+
+
 def test_nobody_is_their_own_guardian(tx, lea, vault):
     said = NewPerson(name="Mia", kind="cameo", age_band="teen", account="mia", guardian="mia")
     with pytest.raises(Unprocessable, match="their own guardian"):

@@ -257,10 +257,12 @@ def test_an_enrolment_that_needs_a_guardian_goes_on_once_one_is_named(service, p
     with inside.database.transaction(ORG) as tx:
         wanted = consent.NewPerson(name="Eileen", kind="cameo", state="pending", account="acc_1")
         person = consent.register(tx, inside.vault, inside.clock.now(), wanted, by="platform")
+        other = replace(wanted, account="acc_2")
+        ageless = consent.register(tx, inside.vault, inside.clock.now(), other, by="platform")
     platform, staff = service.with_scopes("likeness"), service.with_scopes("likeness", "review", principal="staff")
     acting = {"on_behalf_of": "acc_1"}
 
-    def take() -> str:
+    def take(person: str = person, acting: dict[str, str] = acting) -> str:
         """An enrolment whose recording shows somebody who is not surely an adult."""
         place = platform.post(f"/v1/people/{person}/enrolments", params=acting).headers["location"]
         sent = {"file": ("take.mp4", plain.read_bytes())}
@@ -287,6 +289,18 @@ def test_an_enrolment_that_needs_a_guardian_goes_on_once_one_is_named(service, p
     yes |= {"version": waits["version"]}
     assert staff.post(f"/v1/enrolments/{waits['id']}/answer", json=yes).json()["state"] == "verified"
     assert (state_of(inside, person), templates(inside)) == ("verified", 1)
+    # Of the other nobody says how old they are: who has a guardian is taken for young until staff say otherwise.
+    acting_2 = {"on_behalf_of": "acc_2"}
+    take(ageless, acting_2)
+    assert platform.put(f"/v1/people/{ageless}/guardian", json={**acting_2, "guardian": "dad"}).status_code == 200
+    (waits,) = staff.get("/v1/enrolments").json()["items"]
+    yes |= {"version": waits["version"]}
+    assert staff.post(f"/v1/enrolments/{waits['id']}/answer", json=yes).json()["state"] == "verified"
+    assert platform.get(f"/v1/people/{ageless}").json()["age_band"] == "teen"
+    to_all = {**acting_2, "grantee_kind": "everyone"}
+    assert platform.post(f"/v1/people/{ageless}/grants", json=to_all).status_code == 422
+    older = {**acting_2, "age_band": "adult"}
+    assert platform.put(f"/v1/people/{ageless}/guardian", json=older).status_code == 403
     assert platform.get(take(), params=acting).json()["state"] == "pending", "a guardian who is named is not asked for"
 
 
