@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from moderation import consent, owners, passkeys, registered
 from moderation.api.auth import services_of
 from moderation.enrolling import attempts
+from moderation.errors import Forbidden
 from moderation.keys import Principal
 from moderation.revocations.beginning import begin, follow
 from moderation.revocations.progress import progress, revocations_of
@@ -98,6 +99,11 @@ def _place(cursor: str) -> tuple[datetime, str] | None:
             return None
 
 
+def _may_link(principal: Principal, found: consent.Person) -> bool:
+    """As the API has it: for who has no account that a platform could name, only its staff act."""
+    return found.account is not None or principal.may("admin")
+
+
 @router.get("/likeness/{person_id}")
 def person(request: Request, person_id: str, told: str = "") -> Response:
     """One person: how they were verified, what they allow, where they appear, what was taken back."""
@@ -151,6 +157,8 @@ def show(
         claims=claims,
         waiting=waiting,
         may_look=may_look(principal),
+        may_link=_may_link(principal, found),
+        may_forget=principal.may("admin"),
         told=told,
         wrong=wrong,
         link=link,
@@ -183,9 +191,11 @@ def revoke_grant(request: Request, person_id: str, grant_id: str, form_token: Fi
 
 @router.post("/likeness/{person_id}/link")
 def make_link(request: Request, person_id: str, form_token: Field = "") -> Response:
-    """Make a link to the person's own page, shown once."""
+    """Make a link to the person's own page, shown once; for who has no account it takes `admin`."""
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     with services.database.transaction(principal.org) as tx:
+        if not _may_link(principal, consent.read_person(tx, services.vault, person_id)):
+            raise Forbidden
         link = owners.make_link(tx, services.clock.now(), person_id, by=principal.principal)
     base = services.settings.url or str(request.base_url)
     return show(request, principal, person_id, link=link.address(base))
@@ -193,8 +203,13 @@ def make_link(request: Request, person_id: str, form_token: Field = "") -> Respo
 
 @router.post("/likeness/{person_id}/passkeys/remove")
 def forget_passkeys(request: Request, person_id: str, form_token: Field = "") -> Response:
-    """Remove a person's passkeys and end their sessions, as when a device was lost; a new link begins anew."""
+    """Remove a person's passkeys and end their sessions, as when a device was lost; a new link begins anew.
+
+    It takes `admin`: with a link it makes somebody else the owner.
+    """
     principal, services = acting(request, form_token, "likeness"), services_of(request)
+    if not principal.may("admin"):
+        raise Forbidden
     with services.database.transaction(principal.org) as tx:
         passkeys.forget(tx, services.clock.now(), person_id, by=principal.principal)
     return RedirectResponse(f"/likeness/{person_id}?told=passkeys_removed", status_code=303)

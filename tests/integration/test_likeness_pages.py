@@ -1,5 +1,7 @@
 """The registry's pages as text: who may open them, what they say, what they do. One service for all of it."""
 
+import html
+import json
 import re
 
 import httpx
@@ -8,7 +10,7 @@ import pytest
 from authenticator import Authenticator
 from psycopg.types.json import Jsonb
 
-from moderation import asking, consent, passkeys, review
+from moderation import asking, consent, passkeys, review, sessions
 from moderation.db import queries
 from moderation.db.clips import read_clip
 from moderation.decisions import Decision, Outcome, Reason
@@ -130,6 +132,40 @@ def test_only_the_scope_opens_the_registry(pages, lea, owner):
     assert platform.post(f"/v1/people/{lea}/links", json={"on_behalf_of": "noor-1"}).status_code == 404
 
 
+def test_passkeys_of_a_lost_device_are_removed_by_staff_alone_and_who_holds_it_is_shut_out(
+    pages, owner, staff, lea, monkeypatch
+):
+    services = pages.services
+    monkeypatch.setattr(services.settings, "url", "http://localhost")
+    with services.database.transaction("default") as tx:
+        said = consent.NewPerson(name="Noor", kind="cameo", account="noor-1")
+        noor = consent.register(tx, services.vault, services.clock.now(), said, by="test")
+    keeper = pages.with_headers()
+    reduced = Principal(org="default", principal="ana", scopes=frozenset({"likeness"}), kind="person")
+    keeper.cookies.set("countersign_session", sessions.begin(services, reduced, method="development"))
+    token = {"form_token": hidden(keeper.get(f"/likeness/{noor}").text)["form_token"]}
+    assert "/link" not in keeper.get(f"/likeness/{lea}").text, "who has no account"
+    assert keeper.post(f"/likeness/{lea}/link", data=token).status_code == 403
+    assert keeper.post(f"/likeness/{noor}/link", data=token).status_code == 200
+
+    device, door = Authenticator(), owner.get("/mine/passkeys").text
+    assert "Your passkey is registered." in register(owner, door, device).text
+    spare = pages.client.post(f"/v1/people/{lea}/links", json={"on_behalf_of": None}).json()["url"]
+    assert keeper.post(f"/likeness/{lea}/passkeys/remove", data=token).status_code == 403
+    assert "/passkeys/remove" not in keeper.get(f"/likeness/{lea}").text
+    shown = staff.get(f"/likeness/{lea}").text
+    assert "/passkeys/remove" in shown
+    staff.post(f"/likeness/{lea}/passkeys/remove", data={"form_token": hidden(shown)["form_token"]})
+
+    assert owner.get("/mine").url.path == "/mine/enter"
+    register(owner, door, Authenticator())
+    visitor = pages.with_headers()
+    late = {**hidden(visitor.get("/mine/enter").text), "link": spare}
+    assert visitor.post("/mine/enter", data=late).status_code == 401
+    with services.database.transaction("default") as tx:
+        assert passkeys.passkeys_of(tx, lea) == []
+
+
 @pytest.mark.full
 def test_an_owner_sees_their_own_page_and_no_reviewers_session_opens_it(pages, owner, staff, lea):
     page = owner.get("/mine")
@@ -215,6 +251,13 @@ def give_to_a_list(owner: httpx.Client, token: str, terms: dict[str, object]) ->
         assert kept in form, kept
 
 
+def register(owner: httpx.Client, asked: str, device: Authenticator) -> httpx.Response:
+    """Send what a device makes of the page that asks for a passkey."""
+    options = json.loads(html.unescape(re.search(r'data-passkey="([^"]+)"', asked)[1]))
+    made = {**hidden(asked), "credential": json.dumps(device.register(options))}
+    return owner.post("/mine/passkeys", data=made)
+
+
 def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, lea, monkeypatch):
     party = passkeys.Party(host="localhost", origin="http://localhost")
     path = re.search(r'href="(/mine/questions/ask_[0-9a-f]+)"', owner.get("/mine").text)[1]
@@ -224,14 +267,9 @@ def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, l
     unsigned = {"form_token": token, "credential": "{}"}
     assert owner.post(f"{path}/yes", data=unsigned).status_code == 422
     monkeypatch.setattr(pages.services.settings, "url", "http://localhost")
-    import html  # noqa: PLC0415
-    import json  # noqa: PLC0415
 
     device = Authenticator(host=party.host, origin=party.origin)
-    asked = owner.get("/mine/passkeys").text
-    options = json.loads(html.unescape(re.search(r'data-passkey="([^"]+)"', asked)[1]))
-    made = {**hidden(asked), "credential": json.dumps(device.register(options))}
-    assert "Your passkey is registered." in owner.post("/mine/passkeys", data=made).text
+    assert "Your passkey is registered." in register(owner, owner.get("/mine/passkeys").text, device).text
     assert owner.post(f"{path}/yes", data=unsigned).status_code == 422
     question = owner.get(path).text
     yes, no = (json.loads(html.unescape(found)) for found in re.findall(r'data-passkey="([^"]+)"', question))
