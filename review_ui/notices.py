@@ -160,10 +160,12 @@ async def _file(request: Request, form: NoticeForm, posted: Posted) -> Receipt:
     wanted = form.body(language(request))
     clip, copy = wanted.clip, posted.file
     wrong: dict[str, str] = dict(faults(wanted.claim()))
-    if not clip and copy is None:
+    if not clip and copy is None and not posted.too_large:
         wrong["clip"] = "unnamed"
     if wrong:
-        raise Invalid(fields=wrong)
+        raise Invalid(fields=wrong | ({"file": "large"} if posted.too_large else {}))
+    if posted.too_large:
+        raise TooLarge
     if copy is not None:
         async with turns.take():
             found = await run_in_threadpool(verify_file, services, copy)

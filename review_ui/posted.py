@@ -18,17 +18,19 @@ MULTIPART: Final = b"multipart/form-data"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """The fields of a form, and the file that was chosen; None when there was none."""
+    """The fields of a form, and the file that was chosen; None when there was none, or it was too large."""
 
     fields: dict[str, str]
     file: Path | None = None
+    too_large: bool = False
 
 
 @asynccontextmanager
 async def receive_posted(request: Request, names: Collection[str]) -> AsyncIterator[Posted]:
     """Receive a form of these fields and at most one `file`, which is gone after the block.
 
-    Raises Malformed, Stalled, TooLarge.
+    A file that is too large takes no field with it, where it stands last in its form.
+    Raises Malformed, Stalled, TooLarge for fields.
     """
     services = services_of(request)
     limits, kind = services.settings.limits, parse_options_header(request.headers.get("content-type"))[0]
@@ -36,10 +38,13 @@ async def receive_posted(request: Request, names: Collection[str]) -> AsyncItera
         said = parse_qsl(_text(await receive_json(request, limits)), keep_blank_values=True)
         yield Posted(fields={name: _lines(value) for name, value in said if name in names})
         return
-    async with receive_form(request, services.scratch(), limits, frozenset(names), needs_file=False) as received:
+    async with receive_form(
+        request, services.scratch(), limits, frozenset(names), needs_file=False, patient=True
+    ) as received:
         fields = {name: _lines(_text(value)) for name, value in received.texts.items()}
         # A browser sends an empty file where none was chosen.
-        yield Posted(fields=fields, file=received.path if received.size else None)
+        whole = received.size and not received.too_large
+        yield Posted(fields=fields, file=received.path if whole else None, too_large=received.too_large)
 
 
 def _text(sent: bytes) -> str:

@@ -26,6 +26,10 @@ from moderation.settings import Limits
 BUFFER_BYTES = 1024 * 1024
 #: A client that sends nothing for so long is gone.
 STALL_SECONDS = 30.0
+#: And so is one that sends less than this in the mean.
+LEAST_BYTES_A_SECOND = 16 * 1024
+#: A patient reader lets so many times the largest file pass by, to answer a sender who is still sending.
+PATIENCE = 2
 #: Room for boundaries and part headers beside the two parts.
 FRAMING_BYTES = 16 * 1024
 #: What stands beside the file in the API's bodies.
@@ -58,12 +62,16 @@ class Stalled(ModerationError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A whole body: the file on disk, its SHA-256 (hex), and the other parts' bytes by name."""
+    """A whole body: the file on disk, its SHA-256 (hex), and the other parts' bytes by name.
+
+    Of a file that is too large only the beginning is there; only a patient reader gets one.
+    """
 
     path: Path
     sha256: str
     size: int
     texts: Mapping[str, bytes]
+    too_large: bool = False
 
     @property
     def metadata(self) -> bytes:
@@ -74,9 +82,10 @@ class Received:
 class Spool:
     """Bytes on their way to a scratch file. `take` is cheap; `flush` writes and hashes, outside the event loop."""
 
-    def __init__(self, descriptor: int, limits: Limits) -> None:
+    def __init__(self, descriptor: int, limits: Limits, *, patient: bool = False) -> None:
         self._descriptor = descriptor
         self._limits = limits
+        self._patient = patient
         self._buffer = bytearray()
         self._hash = hashlib.sha256()
         self.size = 0
@@ -86,15 +95,25 @@ class Spool:
         return len(self._buffer) >= BUFFER_BYTES
 
     @property
+    def too_large(self) -> bool:
+        return self.size > self._limits.max_bytes
+
+    @property
+    def exhausted(self) -> bool:
+        """Tell whether so much came that not even a patient reader waits for the end."""
+        return self.size > self._limits.max_bytes * PATIENCE
+
+    @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
     def take(self, data: memoryview) -> None:
-        """Raises TooLarge at the first byte beyond the limit."""
+        """Raises TooLarge at the first byte beyond the limit; a patient one keeps nothing more."""
         self.size += len(data)
-        if self.size > self._limits.max_bytes:
+        if not self.too_large:
+            self._buffer += data
+        elif not self._patient:
             raise refusal("too_large", self._limits)
-        self._buffer += data
 
     def flush(self) -> None:
         """Raises Outage("scratch") when the disk takes no more."""
@@ -191,20 +210,28 @@ async def receive_form(
     names: frozenset[str] = METADATA,
     *,
     needs_file: bool = True,
+    patient: bool = False,
 ) -> AsyncIterator[Received]:
-    """Receive a multipart body; the file is gone after the block. Raises Malformed, Stalled, TooLarge."""
+    """Receive a multipart body; the file is gone after the block. Raises Malformed, Stalled, TooLarge.
+
+    A patient reader is told of a file that is too large instead, with the other parts: a form stays filled in.
+    """
     with scratch_file(folder) as (descriptor, path):
-        spool = Spool(descriptor, limits)
+        spool = Spool(descriptor, limits, patient=patient)
         form = Form(boundary_of(request), spool, limits, names)
-        demand_length(request, limits)
+        if not patient:
+            demand_length(request, limits)
         async for chunk in chunks(request):
             form.feed(chunk)
             if spool.full:
                 await run_in_threadpool(spool.flush)
-        form.finish(needs_file=needs_file)
+            if spool.exhausted:
+                break
+        else:
+            form.finish(needs_file=needs_file)
         await run_in_threadpool(spool.flush)
         texts = {name: bytes(text) for name, text in form.texts.items()}
-        yield Received(path=path, sha256=spool.sha256, size=spool.size, texts=texts)
+        yield Received(path=path, sha256=spool.sha256, size=spool.size, texts=texts, too_large=spool.too_large)
 
 
 @asynccontextmanager
@@ -258,8 +285,8 @@ def demand_length(request: Request, limits: Limits) -> None:
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it arrives. Raises Stalled when nothing comes for a while, ClientDisconnect when the client left."""
-    stream = request.stream()
+    """The body as it arrives. Raises Stalled when too little comes, ClientDisconnect when the client left."""
+    stream, began, received = request.stream(), time.monotonic(), 0
     while True:
         try:
             async with asyncio.timeout(STALL_SECONDS):
@@ -268,6 +295,9 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
             raise Stalled from error
         if chunk is None:
             return
+        received += len(chunk)
+        if time.monotonic() - began > STALL_SECONDS + received / LEAST_BYTES_A_SECOND:
+            raise Stalled
         yield chunk
 
 

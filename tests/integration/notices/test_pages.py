@@ -90,6 +90,11 @@ def test_the_language_can_be_chosen_on_the_public_forms(pages):
         assert (answer.status_code, answer.headers["location"]) == (303, path)
 
 
+def test_the_file_stands_last_so_that_every_field_arrives_before_it(pages):
+    names = re.findall(r'<(?:input|textarea)[^>]* name="(\w+)"', pages.with_headers().get("/notice").text)
+    assert names[-1] == "file"
+
+
 def test_an_appeal_that_proves_nothing_says_so_in_place(pages, clip):
     nobody = pages.with_headers()
     page = nobody.get("/appeal")
@@ -116,8 +121,13 @@ def test_a_copy_is_bounded_and_what_is_wrong_with_it_is_said_beside_it(run_app, 
     text = send(b"no film")
     assert (text.status_code, "no video or picture" in text.text, 'id="file-wrong"' in text.text) == (415, True, True)
     assert ("choose it again" in text.text, "It shows me." in text.text) == (True, True)
-    large = send(b"x" * 2000)
-    assert (large.status_code, "too large" in large.text) == (413, True)
+    # So large that nobody waits for its end: the form stays filled in all the same.
+    large = send(b"x" * 400_000)
+    assert (large.status_code, "too large" in large.text, 'id="file-wrong"' in large.text) == (413, True, True)
+    assert "It shows me." in large.text
+    assert 'value="likeness" required checked' in large.text
+    both = send(b"x" * 2000, signature="")
+    assert (both.status_code, 'id="signature-wrong"' in both.text, "too large" in both.text) == (422, True, True)
     # Nothing is looked at for a notice that lacks something.
     assert send(b"no film", signature="").status_code == 422
     giant = nobody.post("/notice", data={**form, "explanation": "x" * 70_000})

@@ -1,13 +1,17 @@
 """Multipart bodies cut anywhere: the same parts come out, limits hold at the byte, and dead uploads are swept."""
 
+import asyncio
 import hashlib
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fastapi import Request
 
-from moderation.api.uploads import ABANDONED_SECONDS, Form, Malformed, Spool, scratch_file, sweep
+from moderation.api import uploads
+from moderation.api.uploads import ABANDONED_SECONDS, Form, Malformed, Spool, Stalled, receive_form, scratch_file, sweep
 from moderation.errors import TooLarge
 from moderation.settings import Limits
 
@@ -84,3 +88,58 @@ def test_only_litter_of_the_dead_is_swept(tmp_path):
             os.utime(path, (old, old))
         assert sweep(tmp_path) == 1
         assert sorted(tmp_path.iterdir()) == sorted([living, young])
+
+
+def sent(body: bytes, step: int) -> Request:
+    """A request whose body comes in pieces."""
+    pieces = [body[at : at + step] for at in range(0, len(body), step)]
+    messages = iter({"type": "http.request", "body": piece, "more_body": True} for piece in pieces)
+
+    async def receive() -> dict[str, object]:
+        return next(messages, {"type": "http.request", "body": b"", "more_body": False})
+
+    kind = (b"content-type", b"multipart/form-data; boundary=b")
+    length = (b"content-length", str(len(body)).encode())
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": [kind, length]}, receive)
+
+
+def received(request: Request, folder: Path, **asked: object) -> tuple[bytes, bytes, bool]:
+    """The file, the metadata, and whether the file was too large."""
+
+    async def whole() -> tuple[bytes, bytes, bool]:
+        async with receive_form(request, folder, Limits(max_bytes=1000), **asked) as made:
+            return made.path.read_bytes(), made.metadata, made.too_large
+
+    return asyncio.run(whole())
+
+
+def test_a_patient_reader_keeps_the_other_parts_of_a_form_whose_file_is_too_large(tmp_path):
+    head = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+
+    def body(size: int) -> bytes:
+        return head + b"x" * size + b"\r\n" + METADATA + b"--b--"
+
+    assert received(sent(body(1000), 100), tmp_path, patient=True) == (b"x" * 1000, b'{"title":"a"}', False)
+    kept, metadata, too_large = received(sent(body(1900), 100), tmp_path, patient=True)
+    assert (len(kept) <= 1000, metadata, too_large) == (True, b'{"title":"a"}', True)
+    # Nobody waits for the end of a file that has none.
+    kept, metadata, too_large = received(sent(body(100_000), 100), tmp_path, patient=True)
+    assert (len(kept) <= 1000, metadata, too_large) == (True, b"", True)
+    with pytest.raises(TooLarge):
+        received(sent(body(1900), 100), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("seconds", "stalls"), [(0.0, False), (1.0, True)])
+def test_a_body_that_trickles_is_not_waited_for(tmp_path, monkeypatch, seconds, stalls):
+    moments = iter(range(10_000))
+    clock = SimpleNamespace(monotonic=lambda: next(moments) * seconds, time=time.time)
+    monkeypatch.setattr(uploads, "time", clock)
+    body = FILE.replace(CONTENT, b"x") + METADATA + b"--b--"
+    if stalls:
+        with pytest.raises(Stalled):
+            received(sent(body, 1), tmp_path)
+        assert Stalled.status == 408
+    else:
+        assert received(sent(body, 1), tmp_path) == (b"x", b'{"title":"a"}', False)
+    assert list(tmp_path.iterdir()) == []
