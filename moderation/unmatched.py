@@ -81,8 +81,8 @@ def _tell(tx: Transaction, said: UnmatchedTemplates, now: datetime) -> None:
 def keep(services: "Services", org: str, clip_id: str, look: "Look", analysis: Analysis) -> bool:
     """Keep what a look read of a clip, sealed, in the place of what was kept before; tells whether it did.
 
-    Nothing is kept of a clip in which somebody registered was recognised, nor of one with a face that is not cleared
-    as an adult's, nor of what is withheld or before specialists.
+    Nothing is kept of a clip in which somebody registered was recognised, nor somebody who was erased since, nor of one
+    with a face that is not cleared as an adult's, nor of what is withheld or before specialists.
     """
     said, now = services.settings.likeness.unmatched_templates, services.clock.now()
     if said.ttl_hours is None:
@@ -117,8 +117,10 @@ def worth_keeping(described: Description, analysis: Analysis) -> bool:
     states = {str(each["state"]) for each in (*analysis.faces, *analysis.voices)}
     if {str(FaceState.MATCHED), str(VoiceState.MATCHED)} & states:
         return False
-    read = {face.number for face in described.faces or () if len(face.views)}
-    return bool(read or described.pieces or _nobody(described)) and read <= cleared(analysis)
+    # A face that nothing could be read of may be a child's too, and the voice beside it theirs.
+    tracks = {face.number for face in described.faces or ()}
+    read = any(len(face.views) for face in described.faces or ())
+    return bool(read or described.pieces or _nobody(described)) and tracks <= cleared(analysis)
 
 
 def _nobody(described: Description) -> bool:

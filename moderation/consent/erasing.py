@@ -14,6 +14,7 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
     for statement in (
         SQL.destroy_person_key,
         SQL.erase_templates,
+        SQL.forget_unmatched_of,
         SQL.erase_enrolments,
         SQL.erase_enrolment_references,
         SQL.erase_aliases,

@@ -2,6 +2,7 @@
 
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from families import NOW, Row, register, write
 
 from detectors.base import Subject
-from detectors.descriptions import DescribedFace
+from detectors.descriptions import VOICE, DescribedFace, DescribedSpeech, Description
 from moderation import erasure, scoring, unmatched
 from moderation.assembly import open_services
 from moderation.clock import FixedClock
+from moderation.consent import people
 from moderation.db.clips import read_clip
 from moderation.enrolment import register_person, register_voice
 from moderation.ids import new_id
@@ -25,6 +27,7 @@ from moderation.lookbacks.looking import likeness_of, look_for
 from moderation.lookbacks.progress import progress
 from moderation.notices.figures import read_figures
 from moderation.readings import Look
+from moderation.revocations.driving import list_targets
 from moderation.samples.footage import write_footage
 from moderation.samples.portraits import portrait
 from moderation.samples.speech import speak
@@ -40,6 +43,14 @@ OFF = LikenessSettings()
 DAY_LONG = LikenessSettings(unmatched_templates=UnmatchedTemplates(legal_basis=BASIS, ttl_hours=24))
 #: A face of a dozen years' reading more than the buffer, as the age networks say it.
 GROWN = {"face.age": {"samples": [[0, 40.0, 0]]}, "minor.score": {"samples": [[0, 0.01, 0]]}}
+
+#: Says which table loses a row, in the order in which rows are taken.
+TOLD = """
+create function pg_temp.told() returns trigger language plpgsql as $$ begin
+  raise notice '%', tg_table_name; return old; end $$;
+create trigger told before delete on moderation.unmatched_keys for each row execute function pg_temp.told();
+create trigger told before delete on moderation.unmatched_templates for each row execute function pg_temp.told();
+"""
 
 
 def settle(services, likeness) -> None:
@@ -213,6 +224,54 @@ def test_they_go_with_what_happens_to_their_clip(services):
         assert tx.pg.execute("select count(*) from moderation.unmatched_keys").fetchone() == (0,)
     with pytest.raises(psycopg.errors.CheckViolation), services.database.transaction() as tx:
         tx.pg.execute("update moderation.unmatched_templates set expires_at = kept_at + interval '31 days'")
+
+
+def test_who_is_erased_is_not_kept_anew_as_a_stranger(services):
+    unmatched.tell(services)
+    person = register(services.database, services.vault)
+    shown, perhaps, other = put(services), put(services), put(services)
+    look, analysis, _ = stranger(services)
+    with services.database.transaction() as tx:
+        appear(tx, shown, person, "matched")
+        appear(tx, perhaps, person, "possible")
+    for clip in (perhaps, other):
+        assert unmatched.keep(services, ORG, clip, look, analysis)
+    with services.database.transaction() as tx:
+        revocation = erasure.forget_person(tx, services, NOW + HOUR, person, by="test")
+    assert kept(services) == {other}
+    # No gallery knows them any more: to the next look they are a stranger.
+    for clip in (shown, perhaps):
+        assert not unmatched.keep(services, ORG, clip, look, analysis), "before the clips are listed"
+    assert list_targets(services, ORG, revocation) == 2
+    with services.database.transaction() as tx:
+        tx.pg.execute("delete from moderation.appearances")
+    for clip in (shown, perhaps):
+        assert not unmatched.keep(services, ORG, clip, look, analysis), "after they were judged without them"
+    assert unmatched.keep(services, ORG, other, look, analysis)
+
+
+def test_nothing_is_kept_beside_a_face_that_nothing_could_be_read_of(services):
+    _, analysis, grown = stranger(services)
+    unread = replace(grown, number=1, views=grown.views[:0], whole=False)
+    spoken = [DescribedSpeech(start=0, end=16_000, windows=np.ones((1, VOICE), np.float32))]
+    both = Description(faces=[grown], speech=spoken, pieces=spoken)
+    assert unmatched.worth_keeping(both, analysis)
+    assert not unmatched.worth_keeping(replace(both, faces=[grown, unread]), analysis)
+    assert not unmatched.worth_keeping(replace(both, faces=[unread]), Analysis(signals={}, faces=[], seen_ms=[0]))
+
+
+def test_a_look_and_an_erasure_take_the_key_before_the_template_as_the_sweep_does(services):
+    unmatched.tell(services)
+    person, clip = register(services.database, services.vault), put(services)
+    with services.database.transaction() as tx:
+        appear(tx, clip, person, "possible")
+    assert unmatched.keep(services, ORG, clip, *stranger(services)[:2])
+    for statement in (unmatched.SQL.forget, people.SQL.forget_unmatched_of):
+        with services.database.system_transaction() as tx, tx.pg.transaction(force_rollback=True):
+            tx.pg.execute(TOLD)
+            tx.pg.add_notice_handler(lambda said, told=(told := []): told.append(said.message_primary))
+            tx.pg.execute(statement, {"clip": clip, "person": person})
+        assert told == ["unmatched_keys", "unmatched_templates"]
 
 
 def test_what_is_kept_is_said_to_auditors_reports_and_in_each_answer(service):

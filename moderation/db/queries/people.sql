@@ -158,6 +158,13 @@ update moderation.passkeys set removed_at = coalesce(removed_at, %(now)s) where 
 -- name: erase_templates
 delete from moderation.templates where person_id = %(person)s;
 
+-- name: forget_unmatched_of
+-- What is kept of strangers in clips in which they were found, for sure or perhaps. What another act holds, it deletes.
+with held as (select clip_id from moderation.unmatched_keys where clip_id in (
+    select clip_id from moderation.appearances where person_id = %(person)s) for update skip locked),
+  gone as (delete from moderation.unmatched_keys where clip_id in (select clip_id from held) returning clip_id)
+delete from moderation.unmatched_templates where clip_id in (select clip_id from gone);
+
 -- name: erase_imports
 with gone as (delete from moderation.imported_pictures where person_id = %(person)s),
 shown as (delete from moderation.portraits where person_id = %(person)s)

@@ -14,12 +14,17 @@ returning org_id;
 delete from moderation.unmatched_keeping where org_id = %(org)s returning org_id;
 
 -- name: may_keep
--- Only on the basis that was written into the audit trail, and nothing of what came before specialists. Holds the clip.
+-- Only on the basis that was written into the audit trail, nothing of what came before specialists, and nothing of what
+-- shows or may show somebody who was erased: no gallery knows them any more, and they are no stranger. Holds the clip.
 select 1 from moderation.unmatched_keeping k join moderation.clips c on c.org_id = k.org_id
 where k.legal_basis = %(basis)s and k.ttl_hours = %(hours)s::real
   and c.clip_id = %(clip)s and c.erased_at is null and c.status not in ('withheld', 'withdrawn', 'refused')
   and not exists (select 1 from moderation.cases s join moderation.queues q on q.org_id = s.org_id and q.name = s.queue
     where s.clip_id = c.clip_id and q.specialist)
+  and not exists (select 1 from moderation.appearances a join moderation.people p using (person_id)
+    where a.clip_id = c.clip_id and p.erased_at is not null)
+  and not exists (select 1 from moderation.revocation_targets t join moderation.revocations r using (revocation_id)
+    join moderation.people p using (person_id) where t.clip_id = c.clip_id and p.erased_at is not null)
 for no key update of c;
 
 -- name: insert_key
@@ -30,8 +35,9 @@ insert into moderation.unmatched_templates (org_id, clip_id, detectors, sealed, 
 values (%(org)s, %(clip)s, %(detectors)s, %(sealed)s, %(now)s, %(expires)s);
 
 -- name: forget
-with k as (delete from moderation.unmatched_keys where clip_id = %(clip)s)
-delete from moderation.unmatched_templates where clip_id = %(clip)s;
+-- The key first, as everybody takes the two: a statement's parts run in an order of their own unless one asks another.
+with k as (delete from moderation.unmatched_keys where clip_id = %(clip)s returning clip_id)
+delete from moderation.unmatched_templates where clip_id in (select clip_id from k);
 
 -- name: templates
 select k.wrapped, t.sealed from moderation.unmatched_templates t join moderation.unmatched_keys k using (clip_id)
