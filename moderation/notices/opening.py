@@ -76,14 +76,14 @@ def _case_of(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Cl
     acting = tx.pg.execute(SQL.acting_case, {"clip": clip.clip_id}).fetchone()
     if acting is not None and acting[1] == "notice":
         case = str(acting[0])
+        _take_out(tx, enqueuer, now, clip)
         if not _let_in(tx, case, [notice for notice in asked if notice.joined_to is None]):
             return case
     elif acting is not None:
         # Somebody has it for other reasons, specialists perhaps: it is theirs first, by the clock of the notices.
         due = min(notice.due_at for notice in asked)
         tx.pg.execute(SQL.hasten, {"case": str(acting[0]), "due": due})
-        if clip.state is Status.PROCESSING:
-            move(tx, clip, Status.IN_REVIEW, now)
+        _take_out(tx, enqueuer, now, clip)
         return None
     elif clip.state is Status.IN_REVIEW:
         # Answered, and about to be followed; or its case was closed a moment ago.
@@ -92,6 +92,18 @@ def _case_of(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Cl
         case = _open(tx, enqueuer, now, clip, asked)
     tx.pg.execute(SQL.link_notices, {"clip": clip.clip_id, "case": case})
     return case
+
+
+def _take_out(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip) -> None:
+    """Leave a locked clip that was just stopped to the case that is open already: nothing else would move it on."""
+    if clip.state is not Status.PROCESSING:
+        return
+    decision = Decision(outcome=Outcome.REVIEW, facts_hash="", reasons=(Reason(code=REASON),), decided_by=SYSTEM)
+    insert_decision(tx, clip, decision, actor_kind=SYSTEM, actor="notices", now=now)
+    tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
+    move(tx, clip, Status.IN_REVIEW, now)
+    reasons = [reason.to_json() for reason in decision.reasons]
+    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, {"status": "in_review", "reasons": reasons})
 
 
 def _let_in(tx: Transaction, case: str, asked: list[Notice]) -> bool:

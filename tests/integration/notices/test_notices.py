@@ -120,6 +120,33 @@ def test_more_notices_join_the_case_and_who_held_it_reads_again(bureau):
     assert [bureau.state(each) for each in (first, second, again)] == ["rejected"] * 3
 
 
+@pytest.mark.parametrize(("outcome", "becomes"), [("allow", "processing"), ("block", "withheld")])
+def test_a_notice_that_hides_finds_the_case_of_one_that_did_not(bureau, monkeypatch, outcome, becomes):
+    clip, crowded = bureau.clip(), bureau.clip()
+    first = bureau.file(clip, "illegal_content")
+    assert bureau.status(clip) == "released"
+    second = bureau.file(clip)
+    assert bureau.status(clip) == "in_review"
+    assert bureau.events(clip) == ["notice.received", "clip.in_review", "notice.received"]
+    assert [each["code"] for each in read_statement(bureau.services, ORG, clip)["restrictions"]] == ["in_review"]
+    bureau.settle(outcome)
+    told = {"allow": "rejected", "block": "upheld"}[outcome]
+    assert (bureau.status(clip), bureau.state(first), bureau.state(second)) == (becomes, told, told)
+    # So full that no more notices come into it.
+    monkeypatch.setattr("moderation.notices.opening.READ_ANEW", 1)
+    bureau.file(crowded, "illegal_content")
+    bureau.file(crowded)
+    assert (bureau.status(crowded), bureau.events(crowded).count("clip.in_review")) == ("in_review", 1)
+
+
+def test_a_clip_that_others_have_is_told_to_be_before_a_person_when_it_is_hidden(bureau):
+    clip = bureau.clip()
+    bureau.file(clip, "illegal_content")
+    bureau.change("update moderation.cases set source = 'rule' where clip_id = %s", clip)
+    bureau.file(clip)
+    assert (bureau.status(clip), bureau.events(clip).count("clip.in_review")) == ("in_review", 1)
+
+
 def test_a_notice_that_nobody_read_is_not_rejected_by_another_answer(bureau, monkeypatch):
     """The clip is before a person for other reasons: their approval answers those, and the stop stands."""
     clip = bureau.clip("in_review", "review")
