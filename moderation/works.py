@@ -92,8 +92,8 @@ def add_work(
 def embed_again(services: "Services", org: str, work: str, pictures: Sequence[Path], *, by: str) -> int:
     """Show a work's pictures to the network in use, in the place of what another saw; returns how many.
 
-    The pictures are not kept, so they are brought again; each must be one of those registered. Raises NotFound, and
-    Unprocessable for another picture or where no network compares.
+    The pictures are not kept, so they are brought again: all that are registered and no other. Raises NotFound, and
+    Unprocessable for another picture, where one is missing or where no network compares.
     """
     if services.works_model is None:
         raise Unprocessable("no network compares pictures of works: it takes the GPU pack with its model pinned")
@@ -106,7 +106,7 @@ def embed_again(services: "Services", org: str, work: str, pictures: Sequence[Pa
         row = tx.pg.execute(SQL.work_locked, {"work": work}).fetchone()
         if row is None or row[2] is not None:
             raise NotFound(f"there is no work {work}")
-        _demand_registered(tx, row[1], prints)
+        demand_registered(tx, row[1], prints)
         assert seen is not None
         references.keep(tx, org, work, seen, now)
         consent.touch_gallery(tx, row[0])
@@ -114,12 +114,16 @@ def embed_again(services: "Services", org: str, work: str, pictures: Sequence[Pa
     return len(pictures)
 
 
-def _demand_registered(tx: Transaction, list_id: str, prints: Sequence[bytes]) -> None:
+def demand_registered(tx: Transaction, list_id: str, prints: Sequence[bytes]) -> None:
+    """Raises Unprocessable unless these prints are of all the pictures of a work's list, and of no other."""
     known = [bytes(row[0]) for row in tx.pg.execute(SQL.prints_of, {"list": list_id}).fetchall()]
-    held = np.array([list(each) for each in known], np.uint8).reshape(-1, 32)
-    for number, each in enumerate(prints, 1):
-        if not bool((distance(np.frombuffer(each, np.uint8), held) <= SAME_PICTURE).any()):
-            raise Unprocessable(f"picture {number} is none of those that were registered for this work")
+    held, brought = (np.array([list(each) for each in some], np.uint8).reshape(-1, 32) for some in (known, prints))
+    same = distance(brought[:, None], held[None]) <= SAME_PICTURE
+    if strange := np.flatnonzero(~same.any(axis=1)).tolist():
+        raise Unprocessable(f"picture {strange[0] + 1} is none of those that were registered for this work")
+    # What a work is compared by is all of it or nothing: a part would pass for the whole.
+    if missing := int((~same.any(axis=0)).sum()):
+        raise Unprocessable(f"{missing} of the {len(held)} pictures that were registered for this work are missing")
 
 
 def withdraw_work(services: "Services", org: str, work: str, *, by: str, holder: str | None = None) -> None:

@@ -165,6 +165,22 @@ def test_a_work_is_a_list_of_its_own_and_its_names_are_looked_for(services, tmp_
     assert not services.hash_lists.lists("default", "works")
 
 
+def test_a_work_is_embedded_by_all_its_pictures_or_not_at_all(services, tmp_path):
+    holder = register_person(services, "default", name="Pip Pictures", kind="rights_holder", images=[], by="test")
+    pictures = [tmp_path / f"{seed}.png" for seed in range(2)]
+    for seed, path in enumerate(pictures):
+        drawn = np.random.default_rng(seed).integers(0, 255, (9, 16, 3), np.uint8)
+        cv2.imwrite(str(path), cv2.resize(drawn, (640, 360), interpolation=cv2.INTER_CUBIC))
+    work = works.add_work(services, "default", holder, title="Pip", pictures=pictures, by="test")
+    with services.database.transaction("default") as tx:
+        held = tx.pg.execute("select list_id from moderation.works where work_id = %s", (work,)).fetchone()[0]
+        one, two = [bytes(row[0]) for row in tx.pg.execute(works.SQL.prints_of, {"list": held}).fetchall()]
+        works.demand_registered(tx, held, [two, one, one])
+        for some, why in (([one], "1 of the 2 .* missing"), ([two], "missing"), ([one, two, bytes(32)], "picture 3")):
+            with pytest.raises(Unprocessable, match=why):
+                works.demand_registered(tx, held, some)
+
+
 def _references_follow_the_registry(services, work):
     """Vectors of the network in use are read, those of another are counted as unread, a withdrawn work's are gone."""
     now, mirror = services.clock.now(), Mirror()
