@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import Box
-from moderation import audit, consent
-from moderation.consent.people import key_of
+from moderation import audit
+from moderation.consent.people import key_of, lock_person
 from moderation.db import Transaction, queries
 from moderation.errors import ClipFault, NotFound, RefusedAtTheDoor, TooLarge, Unprocessable
 from moderation.vault import Vault
@@ -68,8 +68,11 @@ def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def keep(tx: Transaction, vault: Vault, now: datetime, person: str, portrait: Portrait, *, by: str) -> None:
-    """Keep a portrait in the place of any there was. Raises Unprocessable for who is no public figure, NotFound."""
-    if consent.read_person(tx, vault, person).kind != KIND:
+    """Keep a portrait in the place of any there was. Raises Unprocessable for who is no public figure, NotFound.
+
+    Holds the person: an erasure comes before it, and nothing is kept, or after it and drops what was kept.
+    """
+    if lock_person(tx, person).kind != KIND:
         raise Unprocessable("a picture is kept of public figures only")
     wrapped = key_of(tx, person)
     credit = json.dumps({"source": portrait.source, "licence": portrait.licence}).encode()

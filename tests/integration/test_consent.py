@@ -1,12 +1,14 @@
 """Grants weighed against what a clip is: to whom, for what, in which context, until when; and who may give them."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from moderation import consent
+from moderation import consent, portraits
 from moderation.consent import NewPerson, Terms, Use
 from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED
@@ -285,3 +287,31 @@ def test_the_ledger_is_written_once(database, vault):
     for table in ("grants", "person_limits", "list_entries"):
         with pytest.raises(psycopg.errors.RestrictViolation), database.system_transaction() as tx:
             tx.pg.execute(f"delete from moderation.{table}")
+
+
+def test_no_portrait_is_kept_of_who_is_erased_at_that_very_moment(database, vault):
+    said = NewPerson(name="Ada", kind="public_figure", state="verified")
+    picture = portraits.Portrait(jpeg=b"small", source="ministry.example", licence="CC0")
+    ident: list[int] = []
+    with database.transaction() as tx:
+        ada = consent.register(tx, vault, NOW, said, by="test")
+
+    def keep() -> None:
+        with database.transaction() as tx:
+            ident.append(tx.pg.info.backend_pid)
+            portraits.keep(tx, vault, NOW, ada, picture, by="test")
+
+    def waits() -> bool:
+        with database.system_transaction() as tx:
+            return bool(ident and tx.pg.execute("select pg_blocking_pids(%s)", (ident[0],)).fetchone()[0])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as tx:
+            consent.erase_person(tx, NOW, ada, by="test")
+            late = pool.submit(keep)
+            while not (late.done() or waits()):
+                time.sleep(0.01)
+        with pytest.raises(NotFound):
+            late.result()
+    with database.transaction() as tx:
+        assert not portraits.is_kept(tx, ada)
