@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, cast
 
@@ -124,6 +125,7 @@ def give(request: Request, form: Entered) -> Response:
         terms = read_terms(form)
         with services.database.transaction(owner.org) as tx:
             if changes:
+                terms = _with_its_hour(terms, consent.read_grants(tx, [owner.person]), changes)
                 _, begun = consent.replace_grant(tx, now, owner.person, changes, terms, by=owner.actor)
                 follow(tx, services, now, owner.person, begun)
             else:
@@ -135,6 +137,14 @@ def give(request: Request, form: Entered) -> Response:
             request, owner, change=changes, fields=_typed(form), wrong=Unreadable("terms", REFUSED), status=error.status
         )
     return RedirectResponse("/mine/grants?said=granted", status_code=303)
+
+
+def _with_its_hour(terms: consent.Terms, grants: list[consent.Grant], changes: str) -> consent.Terms:
+    """Where the day was left as it is, the grant ends at its old hour: the form knows days alone."""
+    ends = next((grant.expires_at for grant in grants if grant.grant_id == changes), None)
+    if ends and terms.expires_at and last_day(ends) == last_day(terms.expires_at):
+        return replace(terms, expires_at=ends)
+    return terms
 
 
 def _typed(form: FormData) -> dict[str, object]:

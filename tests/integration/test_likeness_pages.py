@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from datetime import timedelta
 
 import httpx
 import numpy as np
@@ -203,7 +204,7 @@ def test_forms_of_an_owners_page_are_their_own(pages, owner, lea, staff):
 
 
 @pytest.mark.full
-def test_grants_are_given_changed_and_taken_back(owner):
+def test_grants_are_given_changed_and_taken_back(pages, owner, lea):
     token = hidden(owner.get("/mine/grants").text)["form_token"]
     terms = {"form_token": token, "to": "creator", "grantee": "omar", "scope": "both", "mode": "standing",
              "audience": "public", "limits": ["sexual", "violent"], "until": ""}  # fmt: skip
@@ -221,9 +222,28 @@ def test_grants_are_given_changed_and_taken_back(owner):
     for grant in re.findall(r"/mine/grants/(grant_[0-9a-f]+)/revoke", changed.text):
         left = owner.post(f"/mine/grants/{grant}/revoke", data={"form_token": token})
     assert "Nothing. Nobody may use your face or voice here." in left.text
+    keeps_its_hour(pages, owner, lea, terms)
     give_to_a_list(owner, token, {**terms, "purposes": "satire, parody", "until": "2100-01-01"})
     limited = owner.post("/mine/limits", data={"form_token": token, "limits": ["political"]})
     assert 'value="political" checked' in limited.text
+
+
+def keeps_its_hour(pages, owner: httpx.Client, lea: str, terms: dict[str, object]) -> None:
+    """A grant that ends within a day ends no later when something else of it is changed; another day is taken."""
+    ends = (pages.services.clock.now() + timedelta(days=9)).replace(hour=10, minute=0, second=0, microsecond=0)
+    with pages.services.database.transaction("default") as tx:
+        said = consent.Terms(grantee_kind="creator", grantee="omar", limits=consent.CONTEXTS, expires_at=ends)
+        grant = consent.grant(tx, pages.services.clock.now(), lea, terms=said, by="test")
+    for day, expected in ((ends, ends), (ends + timedelta(days=1), ends + timedelta(days=1, hours=14))):
+        shown = owner.get("/mine/grants", params={"change": grant}).text
+        assert f'value="{ends.date().isoformat()}"' in shown
+        fewer = {**terms, "changes": grant, "limits": ["sexual"], "until": day.date().isoformat()}
+        owner.post("/mine/grants", data=fewer)
+        with pages.services.database.transaction("default") as tx:
+            (new,) = (each for each in consent.read_grants(tx, [lea]) if each.revoked_at is None)
+        assert (new.replaces, new.limits, new.expires_at) == (grant, ["sexual"], expected)
+        grant = new.grant_id
+    owner.post(f"/mine/grants/{grant}/revoke", data={"form_token": terms["form_token"]})
 
 
 def give_to_a_list(owner: httpx.Client, token: str, terms: dict[str, object]) -> None:
