@@ -98,15 +98,18 @@ def begin(
     return cookie
 
 
-def check(services: "Services", cookie: str) -> Owner:
-    """Whose session this cookie is. Raises Unauthorised when it ended or never was."""
+def check(services: "Services", cookie: str, *, touch: bool = True) -> Owner:
+    """Whose session this cookie is. Raises Unauthorised when it ended or never was.
+
+    Without `touch`, as for what a page asks by itself, nobody need be there and the session does not last longer.
+    """
     now = services.clock.now()
     with services.database.system_transaction() as tx:
         found = tx.pg.execute(SQL.standing_session, {"hash": _hash(cookie), "now": now, "idle": IDLE}).fetchone()
         if found is None:
             raise Unauthorised("this session has ended")
         org, person, session, method, seen = found
-        if now - seen > TOUCH_EVERY:
+        if touch and now - seen > TOUCH_EVERY:
             tx.pg.execute(SQL.touch_session, {"session": session, "now": now})
     return Owner(org=org, person=person, session_id=session, method=method)
 

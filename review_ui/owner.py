@@ -13,7 +13,7 @@ from moderation.errors import Forbidden, Unauthorised
 from moderation.owners import Owner
 from moderation.passkeys import Party, party_at
 from review_ui.login import set_cookie
-from review_ui.rendering import page
+from review_ui.rendering import page, wants_fragment
 from review_ui.security import demand_form_token, form_token, is_secure
 
 COOKIE: Final = "countersign_owner"
@@ -38,7 +38,7 @@ def visiting(request: Request) -> Owner:
     cookie = owner_cookie(request)
     if not cookie:
         raise Unauthorised
-    return owners.check(services_of(request), cookie)
+    return owners.check(services_of(request), cookie, touch=not wants_fragment(request))
 
 
 def signing(request: Request, token: str) -> Owner:

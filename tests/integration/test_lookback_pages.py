@@ -8,6 +8,7 @@ import pytest
 from families import Row, register, write
 
 from moderation import owners, unmatched
+from moderation.clock import FixedClock
 from moderation.likeness_settings import LikenessSettings, UnmatchedTemplates
 from moderation.lookbacks import driving
 from moderation.sessions import login_token
@@ -102,7 +103,7 @@ def test_staff_begin_follow_and_call_off_a_look_back(pages, staff, person):
 
 
 def test_people_ask_for_themselves_a_few_times_a_day_and_see_no_clip_of_others(pages, owner, person):
-    services, place = pages.services, "/mine/lookbacks"
+    services, place, began = pages.services, "/mine/lookbacks", pages.services.clock.now()
     other = register(services.database, services.vault, model=services.face_model)
     assert f'href="{place}"' in owner.get("/mine").text
     services.settings = services.settings.model_copy(
@@ -143,6 +144,10 @@ def test_people_ask_for_themselves_a_few_times_a_day_and_see_no_clip_of_others(p
     assert owner.get(f"/likeness/{person}/lookbacks").url.path == "/login"
     assert browser(pages).get(place).url.path == "/mine/enter"
     assert owner.post(place, data={"since": days(pages, 2)}).status_code == 403
+    # What an open page asks by itself keeps nobody's session alive.
+    for minutes, leads in ((20, None), (40, "/mine/enter")):
+        services.clock = FixedClock(began + timedelta(minutes=minutes))
+        assert owner.get(place, headers={"HX-Request": "true"}).headers.get("hx-redirect") == leads
 
 
 def test_who_has_nothing_registered_is_told_so(pages, staff):
