@@ -42,3 +42,9 @@ def people_in_ancestors(tx: Transaction, clip_id: str, parents: Sequence[str]) -
     """The registered people whom a clip shows that this one was made from, named or not, however far back."""
     found = tx.pg.execute(SQL.people_in_ancestors, {"clip": clip_id, "parents": list(parents)}).fetchall()
     return frozenset(person for (person,) in found)
+
+
+def ancestors_untold(tx: Transaction, clip_id: str, parents: Sequence[str]) -> bool:
+    """Whether nobody can tell whom one of those clips shows: it was erased, or is not judged yet."""
+    where = {"clip": clip_id, "parents": list(parents)}
+    return tx.pg.execute(SQL.ancestors_untold, where).fetchone() is not None

@@ -13,7 +13,7 @@ from moderation.consent.limits import read_limits
 from moderation.consent.people import SQL
 from moderation.db import Transaction
 from moderation.facts import SignalFact, SubmissionFacts
-from moderation.history import people_in_ancestors
+from moderation.history import ancestors_untold, people_in_ancestors
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, either
 
 
@@ -29,6 +29,8 @@ class Use:
     contexts: Mapping[str, Truth] = field(default_factory=dict)
     #: People whom clips show that this one was made from.
     remixes: Collection[str] = ()
+    #: Whether one of those clips cannot say whom it shows.
+    untold: bool = False
     #: What people answered who want to be asked about every clip, by person and scope; who has not is not in it.
     answers: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
@@ -48,6 +50,7 @@ def use_of(
         purpose=said.purpose,
         contexts=read_contexts(signals, texts, said.purpose),
         remixes=people_in_ancestors(tx, clip_id, said.parents),
+        untold=ancestors_untold(tx, clip_id, said.parents),
         answers=answers,
     )
 
@@ -159,13 +162,19 @@ def _against(held: _Held, grant: Grant, scope: str, use: Use) -> dict[str, Truth
     if grant.audience == "draft":
         against["audience"] = FALSE if use.draft else TRUE
     if not grant.remix:
-        against["remix"] = TRUE if held.person in use.remixes else FALSE
+        against["remix"] = _remixed(held.person, use)
     if grant.purposes:
         against["purpose"] = _purpose(grant.purposes, use.purpose)
     if grant.mode == "ask_me":
         answer = use.answers.get((held.person, scope))
         against["answer"] = UNDETERMINED if answer is None else FALSE if answer else TRUE
     return against
+
+
+def _remixed(person: str, use: Use) -> Truth:
+    if person in use.remixes:
+        return TRUE
+    return UNDETERMINED if use.untold else FALSE
 
 
 def _purpose(allowed: list[str], purpose: str | None) -> Truth:

@@ -20,8 +20,9 @@ select 'default', c, s, 'ana', case p when '' then '{}' else array[p] end, '{}',
 from unnest(%(clips)s::text[], %(statuses)s::text[], %(parents)s::text[], %(drafts)s::text[]) as n (c, s, p, v);
 insert into moderation.mark_payloads (payload, org_id, clip_id, key_version, minted_at)
 select right(c, 12), 'default', c, 0, %(now)s from unnest(%(clips)s::text[]) c;
-insert into moderation.decisions (org_id, decision_id, clip_id, seq, outcome, body, actor_kind, actor, created_at)
-select 'default', 'dec_' || c, c, 1, 'allow', '{}', 'rule', 'policy', %(now)s from unnest(%(out)s::text[]) c;
+insert into moderation.decisions (org_id, decision_id, clip_id, seq, outcome, body, actor_kind, actor, facts_hash,
+  created_at)
+select 'default', 'dec_' || c, c, 1, 'allow', '{}', 'rule', 'policy', 'facts', %(now)s from unnest(%(out)s::text[]) c;
 insert into moderation.proofs (org_id, clip_id, sha256, passed, body, created_at)
 select 'default', c, c, true, '{}', %(now)s from unnest(%(out)s::text[]) c;
 insert into moderation.renditions (org_id, clip_id, kind, sha256, blob_key, bytes, report, created_at)

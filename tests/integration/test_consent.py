@@ -103,8 +103,9 @@ def test_a_remix_needs_a_grant_that_allows_one(tx, lea):
     give(tx, lea, grantee_kind="everyone")
     assert said_of(tx, lea, remixes={lea}) == ("limit_violated", ("remix",))
     assert said_of(tx, lea, remixes={"somebody else"})[0] == "consented"
+    assert said_of(tx, lea, untold=True) == ("undetermined", ("remix",))
     give(tx, lea, grantee_kind="creator", grantee="ana", remix=True)
-    assert said_of(tx, lea, remixes={lea})[0] == "consented"
+    assert said_of(tx, lea, remixes={lea}, untold=True)[0] == "consented"
 
 
 def test_who_wants_to_be_asked_is_asked_of_every_clip(tx, lea):

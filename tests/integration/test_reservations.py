@@ -212,6 +212,22 @@ def test_what_a_copy_shows_is_remembered_when_the_first_clip_was_erased(services
     assert asked(services, copy) == [("consent_revoked", person)]
 
 
+def test_of_a_remix_is_asked_while_nobody_can_say_whom_its_parent_shows(services, person):
+    gone, early = original(services, person), original(services, person, status="processing")
+    release.delete(services, ORG, gone, "test")
+    for first in (gone, early):
+        remix = upload(services, showing(services, person), parents=[first])
+        assert go_on(services, remix) == "in_review"
+    judged = original(services, person)
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("delete from moderation.appearances where clip_id = %s", (judged,))
+    beside = upload(services, showing(services, person), parents=[judged])
+    assert go_on(services, beside) == "released"
+    give(services, person, terms=consent.Terms(grantee_kind="everyone", scope="both", remix=True))
+    allowed = upload(services, showing(services, person), parents=[gone])
+    assert go_on(services, allowed) == "released"
+
+
 def test_who_is_only_named_is_asked_at_the_gate_too(services, person):
     with services.database.transaction(ORG) as tx:
         consent.add_alias(tx, services.vault, services.clock.now(), person, "Noor Haddad", by="test")

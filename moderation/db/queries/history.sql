@@ -33,3 +33,17 @@ with recursive line (clip_id) as (
 )
 select distinct a.person_id from line join moderation.appearances a using (clip_id)
 where a.how in ('face', 'voice', 'copy');
+
+-- name: ancestors_untold
+-- Whether one of the same clips cannot say whom it shows: it was erased, or was never judged.
+with recursive line (clip_id) as (
+  (select unnest(%(parents)s::text[])
+  union
+  select parent from moderation.lineage where child = %(clip)s and how <> 'copy')
+  union
+  select l.parent from line join moderation.lineage l on l.child = line.clip_id
+)
+select 1 from line join moderation.clips c using (clip_id)
+where c.clip_id <> %(clip)s and (c.erased_at is not null
+  or not exists (select 1 from moderation.decisions d where d.clip_id = c.clip_id and d.facts_hash is not null))
+limit 1;
