@@ -104,7 +104,8 @@ def remove(request: Request, clip_id: str, form_token: Field = "") -> Response:
     """Take one clip out."""
     owner = signing(request, form_token)
     became = remove_clip(services_of(request), owner.org, owner.person, clip_id, by=owner.actor)
-    return RedirectResponse(f"/mine?said={'removed' if became == 'withdrawn' else 'looked_at'}", status_code=303)
+    said = {"withdrawn": "removed", "in_review": "looked_at", "withheld": "kept"}.get(became, "")
+    return RedirectResponse(f"/mine?said={said}", status_code=303)
 
 
 @router.get("/mine/all")

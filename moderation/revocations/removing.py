@@ -30,6 +30,8 @@ _ASKED_BY: Final = frozenset({"rule", "revocation"})
 def remove_clip(services: "Services", org: str, person: str, clip_id: str, *, by: str) -> str:
     """Take one clip out for somebody it shows; answers its status: withdrawn, or in_review where that is not sure.
 
+    One that is withheld stays so, and the wish is kept for whoever would let it out.
+
     Raises NotFound for a clip in which they do not appear, Conflict for one that is on its way: ask again in a moment.
     """
     now = services.clock.now()
@@ -39,6 +41,9 @@ def remove_clip(services: "Services", org: str, person: str, clip_id: str, *, by
         if not ways:
             raise NotFound(f"{person} does not appear in {clip_id}")
         demand_unsealed(tx, clip_id)
+        if clip.state is Status.WITHHELD:
+            # Nothing of it is out; an appeal may bring it back, and finds the wish.
+            reservations.wish(tx, now, clip_id, person, by=by)
         if clip.state in _OVER:
             return clip.status
         if clip.state not in {Status.RELEASED, Status.IN_REVIEW}:

@@ -297,3 +297,25 @@ def test_whoever_has_the_clip_reads_the_wish_and_an_answer_before_it_lets_nothin
     assert asked(services, clip) == [("removal_asked", person)]
     decide(services, clip, "false_match")
     assert go_on(services, clip) == "released"
+
+
+def answer(services, clip, outcome: Outcome, code: str) -> None:
+    """A person's answer that acts at once, as one to an appeal does."""
+    now = services.clock.now()
+    with services.database.transaction(ORG) as tx:
+        held = read_clip(tx, clip, lock=True)
+        said = Decision(outcome=outcome, facts_hash="", reasons=(Reason(code=code),), decided_by="rev")
+        decision = insert_decision(tx, held, said, actor_kind="person", actor="rev", now=now)
+        carry_out(tx, services.enqueuer, now, held, decision)
+    wait(services)
+
+
+def test_a_wish_about_what_is_withheld_is_there_when_an_appeal_would_let_it_out(services, person):
+    clip = upload(services, showing(services, person))
+    assert go_on(services, clip) == "released"
+    answer(services, clip, Outcome.BLOCK, "hate")
+    assert removing.remove_clip(services, ORG, person, clip, by="owner") == "withheld"
+    wait(services)
+    answer(services, clip, Outcome.ALLOW, "no_violation")
+    assert go_on(services, clip) == "in_review"
+    assert asked(services, clip) == [("removal_asked", person)]
