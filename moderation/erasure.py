@@ -15,14 +15,16 @@ from moderation import consent
 from moderation.clips import Status
 from moderation.db import Transaction, libpq_url, queries
 from moderation.db.clips import read_clip
+from moderation.recording import was_out
 from moderation.release import withdraw_locked
 from moderation.revocations.beginning import follow
-from moderation.revocations.reaching import SHOWS, find_reached
+from moderation.revocations.reaching import SHOWS, Reached, find_reached
 
 if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("people")
+REVOCATIONS = queries("revocations")
 log = structlog.get_logger()
 REASON: Final = "a person it shows was erased"
 #: What held biometric data, a key to it, or an account, of who was erased. Their indexes are made anew with them.
@@ -52,18 +54,32 @@ def forget_person(tx: Transaction, services: "Services", now: datetime, person: 
     Clips on their way are withdrawn here: no later judgement would recognise anybody in them. They are held before the
     person is, as judgements and the gate hold them: the caller holds no person yet. Raises NotFound.
     """
-    for clip_id in _on_their_way(tx, person):
-        read_clip(tx, clip_id, lock=True)
+    for each in _on_their_way(tx, person):
+        read_clip(tx, each.clip_id, lock=True)
     begun = follow(tx, services, now, person, consent.revoke(tx, now, person, by=by))
-    for clip_id in _on_their_way(tx, person):
-        withdraw_locked(tx, services, read_clip(tx, clip_id, lock=True), now, by=by, reason=REASON)
+    revocation = str(begun["revocation_id"])
+    for each in _on_their_way(tx, person):
+        _withdraw(tx, services, now, each, revocation, by=by)
     consent.erase_person(tx, now, person, by=by)
-    return str(begun["revocation_id"])
+    return revocation
 
 
-def _on_their_way(tx: Transaction, person: str) -> list[str]:
+def _on_their_way(tx: Transaction, person: str) -> list[Reached]:
     reached = find_reached(tx, person)
-    return [each.clip_id for each in reached if each.status in _ON_ITS_WAY and each.why in SHOWS | {"declared"}]
+    return [each for each in reached if each.status in _ON_ITS_WAY and each.why in SHOWS | {"declared"}]
+
+
+def _withdraw(
+    tx: Transaction, services: "Services", now: datetime, reached: Reached, revocation: str, *, by: str
+) -> None:
+    """Take back a clip on its way, as a target of the revocation: what was out before is waited for until purged."""
+    clip = read_clip(tx, reached.clip_id, lock=True)
+    out = was_out(tx, clip)
+    event = withdraw_locked(
+        tx, services, clip, now, by=by, reason=REASON, purge=out, revocation=revocation if out else ""
+    )
+    target = {"org": tx.org, "revocation": revocation, "clip": clip.clip_id, "why": reached.why, "purge": out}
+    tx.pg.execute(REVOCATIONS.insert_withdrawn, {**target, "found_as": reached.status, "event": event, "now": now})
 
 
 def rebuild(services: "Services") -> int:

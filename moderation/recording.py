@@ -72,5 +72,9 @@ def withhold(tx: Transaction, enqueuer: outbox.Enqueuer, clip: Clip, decision: D
 
 def said_withheld(tx: Transaction, clip: Clip, reasons: list[dict[str, object]]) -> dict[str, object]:
     """What a platform is told of a clip that is withheld; what was ever out it is to purge."""
-    was_out = tx.pg.execute(SQL.release, {"clip": clip.clip_id}).fetchone() is not None
-    return {"status": "withheld", "reasons": reasons} | ({"purge": True} if was_out else {})
+    return {"status": "withheld", "reasons": reasons} | ({"purge": True} if was_out(tx, clip) else {})
+
+
+def was_out(tx: Transaction, clip: Clip) -> bool:
+    """Whether a file of a clip was ever released: its platform may hold it, whatever became of the clip."""
+    return tx.pg.execute(SQL.release, {"clip": clip.clip_id}).fetchone() is not None

@@ -255,17 +255,20 @@ def withdraw_locked(
     by: str,
     reason: str,
     purge: bool = False,
-) -> None:
+    revocation: str = "",
+) -> str:
     """Withdraw a clip whose row the caller holds; `purge` asks its platform to remove what it fetched.
 
-    Raises Conflict for a clip that was refused.
+    Returns the event that tells it, which names the revocation where one asks. Raises Conflict for a clip that was
+    refused.
     """
     tx.pg.execute(SQL.withdraw_release, {"clip": clip.clip_id, "now": now})
     tx.pg.execute(CASES.close_cases, {"clip": clip.clip_id, "now": now})
     move(tx, clip, Status.WITHDRAWN, now)
     audit.record(tx, now, by, "clip.withdrawn", clip.clip_id, reason=reason)
     said = {"status": "withdrawn", "reason": reason} | ({"purge": True} if purge else {})
-    outbox.announce(tx, services.enqueuer, clip, "clip.withdrawn", now, said)
+    said |= {"revocation_id": revocation} if revocation else {}
+    return outbox.announce(tx, services.enqueuer, clip, "clip.withdrawn", now, said)
 
 
 def delete(services: "Services", org: str, clip_id: str, by: str) -> None:

@@ -15,6 +15,7 @@ from moderation.db.clips import move, read_clip
 from moderation.decisions import Decision
 from moderation.errors import NotFound
 from moderation.ids import new_id
+from moderation.recording import was_out
 from moderation.review.queues import DEFAULT_QUEUE, Queue, demand_access, find_queue
 from moderation.review.reviewers import Reviewer
 
@@ -86,12 +87,16 @@ def open_case(
     *,
     source: Source = "rule",
 ) -> str:
-    """Put a locked clip before a person; returns the case. A clip has at most one open case that acts on it."""
+    """Put a locked clip before a person; returns the case. A clip has at most one open case that acts on it.
+
+    What was ever out its platform is to purge while the clip waits.
+    """
     case = insert_case(tx, clip, decision, opened_by, now, source=source)
     tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
     move(tx, clip, Status.IN_REVIEW, now)
     reasons = [reason.to_json() for reason in decision.reasons]
-    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, {"status": "in_review", "reasons": reasons})
+    said = {"status": "in_review", "reasons": reasons} | ({"purge": True} if was_out(tx, clip) else {})
+    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, said)
     return case
 
 

@@ -1,5 +1,6 @@
 """Less consent without a revocation: stricter limits, a shorter list, a suspension, a grant that ends; and remixes."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from moderation.facts import Consent, FactRecord, Manifests, PersonFact, PersonK
 from moderation.history import people_in_ancestors
 from moderation.naming import Names
 from moderation.release import still_true
+from moderation.revocations import driving
+from moderation.revocations.progress import progress
+from moderation.revocations.receipts import take_receipt
 from moderation.revocations.rejudging import judge_clips_of, judge_outlived, judge_released
 from moderation.vault import Vault
 
@@ -179,3 +183,21 @@ def test_who_is_erased_while_a_clip_is_judged_waits_for_that_and_stops_nobody(in
     assert failed == []
     with inside.database.transaction() as tx:
         assert read_clip(tx, clip).status == "withdrawn"
+
+
+def test_what_was_out_before_and_is_on_its_way_when_somebody_is_erased_is_to_be_purged(inside, person):
+    out, new = (put(inside, status=status, shows=[(person, FACE, "matched")]) for status in ("released", "held"))
+    with inside.database.transaction() as tx:
+        tx.pg.execute("update moderation.clips set status = 'processing' where clip_id = %s", (out,))
+        revocation = erasure.forget_person(tx, inside, NOW, person, by="test")
+        told = "select body from moderation.events where clip_id = %s order by seq desc limit 1"
+        said = {clip: json.loads(tx.pg.execute(told, (clip,)).fetchone()[0]) for clip in (out, new)}
+    assert {each["type"] for each in said.values()} == {"clip.withdrawn"}
+    assert (said[out]["data"]["purge"], said[out]["data"]["revocation_id"]) == (True, revocation)
+    assert "purge" not in said[new]["data"]
+    driving.drive(inside, "default", revocation)
+    with inside.database.transaction() as tx:
+        far = progress(tx, revocation)
+        assert (far.state, far.targets, far.unpurged) == ("awaiting_receipts", 2, 1)
+        assert take_receipt(tx, NOW, revocation, [out], by="platform") == 1
+        assert progress(tx, revocation).state == "completed"

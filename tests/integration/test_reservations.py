@@ -258,6 +258,8 @@ def test_a_wish_to_be_out_of_a_clip_outlasts_older_answers_and_judgements(servic
     wait(services)
     assert removing.remove_clip(services, ORG, person, clip, by="owner") == "in_review"
     assert asked(services, clip) == [("removal_asked", person)]
+    told = events(services, clip)[-1]
+    assert (told["type"], told["purge"]) == ("clip.in_review", True)
     wait(services)
     # Judged again for whatever reason, with the case lost: the wish stands.
     with services.database.transaction(ORG) as tx:

@@ -74,6 +74,13 @@ select %(org)s, %(revocation)s, c, w, a, f
 from unnest(%(clips)s::text[], %(whys)s::text[], %(actions)s::text[], %(statuses)s::text[]) as n (c, w, a, f)
 on conflict do nothing;
 
+-- name: insert_withdrawn
+-- A target that is withdrawn already, by the transaction that began the revocation.
+insert into moderation.revocation_targets (org_id, revocation_id, clip_id, why, action, found_as, state, purge,
+  event_id, handled_at, settled_at)
+values (%(org)s, %(revocation)s, %(clip)s, %(why)s, 'withdraw', %(found_as)s, 'done', %(purge)s,
+  case when %(purge)s then %(event)s end, %(now)s, %(now)s);
+
 -- name: next_targets
 -- Withdrawals first. Locked with their clips; what others hold right now comes with a later batch.
 select t.clip_id, t.action, c.status, c.callback_url, c.priority, r.clip_id is not null as was_out
