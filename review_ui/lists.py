@@ -9,8 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from moderation import consent
 from moderation.api.auth import services_of
-from moderation.api.grants import Creators
-from moderation.api.people import Name
+from moderation.api.people import Account, Name
 from moderation.owners import Owner
 from moderation.revocations.rejudging import judge_clips_of
 from review_ui.filters import Unreadable
@@ -21,8 +20,10 @@ from review_ui.translating import marked
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 Entered = Annotated[FormData, Depends(entered)]
-_CREATORS: Final = TypeAdapter(Creators)
+_CREATORS: Final = TypeAdapter(list[Account])
 _NAME: Final = TypeAdapter[str](Name)
+#: As many as the API takes at once.
+MOST: Final = 1000
 NO_NAMES: Final = marked("Write one name a line, at most 1000, as the platform has them.")
 NO_TITLE: Final = marked("Give the list a name.")
 
@@ -56,7 +57,7 @@ def make(request: Request, form: Entered) -> Response:
     """Make a list."""
     owner, services = signing(request, str(form.get("form_token", ""))), services_of(request)
     try:
-        name, creators = _title(form), _names(form, "creators")
+        name, creators = _title(form), _names(form, "creators", most=MOST)
     except Unreadable as error:
         return show(request, owner, form=form, wrong=error)
     now = services.clock.now()
@@ -70,7 +71,9 @@ def change(request: Request, list_id: str, form: Entered) -> Response:
     """Put makers on a list and take others off: what was typed against what was shown, not against what came since."""
     owner, services = signing(request, str(form.get("form_token", ""))), services_of(request)
     try:
-        before, after = _names(form, "shown"), _names(form, "creators")
+        before = _names(form, "shown")
+        # The API makes longer lists, call by call: they stay as long, or get shorter.
+        after = _names(form, "creators", most=max(MOST, len(before)))
     except Unreadable as error:
         return show(request, owner, form=form, at=list_id, wrong=error)
     add, remove = (
@@ -84,13 +87,16 @@ def change(request: Request, list_id: str, form: Entered) -> Response:
     return RedirectResponse("/mine/lists?said=changed", status_code=303)
 
 
-def _names(form: FormData, field: str) -> tuple[str, ...]:
+def _names(form: FormData, field: str, *, most: int | None = None) -> tuple[str, ...]:
     """The names that stand in a field, one a line, each once. Raises Unreadable."""
     typed = (line.strip() for line in str(form.get(field, "")).splitlines())
     try:
-        return tuple(_CREATORS.validate_python(list(dict.fromkeys(line for line in typed if line))))
+        names = tuple(_CREATORS.validate_python(list(dict.fromkeys(line for line in typed if line))))
     except ValidationError as error:
         raise Unreadable("creators", NO_NAMES) from error
+    if most is not None and len(names) > most:
+        raise Unreadable("creators", NO_NAMES)
+    return names
 
 
 def _title(form: FormData) -> str:

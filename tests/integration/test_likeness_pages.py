@@ -278,6 +278,23 @@ def register(owner: httpx.Client, asked: str, device: Authenticator) -> httpx.Re
     return owner.post("/mine/passkeys", data=made)
 
 
+def test_a_list_that_the_api_made_longer_than_a_form_is_shortened_there(pages, owner, lea):
+    services, names = pages.services, [f"maker-{number:04}" for number in range(1200)]
+    with services.database.transaction("default") as tx:
+        now = services.clock.now()
+        friends = consent.make_list(tx, services.vault, now, lea, "Fans", by="test", creators=tuple(names[:1000]))
+        consent.change_list(tx, services.vault, now, lea, friends, by="test", add=tuple(names[1000:]))
+    token, place = hidden(owner.get("/mine/lists").text)["form_token"], f"/mine/lists/{friends}"
+    said = {"form_token": token, "shown": "\n".join(names), "creators": "\n".join(names[1:])}
+    longer = {**said, "creators": "\n".join([*names, "one more"])}
+    assert owner.post(place, data=longer).status_code == 422
+    assert owner.post("/mine/lists", data={**said, "name": "As long"}).status_code == 422
+    assert "The list is changed." in owner.post(place, data=said).text
+    with services.database.transaction("default") as tx:
+        (kept,) = consent.read_lists(tx, services.vault, lea)
+    assert kept.creators == tuple(names[1:])
+
+
 def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, lea, monkeypatch):
     party = passkeys.Party(host="localhost", origin="http://localhost")
     path = re.search(r'href="(/mine/questions/ask_[0-9a-f]+)"', owner.get("/mine").text)[1]

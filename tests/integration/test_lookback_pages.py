@@ -86,6 +86,7 @@ def test_staff_begin_follow_and_call_off_a_look_back(pages, staff, person):
         tx.pg.execute("update moderation.clips set created_at = %s, creator = 'bo'", (services.clock.now(),))
     asked = send(staff, place, since=days(pages, 2), creator="bo")
     assert (asked.status_code, "waits for its turn" in asked.text, "hx-get" in asked.text) == (200, True, True)
+    assert "· <bdi>bo</bdi>" in asked.text
     ((lookback, _, creator, words, _),) = found(pages)
     assert (creator, words) == ("bo", None)
     assert send(staff, place, since=days(pages, 2)).status_code == 409
@@ -134,6 +135,11 @@ def test_people_ask_for_themselves_a_few_times_a_day_and_see_no_clip_of_others(p
     assert "Could not be looked at" in now
     assert "called off" in send(owner, f"{place}/{lookback}/cancel").text
     assert "called off" in send(owner, place, since=days(pages, 2)).text
+    # Whom and what staff look for is no business of theirs.
+    with services.database.transaction() as tx:
+        tx.pg.execute("update moderation.lookbacks set creator = 'Omar Sought', words = 'a red boat'")
+    seen = owner.get(place).text
+    assert ("called off" in seen, "Omar Sought" in seen, "a red boat" in seen) == (True, False, False)
     second = found(pages)[-1][0]
     send(owner, f"{place}/{second}/cancel")
     assert send(owner, place, since=days(pages, 2)).status_code == 429
