@@ -22,6 +22,9 @@ LINK = re.compile(
     r"\]\((?!https?:|mailto:|\#)([^)\s]+)\)|`((?:moderation|detectors|watermark|review_ui|policies|docs|tests)/[\w./-]+)`"
 )
 
+#: Words that the catalogues do not use, as another stands for the same thing: of a prompt, of an appeal.
+UNUSED = {"fr": re.compile(r"\binvite\b|faire appel"), "ar": re.compile("اعتراض|طعون")}
+
 
 def test_tracked_files_name_no_host_no_machine_and_no_tool(tracked: list[Path], root: Path) -> None:
     found = []
@@ -37,6 +40,19 @@ def test_tracked_files_name_no_host_no_machine_and_no_tool(tracked: list[Path], 
 @pytest.mark.parametrize("text", ["see https://pypi" + ".org/simple", "in /ro" + "ot/x", "is" + "sue 7"])
 def test_a_strange_word_would_be_found(text: str) -> None:
     assert STRANGE.search(text)
+
+
+@pytest.mark.parametrize("language", UNUSED)
+def test_one_thing_has_one_word_in_a_language(root: Path, language: str) -> None:
+    texts = [root / "moderation" / "texts" / f"{language}.yaml", *(root / "review_ui/locale" / language).glob("*.po")]
+    assert len(texts) > 5
+    found = [
+        f"{path.relative_to(root)}:{number} {match[0]}"
+        for path in texts
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if not line.startswith("msgid") and (match := UNUSED[language].search(line))
+    ]
+    assert found == []
 
 
 def test_links_in_the_documents_lead_somewhere(tracked: list[Path], root: Path) -> None:
