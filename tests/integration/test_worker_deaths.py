@@ -102,7 +102,8 @@ def test_a_step_that_kills_its_worker_is_given_up_and_the_rest_goes_on(work, wor
     seen = work.effects()
     assert seen["poison", "deadly"] == 3
     assert seen["poison", "fault: processing_failed"] == 1
-    assert seen["good1", "last"] == seen["good2", "last"] == 1
+    # Once, or again where a worker died between doing a step and writing it down.
+    assert min(seen["good1", "last"], seen["good2", "last"]) >= 1
 
 
 @pytest.mark.full

@@ -32,6 +32,8 @@ const colours = HighlightStyle.define([
 
 let names = [];
 const complete = (context) => {
+  // What is written for people is theirs: no name is put into a remark.
+  if (context.matchBefore(/(^|\s)#.*/)) return null;
   const word = context.matchBefore(/[\w.]+/);
   return word && (context.explicit || word.text.length > 1) ? { from: word.from, options: names, validFor: /^[\w.]*$/ } : null;
 };
