@@ -94,12 +94,23 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
     return Settings(env="development", state=tmp_path / "state", database_url=dsn, review=review)
 
 
+class Shared(Sandbox):
+    """Decoders that outlive whoever uses them: only the end of the session ends them."""
+
+    def close(self) -> None:
+        """Leave them to the next test."""
+
+    def end(self) -> None:
+        super().close()
+
+
 @pytest.fixture(scope="session")
 def decoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """Decoder children that services share one after the other: each takes half a second of processor time to start."""
     folder = tmp_path_factory.mktemp("airlocks")
-    with Sandbox(Settings().limits, children=2, warm=False, folder=folder, require_confinement=False) as made:
-        yield made
+    made = Shared(Settings().limits, children=2, warm=False, folder=folder, require_confinement=False)
+    yield made
+    made.end()
 
 
 @contextmanager

@@ -114,7 +114,6 @@ def test_a_clip_that_stalls_its_decoder_is_not_tried_again(mortal, clip):
 
 def test_a_caller_is_told_to_come_again_and_nothing_is_kept(run_app, mortal, clip):
     running = run_app()
-    running.services.sandbox.close()
     running.services.sandbox = mortal.sandbox
     mortal.kill(3)
 
