@@ -12,12 +12,13 @@ function silent(url, at, className = "") {
 }
 
 // Under the lease; null where nobody answers.
-function post(id, path, token, body = {}, keepalive = false) {
+function post(id, path, token, body = {}, { keepalive = false, signal } = {}) {
   return fetch(`/v1/cases/${id}/${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ ...body, lease_token: token }),
     keepalive,
+    signal,
   }).catch(() => null);
 }
 
@@ -31,6 +32,7 @@ class Sight extends EventTarget {
   #turn = Promise.resolve();
   #beats = 0;
   #limit = 0;
+  #making = new AbortController();
 
   constructor(id, token) {
     super();
@@ -45,7 +47,12 @@ class Sight extends EventTarget {
   }
 
   prepare(picture) {
-    this.#post(`renditions/${picture}`);
+    this.#post(`renditions/${picture}`, {}, { signal: this.#making.signal });
+  }
+
+  // Whoever has decided holds the case no longer: what is still being made for them would be refused.
+  forgo() {
+    this.#making.abort();
   }
 
   leave() {
@@ -106,12 +113,12 @@ class Sight extends EventTarget {
   async #end() {
     const open = this.#open;
     [this.#open, this.#key] = [null, ""];
-    const answer = open && (await this.#post(`reveals/${open.id}/end`, {}, true));
+    const answer = open && (await this.#post(`reveals/${open.id}/end`, {}, { keepalive: true }));
     if (answer?.ok) this.#tell("standing", (await answer.json()).standing);
   }
 
-  #post(path, body, keepalive) {
-    return post(this.#case, path, this.#token, body, keepalive);
+  #post(path, body, options) {
+    return post(this.#case, path, this.#token, body, options);
   }
 
   #tell(name, detail) {
@@ -501,6 +508,7 @@ function swapped({ detail }) {
 
 document.addEventListener("submit", ({ target, submitter }) => {
   if (target.id !== "answer") return;
+  find("clip-player")?.sight?.forgo();
   for (const button of target.querySelectorAll("[data-sent]")) delete button.dataset.sent;
   if (submitter) submitter.dataset.sent = "";
 });

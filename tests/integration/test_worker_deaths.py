@@ -52,12 +52,14 @@ def kill_in_mid_step(work, workers: Workers, *, guarded: bool) -> list[str]:
     first = workers.start("w1", guarded=guarded)
     workers.start("w2", guarded=guarded)
     work.enqueue("pipe", *items)
-    work.until(
-        lambda: work.scalar(
-            "select count(*) from dbos.workflow_status where status = 'PENDING' and name = 'step' and executor_id = 'w1'",
-        )
-    )
-    time.sleep(0.3)
+    slow = "select count(*) filter (where step = 'slow') > count(*) filter (where step = 'slow done') from effects"
+    while True:
+        work.until(lambda: work.scalar(f"{slow} where pid = {first.pid}"))
+        # Stopped, it cannot end the step before it is killed.
+        first.send_signal(signal.SIGSTOP)
+        if work.scalar(f"{slow} where pid = {first.pid}"):
+            break
+        first.send_signal(signal.SIGCONT)
     first.kill()
     return items
 
