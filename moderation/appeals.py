@@ -7,6 +7,7 @@ import hmac
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from moderation import audit, outbox, review
@@ -20,6 +21,7 @@ from moderation.messages import language_of, say
 from moderation.notices.claims import MOST_CHARACTERS
 from moderation.notices.rows import COUNTER, read_by_token
 from moderation.notices.sealing import hash_of, new_token, open_words, seal
+from moderation.rounds import go_through
 from moderation.statements import token_of
 from moderation.verdicts import moment
 
@@ -199,7 +201,7 @@ def bring_lost(services: "Services") -> int:
     """Open another case for every appeal whose case was closed without an answer; returns how many."""
     with services.database.system_transaction() as tx:
         lost = tx.pg.execute(SQL.without_case, {"limit": BATCH}).fetchall()
-    return sum(_bring(services, *found) for found in lost)
+    return go_through(lost, partial(_bring, services))
 
 
 def _bring(services: "Services", org: str, appeal_id: str, clip_id: str) -> bool:

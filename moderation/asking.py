@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from psycopg.types.json import Jsonb
@@ -18,6 +19,7 @@ from moderation.db import Transaction, queries, row, rows
 from moderation.db.clips import next_generation, read_clip
 from moderation.errors import Conflict, NotFound
 from moderation.ids import new_id
+from moderation.rounds import go_through
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -156,7 +158,7 @@ def lapse_due(services: "Services") -> int:
     now = services.clock.now()
     with services.database.system_transaction() as tx:
         due = tx.pg.execute(SQL.lapsed, {"now": now, "most": BATCH}).fetchall()
-    return sum(_lapse(services, now, *line) for line in due)
+    return go_through(due, partial(_lapse, services, now))
 
 
 def _lapse(services: "Services", now: datetime, org: str, question_id: str, clip_id: str) -> bool:

@@ -4,6 +4,7 @@ Also what a worker's sweep resumes: held clips whose time came, deliveries due a
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moderation import audit, outbox, review
@@ -12,6 +13,7 @@ from moderation.db import Transaction, queries
 from moderation.db.clips import next_generation, read_clip
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.recording import insert_decision
+from moderation.rounds import go_through
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -86,7 +88,7 @@ def resume_held(services: "Services") -> int:
     now = services.clock.now()
     with services.database.system_transaction() as tx:
         due = tx.pg.execute(SQL.due_held, {"now": now, "limit": BATCH}).fetchall()
-    return sum(_resume(services, org, clip_id) for org, clip_id in due)
+    return go_through(due, partial(_resume, services))
 
 
 def _resume(services: "Services", org: str, clip_id: str) -> bool:

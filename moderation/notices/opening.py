@@ -39,7 +39,7 @@ def bring(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip)
     asked = _asking(tx, clip, "open")
     if not asked or clip.state in ON_ITS_WAY:
         return None
-    if clip.erased_at or clip.state is Status.REFUSED:
+    if clip.erased_at or clip.state is Status.REFUSED or _never_judged(tx, clip):
         settle_gone(tx, enqueuer, now, clip)
         return None
     if clip.state in OUT_OF_SIGHT and tx.pg.execute(CASES.sealed_case, {"clip": clip.clip_id}).fetchone():
@@ -49,6 +49,12 @@ def bring(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip)
     if clip.state is Status.RELEASED and stops.stands(tx, clip.clip_id):
         clip = hide(tx, now, clip)
     return _case_of(tx, enqueuer, now, clip, asked)
+
+
+def _never_judged(tx: Transaction, clip: Clip) -> bool:
+    """Whether a clip was withdrawn on its way: nothing of it was ever out, will be, or is there to be confirmed."""
+    judged = tx.pg.execute(RECORDS.latest_decision, {"clip": clip.clip_id}).fetchone()
+    return clip.state is Status.WITHDRAWN and judged is None
 
 
 def bring_stopped(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip) -> bool:

@@ -4,6 +4,7 @@ Time passing decides nothing: a clip that is hidden stays hidden until a person 
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -14,6 +15,7 @@ from moderation.db.clips import read_clip
 from moderation.notices.opening import bring
 from moderation.notices.rows import read_notice
 from moderation.notices.sealing import erase
+from moderation.rounds import go_through
 from moderation.verdicts import moment
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def ring_alarms(services: "Services") -> int:
     now, hours = services.clock.now(), list(services.settings.notices.alarm_hours)
     with services.database.system_transaction() as tx:
         due = tx.pg.execute(SQL.alarms_due, {"now": now, "hours": hours, "limit": BATCH}).fetchall()
-    return sum(_ring(services, org, clip, notice, after) for org, clip, notice, after in due)
+    return go_through(due, partial(_ring, services))
 
 
 def _ring(services: "Services", org: str, clip_id: str, notice_id: str, after: float) -> bool:
@@ -63,7 +65,7 @@ def bring_lost(services: "Services") -> int:
     """Put clips with open notices before a person where no case is left of them; returns how many."""
     with services.database.system_transaction() as tx:
         lost = tx.pg.execute(SQL.without_case, {"limit": BATCH}).fetchall()
-    return sum(_bring(services, org, clip_id) for org, clip_id in lost)
+    return go_through(lost, partial(_bring, services))
 
 
 def _bring(services: "Services", org: str, clip_id: str) -> bool:
@@ -78,7 +80,7 @@ def erase_old(services: "Services") -> int:
     before: datetime = now - timedelta(days=services.settings.notices.identity_days)
     with services.database.system_transaction() as tx:
         due = tx.pg.execute(SQL.past_keeping, {"before": before, "limit": BATCH}).fetchall()
-    return sum(_erase(services, org, of) for org, of in due)
+    return go_through(due, partial(_erase, services))
 
 
 def _erase(services: "Services", org: str, of: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from moderation import outbox
@@ -14,6 +15,7 @@ from moderation.notices.settling import Answered, settle
 from moderation.recording import withhold
 from moderation.review.cases import Case, insert_case, read_case
 from moderation.review.opinions import Opinion, read_opinion
+from moderation.rounds import go_through
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -29,7 +31,7 @@ def follow_due(services: "Services") -> int:
     now = services.clock.now()
     with services.database.system_transaction() as tx:
         due = tx.pg.execute(SQL.cases_to_follow, {"now": now, "limit": BATCH}).fetchall()
-    return sum(_follow_one(services, org, clip_id, case_id) for org, clip_id, case_id in due)
+    return go_through(due, partial(_follow_one, services))
 
 
 def _follow_one(services: "Services", org: str, clip_id: str, case_id: str) -> bool:

@@ -159,6 +159,22 @@ def test_silence_for_a_day_is_a_no_and_is_final(registry):
     assert (registry.consent(clip).consent, registry.generation(clip)) == ("not_consented", 2)
 
 
+def test_a_question_that_cannot_be_ended_stops_no_other(registry, monkeypatch):
+    broken, clip = registry.clip(), registry.clip()
+    for each in (broken, clip):
+        registry.ask(each)
+    registry.wait(hours=24)
+    again = asking.next_generation
+
+    def fail(tx, found, now):
+        if found.clip_id == broken:
+            raise NotFound("its next generation")
+        return again(tx, found, now)
+
+    monkeypatch.setattr(asking, "next_generation", fail)
+    assert (asking.lapse_due(registry.services), registry.generation(clip), registry.generation(broken)) == (1, 2, 1)
+
+
 def test_a_signature_is_worth_something_for_what_was_signed_alone(registry):
     device, strange, careless = Authenticator(), Authenticator(), Authenticator(verifies=False)
     registry.passkey(registry.lea, device)

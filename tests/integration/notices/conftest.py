@@ -50,8 +50,10 @@ class Bureau:
         """Let time pass."""
         self.clock.at += timedelta(**time)
 
-    def clip(self, status: str = "released", outcome: str = "allow", by: str = "policy") -> str:
-        """A clip that is only a row, decided upon."""
+    def clip(
+        self, status: str = "released", outcome: str = "allow", by: str = "policy", *, decided: bool = True
+    ) -> str:
+        """A clip that is only a row, decided upon unless it is on its way."""
         clip, now = new_id("clip"), self.clock.now()
         with self.services.database.transaction(ORG) as tx:
             tx.pg.execute(
@@ -65,6 +67,8 @@ class Bureau:
                 (f"{len(self.minted):012x}", ORG, clip, now),
             )
             self.minted.append(clip)
+            if not decided:
+                return clip
             reasons = () if outcome == "allow" else (Reason(code="explicit_content"),)
             decision = Decision(outcome=Outcome(outcome), facts_hash="", reasons=reasons, decided_by=by)
             kind = "rule" if by == "policy" else "person"

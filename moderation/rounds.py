@@ -1,0 +1,32 @@
+"""One round of a sweep over what is due: each item is a matter of its own, and one that fails stops no other."""
+
+from collections.abc import Callable, Iterable
+
+import psycopg
+import structlog
+
+from moderation.errors import Outage
+
+log = structlog.get_logger()
+
+
+def go_through(due: Iterable[tuple[object, ...]], act: Callable[..., bool]) -> int:
+    """Let `act` do each item in a transaction of its own; returns for how many it did something.
+
+    What fails is logged and stands in the next round again. Raises what would fail for every other item alike.
+    """
+    done = 0
+    for item in due:
+        try:
+            done += act(*item)
+        except Exception as error:
+            if _of_all(error):
+                raise
+            log.warning("sweep_item_failed", item=item, error=type(error).__name__)
+    return done
+
+
+def _of_all(error: Exception) -> bool:
+    """Whether the database or another part is gone; an error that Postgres itself answered has a code."""
+    lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    return lost or isinstance(error, Outage)
