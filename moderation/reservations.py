@@ -41,9 +41,12 @@ class Copied:
         """What has to be allowed though no detector found it here.
 
         Equal pictures say nothing of a sound track: a voice alone is not carried over. Beside a face it is, where
-        nothing of the person was found here. How a clip that was erased showed somebody is not known any more.
+        nothing of the person was found here. A copy's row stands for a face; whether the clip that it copied, and that
+        was erased since, had the voice too is not known any more.
         """
-        shown = set(self.there) & {"face", "voice"} or {"face", "voice"}
+        shown = set(self.there) & {"face", "voice"}
+        if "face" not in shown:
+            shown |= {"face", "voice"} if "copy" in self.there else set()
         if shown == {"voice"} or self.here:
             shown -= {"voice"}
         return sorted(shown - set(self.here))

@@ -11,7 +11,7 @@ import pytest
 from families import Row, register, write
 from judging_worker import ORG, add_clip, prove, showing
 
-from moderation import consent, descent, judging, release, review
+from moderation import appearances, consent, descent, judging, release, review
 from moderation.assembly import open_services
 from moderation.clock import FixedClock
 from moderation.db.clips import next_generation, read_clip
@@ -21,6 +21,7 @@ from moderation.recording import insert_decision
 from moderation.review.following import carry_out
 from moderation.revocations import beginning, driving, removing
 from moderation.revocations.progress import progress
+from moderation.revocations.reaching import find_reached
 from moderation.revocations.receipts import take_receipt
 from moderation.scoring import Analysis
 from moderation.services import Services
@@ -209,6 +210,38 @@ def test_what_a_copy_shows_is_remembered_when_the_first_clip_was_erased(services
         take_back(services, person, grant)
         ended = go_on(services, copy)
     assert ended == "in_review"
+    assert asked(services, copy) == [("consent_revoked", person)]
+
+
+def test_who_was_only_heard_in_a_clip_is_not_in_one_with_the_same_pictures(services, person):
+    with services.database.transaction(ORG) as tx:
+        heard, remix = write(tx, [row := Row(shows=[(person, "voice", MATCHED)]), Row(parent=row.clip)])
+    copy = upload(services, nobody(services), copies=heard)
+    twin = upload(services, nobody(services), copies=remix)
+    assert (go_on(services, copy), go_on(services, twin)) == ("released", "released")
+    with services.database.transaction(ORG) as tx:
+        assert appearances.in_clip(tx, copy, person) == []
+        # What a remix took of it nobody knows: its pictures, the voice, or both.
+        assert appearances.in_clip(tx, twin, person) == [("inherited", "possible")]
+        found = {each.clip_id: each.why for each in find_reached(tx, person)}
+    assert found == {heard: "shown", remix: "descendant", twin: "descendant"}
+    revocation = str(beginning.begin(services, ORG, person, by="test")["revocation_id"])
+    driving.drive(services, ORG, revocation)
+    with services.database.transaction(ORG) as tx:
+        assert [read_clip(tx, clip).status for clip in (heard, copy)] == ["withdrawn", "released"]
+
+
+def test_a_face_that_an_erased_clip_showed_is_asked_for_beside_a_voice_that_was_heard_since(services, person):
+    first = original(services, person)
+    between = upload(services, nobody(services), copies=first)
+    assert go_on(services, between) == "released"
+    with services.database.transaction(ORG) as tx:
+        assert appearances.note(tx, read_clip(tx, between, lock=True), person, {"voice": MATCHED}, services.clock.now())
+    release.delete(services, ORG, first, "test")
+    for grant in grants_of(services, person):
+        take_back(services, person, grant)
+    copy = upload(services, nobody(services), copies=between)
+    assert go_on(services, copy) == "in_review"
     assert asked(services, copy) == [("consent_revoked", person)]
 
 

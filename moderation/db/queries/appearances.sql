@@ -28,12 +28,13 @@ where appearances.state = 'possible' and excluded.state = 'matched'
 returning how;
 
 -- name: insert_copied
--- Who is shown by clips with the same pictures is shown by this one, whatever was measured here.
+-- Whose face clips with the same pictures show is shown by this one, whatever was measured here. A voice alone is not
+-- carried over, so that such a row always stands for a face.
 insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
 select distinct on (p.person_id) p.org_id, l.child, p.person_id, 'copy', a.state, p.version, %(generation)s,
   %(now)s::timestamptz
 from moderation.lineage l
-join moderation.appearances a on a.clip_id = l.parent and a.how in ('face', 'voice', 'copy')
+join moderation.appearances a on a.clip_id = l.parent and a.how in ('face', 'copy')
 join moderation.people p on p.person_id = a.person_id
 where l.child = %(clip)s and l.how = 'copy'
 order by p.person_id, a.state = 'matched' desc
@@ -46,17 +47,19 @@ update moderation.appearances a set version = p.version, generation = %(generati
 from moderation.people p where a.clip_id = %(clip)s and a.how = 'copy' and p.person_id = a.person_id;
 
 -- name: insert_inherited
--- Who is shown by a clip that this one was made from, at any distance, and is not shown here as far as we know.
-with recursive line (clip_id) as (
-  select parent from moderation.lineage where child = %(clip)s
+-- Who is shown by a clip that this one was made from, at any distance, and is not shown here as far as we know. `same`
+-- are clips of which only the pictures are known to be here: who was heard there is not.
+with recursive line (clip_id, same) as (
+  select parent, how = 'copy' from moderation.lineage where child = %(clip)s
   union
-  select l.parent from line join moderation.lineage l on l.child = line.clip_id
+  select l.parent, line.same and l.how = 'copy' from line join moderation.lineage l on l.child = line.clip_id
 )
 insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
 select distinct p.org_id, %(clip)s, p.person_id, 'inherited', 'possible', p.version, %(generation)s::int,
   %(now)s::timestamptz
 from line
-join moderation.appearances a on a.clip_id = line.clip_id and a.how in ('face', 'voice', 'copy')
+join moderation.appearances a on a.clip_id = line.clip_id
+  and (a.how in ('face', 'copy') or a.how = 'voice' and not line.same)
 join moderation.people p on p.person_id = a.person_id
 where line.clip_id <> %(clip)s and not exists (select 1 from moderation.appearances mine
   where mine.clip_id = %(clip)s and mine.person_id = p.person_id and mine.how in ('face', 'voice', 'copy'));

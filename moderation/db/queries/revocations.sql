@@ -1,8 +1,11 @@
 -- name: reach
 -- Clips that are not over: those that show somebody, and what was made from them at any depth; who is in a circle is
--- found once. `same` follows equal pictures only: what they show is shown, even where nobody was recognised.
-with recursive shown (clip_id, why) as (
-  select a.clip_id, case
+-- found once. `same` follows equal pictures only: what they show is shown, even where nobody was recognised. Whoever was
+-- only heard in a clip is not in its `pictures`, and no clip is reached that is known to have those and no more.
+with recursive shown (clip_id, same, pictures, why) as (
+  select a.clip_id, bool_or(a.how in ('face', 'copy') and a.state = 'matched'), exists (
+      select 1 from moderation.appearances p
+      where p.clip_id = a.clip_id and p.person_id = %(person)s and p.how not in ('voice', 'inherited')), case
     when bool_or(a.how in ('face', 'voice') and a.state = 'matched') then 'shown'
     when bool_or(a.how = 'copy' and a.state = 'matched') then 'copy'
     when bool_or(a.how in ('face', 'voice', 'copy')) then 'possible' else 'declared' end
@@ -12,10 +15,11 @@ with recursive shown (clip_id, why) as (
     and (%(creators)s::text[] is null or exists (select 1 from moderation.clips c
       where c.clip_id = a.clip_id and c.creator = any(%(creators)s)))
   group by a.clip_id
-), below (clip_id, same) as (
-  select clip_id, why in ('shown', 'copy') from shown
+), below (clip_id, same, pictures) as (
+  select clip_id, same, pictures from shown
   union
-  select l.child, below.same and l.how = 'copy' from below join moderation.lineage l on l.parent = below.clip_id
+  select l.child, below.same and l.how = 'copy', true from below join moderation.lineage l on l.parent = below.clip_id
+  where l.how <> 'copy' or below.pictures
 ), reached (clip_id, same) as (select clip_id, bool_or(same) from below group by clip_id)
 select c.clip_id, c.status, c.visibility,
   coalesce(s.why, case when reached.same then 'copy' else 'descendant' end) as why

@@ -40,9 +40,11 @@ def test_who_may_never_be_shown_is_not_asked_and_a_public_figure_is_named_as_one
         (["copy", "face", "voice"], ["voice"], ["face"]),
         (["copy", "face", "voice"], ["face"], []),
         # The same pictures with another voice: nothing of the one who spoke there is known to be here.
-        (["copy", "voice"], [], []),
+        (["voice"], [], []),
         # Of a clip that was erased only the person is known.
         (["copy"], [], ["face", "voice"]),
+        (["copy"], ["voice"], ["face"]),
+        (["copy", "voice"], [], ["face", "voice"]),
     ],
 )
 def test_a_copy_carries_over_a_face_and_never_a_voice_alone(there, here, asked):
