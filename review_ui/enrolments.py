@@ -46,7 +46,8 @@ TURNS: Final = {"left": marked("to their left"), "right": marked("to their right
 NO_REASON: Final = marked("Say why, in one line.")
 CHANGED: Final = marked("This enrolment was answered or changed meanwhile, or you asked for it. Nothing was recorded.")
 UNFIT: Final = marked(
-    "This cannot be verified: nothing could be read off the recording, or a guardian is not named yet."
+    "This cannot be verified: nothing could be read off the recording, or not by the present weights; "
+    "or nobody has named a guardian or said that they are an adult."
 )
 
 

@@ -143,14 +143,14 @@ def set_guardian(person_id: str, said: Guardian, services: Services_, principal:
     """Say how old a person is, or who answers for a teen; a verified teen without a guardian is suspended.
 
     An enrolment that is `guardian_needed` goes on as `pending` once a guardian is named, without a new recording. Who
-    has a guardian and of whom no age was said is a teen.
-    That a teen is an adult now takes staff (scope `admin`): it ends the stricter rules.
+    has a guardian and of whom no age was said is a teen. Naming the guardian ends no suspension: staff do.
+    That somebody who was not registered as an adult is one takes staff (scope `admin`): no stricter rules hold then.
     """
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
         demand_acting(tx, principal, person_id, said.on_behalf_of)
-        young = consent.read_person(tx, services.vault, person_id).age_band == "teen"
-        if young and said.age_band == "adult" and not principal.may("admin"):
+        before = consent.read_person(tx, services.vault, person_id).age_band
+        if said.age_band == "adult" and before != "adult" and not principal.may("admin"):
             raise Forbidden("this needs the scope admin", scopes=["admin"])
         by, age_band, guardian = principal.principal, said.age_band, said.guardian
         consent.set_guardian(tx, now, person_id, by=by, age_band=age_band, guardian=guardian)

@@ -179,9 +179,9 @@ def set_guardian(
     """Write down a person's age band, or who answers for a teen; what is left out stays.
 
     Raises NotFound, and Unprocessable for somebody who would be their own guardian.
-    A verified person who proves to be a teen without a guardian is suspended until one is named. An enrolment that
-    waited for a guardian goes on with the one who is named: a person looks at it. Who has a guardian is young unless
-    somebody says otherwise.
+    A verified person who proves to be a teen without a guardian is suspended; once one is named, staff may lift it, and
+    nothing else does. An enrolment that waited for a guardian goes on with the one who is named: a person looks at it.
+    Who has a guardian is young unless somebody says otherwise.
     """
     held = lock_person(tx, person)
     _refuse_own_guardian(held.account, guardian)

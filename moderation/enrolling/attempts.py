@@ -221,12 +221,13 @@ def answer(
 ) -> Enrolment:
     """What a member of staff says of an enrolment that waits. Raises NotFound, Conflict when it no longer waits.
 
-    Who asked for the challenge does not answer it.
+    Who asked for the challenge does not answer it. Raises Unprocessable where nothing was read, and for a face that was
+    not cleared as an adult's until somebody says that it is one, or names a guardian.
     """
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         found = read(tx, enrolment)
-        lock_person(tx, found.person_id)
+        held = lock_person(tx, found.person_id)
         found = read(tx, enrolment, lock=True)
         if found.state not in WAITING or version not in {None, found.version}:
             raise Conflict
@@ -236,6 +237,7 @@ def answer(
         if given == "verify":
             if kept is None:
                 raise Unprocessable("nothing could be read off this recording: ask for a new one")
+            _demand_age(found, held)
             _keep(services, tx, found, kept, by=by)
         state = Outcome.VERIFIED if given == "verify" else Outcome.REFUSED
         tx.pg.execute(SQL.answer, {"enrolment": enrolment, "state": state, "by": by, "reason": reason, "now": now})
@@ -245,6 +247,14 @@ def answer(
     forget_spent(services)
     with services.database.transaction(org) as tx:
         return read(tx, enrolment)
+
+
+def _demand_age(found: Enrolment, held: Locked) -> None:
+    """Without an age, nothing that is said later about the young would hold for them."""
+    if found.state == Outcome.GUARDIAN_NEEDED.value and held.age_band is None:
+        raise Unprocessable(
+            "nobody says how old they are: name a guardian, or have staff (admin) say that they are adult"
+        )
 
 
 def _keep(services: "Services", tx: Transaction, found: Enrolment, kept: Templates, *, by: str) -> None:
