@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from moderation.clips import Clip
 from moderation.db import Transaction, queries, rows
@@ -10,6 +11,8 @@ from moderation.facts import FactRecord
 
 SQL = queries("appearances")
 MATCHED, POSSIBLE, DECLARED = "matched", "possible", "declared"
+#: Of nobody are there two records.
+NOBODY_TWICE: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +38,20 @@ def declare(tx: Transaction, clip_id: str, generation: int, people: Sequence[str
         tx.pg.execute(SQL.declare_people, row)
 
 
-def write(tx: Transaction, clip: Clip, facts: FactRecord, now: datetime, *, refuted: frozenset[str]) -> None:
+def write(
+    tx: Transaction,
+    clip: Clip,
+    facts: FactRecord,
+    now: datetime,
+    *,
+    refuted: frozenset[str],
+    humans: Mapping[str, str] = NOBODY_TWICE,
+) -> None:
     """Put what a judgement knows in the place of what the one before knew; the caller holds the clip's row.
 
-    `refuted` are people whom somebody looked at and did not recognise: they stay possible.
+    `refuted` are people whom somebody looked at and did not recognise: they stay possible. For `humans` see `seen`.
     """
-    found = sorted(seen(facts, refuted).items())
+    found = sorted(seen(facts, refuted, humans).items())
     row = {"clip": clip.clip_id, "generation": clip.generation, "now": now}
     tx.pg.execute(SQL.forget_appearances, row)
     if found:
@@ -65,15 +76,23 @@ def note(tx: Transaction, clip: Clip, person: str, ways: Mapping[str, str], now:
     return bool(tx.pg.execute(SQL.note_found, row | {"hows": list(ways), "states": list(ways.values())}).fetchall())
 
 
-def seen(facts: FactRecord, refuted: frozenset[str] = frozenset()) -> dict[tuple[str, str], str]:
-    """Person and way -> matched, possible or declared, of everybody in the record that the registry knows."""
+def seen(
+    facts: FactRecord, refuted: frozenset[str] = frozenset(), humans: Mapping[str, str] = NOBODY_TWICE
+) -> dict[tuple[str, str], str]:
+    """Person and way -> matched, possible or declared, of everybody in the record that the registry knows.
+
+    A face or voice within the match line of two people is surely neither's: nobody is shown a stranger, or takes out
+    a stranger's clip, for looking like them. `humans` says which records are of one human, by the record that rules.
+    """
     found: dict[tuple[str, str], str] = {}
-    near = [(c.person, "face", str(c.state)) for face in facts.faces for c in face.candidates]
-    near += [(c.person, "voice", str(c.state)) for voice in facts.voices for c in voice.candidates]
-    for person, how, state in near:
-        if person in facts.people:
-            sure = state == MATCHED and person not in refuted
-            found[person, how] = MATCHED if sure or found.get((person, how)) == MATCHED else POSSIBLE
+    near = [("face", face.candidates) for face in facts.faces] + [("voice", voice.candidates) for voice in facts.voices]
+    for how, candidates in near:
+        known = {each.person: str(each.state) for each in candidates if each.person in facts.people}
+        sure = {person for person, state in known.items() if state == MATCHED and person not in refuted}
+        one = len({humans.get(person, person) for person in sure}) == 1
+        for person in known:
+            certain = (one and person in sure) or found.get((person, how)) == MATCHED
+            found[person, how] = MATCHED if certain else POSSIBLE
     return found | {(person, DECLARED): DECLARED for person, fact in facts.people.items() if fact.declared}
 
 

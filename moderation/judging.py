@@ -80,14 +80,15 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             named = facts_of(hits, standings, people_in(facts.faces, facts.voices))
             facts = replace(facts, fingerprint=resembles.facts(), named=named)
             descent.join(tx, clip_id, resembles.copied, "copy", now)
-            appearances.write(tx, clip, facts, now, refuted=refuted_people(answers_of_people(tx, clip_id)))
+            refuted = refuted_people(answers_of_people(tx, clip_id))
+            appearances.write(tx, clip, facts, now, refuted=refuted)
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
             rules = services.rulebook.choose(tx, clip_id, now)
             decision = conclude(tx, rules.acting, facts, words)
             taken = write_decision(tx, clip, decision, facts, rules.acting, run=run, now=now), decision
             write_shadows(tx, rules, facts, decision, run=run, now=now)
             if decision.outcome is Outcome.REVIEW:
-                asking.ask(tx, services.enqueuer, clip, unasked(facts, standings), now)
+                asking.ask(tx, services.enqueuer, clip, unasked(facts, standings, refuted), now)
         return follow(tx, services, clip, *taken, now, words, lambda: use_of(tx, clip, analysis, words))
 
 
@@ -124,10 +125,11 @@ def use_of(tx: Transaction, clip: Clip, analysis: Analysis, words: asking.Words)
     return consent.use_of(tx, clip.clip_id, submission_facts(clip), signals, words.answers)
 
 
-def unasked(facts: FactRecord, standings: Mapping[str, consent.Standing]) -> set[tuple[str, str]]:
+def unasked(
+    facts: FactRecord, standings: Mapping[str, consent.Standing], refuted: frozenset[str] = frozenset()
+) -> set[tuple[str, str]]:
     """Whom to ask for what: people who are certainly there, never those who only may be."""
-    there = {(c.person, "face") for face in facts.faces for c in face.candidates if c.state is FaceState.MATCHED}
-    there |= {(c.person, "voice") for voice in facts.voices for c in voice.candidates if c.state is VoiceState.MATCHED}
+    there = {found for found, state in appearances.seen(facts, refuted).items() if state == appearances.MATCHED}
     return {(person, scope) for person, scope in there if scope in standings[person].asks}
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from detectors.base import FaceState, VoiceState
 from moderation.appearances import seen
+from moderation.consent import Standing
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.facts import (
     Candidate,
@@ -18,7 +19,7 @@ from moderation.facts import (
 )
 from moderation.hashlists.matching import copied_clips
 from moderation.hashlists.mirror import OwnHits
-from moderation.judging import refuted_people
+from moderation.judging import refuted_people, unasked
 
 
 def face(track, *near):
@@ -73,6 +74,38 @@ def test_whom_a_person_did_not_recognise_stays_possible():
     refuted = refuted_people([wrong, right])
     assert refuted == {"lea"}
     assert seen(facts, refuted) == {("lea", "face"): "possible", ("omar", "face"): "matched"}
+
+
+def voice(number, *near):
+    candidates = tuple(VoiceCandidate(person=p, distance=0.5, state=VoiceState(state)) for p, state in near)
+    return VoiceFact(voice=number, state=VoiceState(near[0][1]), candidates=candidates)
+
+
+def asked(facts, *, refuted=frozenset()):
+    """Whom a judgement would ask, of people who all want to be asked."""
+    words = {"kind": "cameo", "consent": "undetermined", "voice": "undetermined", "declared": False, "version": 3}
+    standings = {person: Standing(person=person, asks=frozenset({"face"}), **words) for person in facts.people}
+    return unasked(facts, standings, refuted)
+
+
+def test_a_likeness_within_the_match_line_of_two_people_is_surely_neither_s():
+    twins = (("lea", "matched"), ("omar", "matched"), ("noor", "possible"))
+    people = ("lea", "omar", "noor")
+    facts = record(faces=(face(1, *twins),), voices=(voice(1, *twins),), people=people)
+    assert set(seen(facts).values()) == {"possible"}
+    assert asked(facts) == set(), "whoever is asked is shown the clip, and it may be a stranger's"
+    # Another face of the clip is one of them alone; and so is this one once somebody saw that it is not the other.
+    alone = record(faces=(face(1, *twins), face(2, ("lea", "matched"), ("omar", "possible"))), people=people)
+    assert {person: state for (person, _), state in seen(alone).items()} == {
+        "lea": "matched",
+        "omar": "possible",
+        "noor": "possible",
+    }
+    assert asked(alone) == {("lea", "face")}
+    assert seen(facts, frozenset({"omar"}))["lea", "face"] == "matched"
+    assert asked(facts, refuted=frozenset({"omar"})) == {("lea", "face")}
+    # Of one who is in the registry no more nothing is known, and nobody is mixed up with them.
+    assert seen(record(faces=(face(1, *twins),), people=("lea", "noor")))["lea", "face"] == "matched"
 
 
 def hits(clip, frames):
