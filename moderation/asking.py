@@ -186,6 +186,7 @@ def _write(
         "passkey": signed.passkey_id if signed else None,
         "signed": Jsonb(dict(signed.credential)) if signed else None,
     }
+    tx.pg.execute(SQL.hold_asked, line)
     if tx.pg.execute(SQL.insert_answer, {**line, **proof}).fetchone() is None:
         raise Conflict("this was answered before")
     if may_follow(clip.state, Status.PROCESSING):

@@ -126,6 +126,29 @@ def test_an_answer_is_of_one_clip_and_sends_it_through_judgement_again(registry,
         registry.answer(question, "yes", device)
 
 
+@pytest.mark.parametrize("revoked_first", [True, False])
+def test_whether_a_yes_was_taken_back_goes_by_the_order_of_commits(registry, revoked_first):
+    """One machine's clock is three seconds ahead of the other's: whoever is ahead acts first."""
+    device, clip = Authenticator(), registry.clip()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(clip)
+
+    def revoke():
+        with registry.transaction() as tx:
+            consent.revoke(tx, registry.now, registry.lea, by="test")
+            consent.grant(tx, registry.now, registry.lea, grantee=None, scope="face", mode="ask_me", by="test")
+
+    def answer():
+        registry.answer(question, "yes", device)
+
+    first, then = (revoke, answer) if revoked_first else (answer, revoke)
+    registry.wait(seconds=3)
+    first()
+    registry.wait(seconds=-3)
+    then()
+    assert registry.consent(clip).consent == ("consented" if revoked_first else "not_consented")
+
+
 def test_a_yes_ends_with_what_it_was_given_under_and_a_later_grant_does_not_bring_it_back(registry):
     device, clip = Authenticator(), registry.clip()
     registry.passkey(registry.lea, device)

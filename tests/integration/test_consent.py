@@ -99,6 +99,18 @@ def test_a_grant_covers_what_it_says_and_no_more(tx, lea, terms, use, word, agai
     assert said_of(tx, lea, **use) == (word, against)
 
 
+def test_what_a_revocation_covers_goes_by_the_order_of_commits_and_not_by_clocks(tx, lea):
+    ahead = NOW + timedelta(seconds=3)
+    give(tx, lea, ahead, grantee_kind="everyone")
+    consent.revoke(tx, NOW, lea, by="test")
+    assert [found.revoked_at for found in consent.read_grants(tx, [lea])] == [ahead]
+    assert said_of(tx, lea) == ("revoked", ())
+    # And what is given after it counts, on a machine whose clock is behind.
+    give(tx, lea, grantee_kind="everyone")
+    assert [found.revoked_at is None for found in consent.read_grants(tx, [lea])] == [False, True]
+    assert said_of(tx, lea)[0] == "consented"
+
+
 def test_a_remix_needs_a_grant_that_allows_one(tx, lea):
     give(tx, lea, grantee_kind="everyone")
     assert said_of(tx, lea, remixes={lea}) == ("limit_violated", ("remix",))

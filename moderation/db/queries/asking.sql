@@ -23,9 +23,17 @@ select q.person_id, q.scope, case when a.answer = 'yes' and exists (
 from moderation.questions q
 left join moderation.consent_answers a using (question_id) where q.clip_id = %(clip)s;
 
+-- name: hold_asked
+-- Nobody takes anything back between this and the answer; a statement of its own, so that the answer sees what was.
+select person_id from moderation.people
+where person_id = (select person_id from moderation.questions where question_id = %(question)s) for share;
+
 -- name: insert_answer
+-- Younger than what was taken back before it, whatever the clocks of two machines say.
 insert into moderation.consent_answers (org_id, question_id, answer, passkey_id, signed, answered_at)
-values (%(org)s, %(question)s, %(answer)s, %(passkey)s, %(signed)s, %(now)s)
+values (%(org)s, %(question)s, %(answer)s, %(passkey)s, %(signed)s,
+  greatest(%(now)s, (select max(r.created_at) + interval '1 microsecond' from moderation.revocations r
+    join moderation.questions q using (person_id) where q.question_id = %(question)s)))
 on conflict (question_id) do nothing returning question_id;
 
 -- name: lapsed

@@ -229,10 +229,14 @@ select distinct on (person_id) person_id, contexts from moderation.person_limits
 where person_id = any(%(people)s) order by person_id, limit_id desc;
 
 -- name: insert_grant
+-- The caller holds the person's row: a grant that is written after everything was taken back is younger than that,
+-- whatever the clocks of two machines say.
 insert into moderation.grants (org_id, grant_id, person_id, grantee_kind, grantee, scope, mode, purposes, limits,
   audience, remix, expires_at, replaces, created_by, created_at)
 values (%(org)s, %(grant)s, %(person)s, %(grantee_kind)s, %(grantee)s, %(scope)s, %(mode)s, %(purposes)s, %(limits)s,
-  %(audience)s, %(remix)s, %(expires_at)s, %(replaces)s, %(by)s, %(now)s);
+  %(audience)s, %(remix)s, %(expires_at)s, %(replaces)s, %(by)s,
+  greatest(%(now)s, (select max(created_at) + interval '1 microsecond' from moderation.revocations
+    where person_id = %(person)s and grant_id is null)));
 
 -- name: grants
 select g.grant_id, g.person_id, g.grantee_kind, g.grantee, g.scope, g.mode, g.purposes, g.limits, g.audience, g.remix,
@@ -265,8 +269,12 @@ where not exists (select 1 from moderation.templates c where c.person_id = t.per
 group by t.person_id, p.kind, p.created_at, p.person_id order by p.created_at, t.person_id limit %(limit)s;
 
 -- name: insert_revocation
+-- The caller holds the person's row: what is taken back is no younger than its revocation, whoever's clock is ahead.
 insert into moderation.revocations (org_id, revocation_id, person_id, grant_id, reached, created_by, created_at)
-values (%(org)s, %(revocation)s, %(person)s, %(grant)s, %(reached)s, %(by)s, %(now)s);
+values (%(org)s, %(revocation)s, %(person)s, %(grant)s, %(reached)s, %(by)s, greatest(%(now)s,
+  (select max(created_at) from moderation.grants where person_id = %(person)s),
+  (select max(a.answered_at) from moderation.consent_answers a join moderation.questions q using (question_id)
+    where q.person_id = %(person)s)));
 
 -- name: concerned
 -- Scope and creators of a grant; no list means everybody.
