@@ -126,7 +126,7 @@ def places_of(tx: Transaction, person: str, *, after: str | None, limit: int) ->
             pseudonym=called.get(each.clip_id, ""),
             at=each.created_at,
             hows=each.hows,
-            sure=each.matched or "declared" in each.hows,
+            sure=each.matched,
         )
         for each in found
     ]

@@ -1,6 +1,6 @@
 """The likeness registry for its staff: who is registered, what they allow, where they appear, taking consent back.
 
-Nobody is searched for by a face or a picture here.
+Nobody is searched for by a face or a picture here. To act for who has no account takes `admin`.
 """
 
 from datetime import datetime
@@ -99,9 +99,15 @@ def _place(cursor: str) -> tuple[datetime, str] | None:
             return None
 
 
-def _may_link(principal: Principal, found: consent.Person) -> bool:
-    """As the API has it: for who has no account that a platform could name, only its staff act."""
+def may_act(principal: Principal, found: consent.Person) -> bool:
+    """As the API has it: for who has no account that a platform could name, only staff with `admin` act."""
     return found.account is not None or principal.may("admin")
+
+
+def demand_acting(principal: Principal, found: consent.Person) -> None:
+    """Let this keeper act for a person. Raises Forbidden."""
+    if not may_act(principal, found):
+        raise Forbidden
 
 
 @router.get("/likeness/{person_id}")
@@ -157,7 +163,7 @@ def show(
         claims=claims,
         waiting=waiting,
         may_look=may_look(principal),
-        may_link=_may_link(principal, found),
+        may_act=may_act(principal, found),
         may_forget=principal.may("admin"),
         told=told,
         wrong=wrong,
@@ -171,6 +177,7 @@ def revoke(request: Request, person_id: str, typed: Field = "", form_token: Fiel
     """Take everything back for a person, once the number of clips that go was typed."""
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     with services.database.transaction(principal.org) as tx:
+        demand_acting(principal, consent.read_person(tx, services.vault, person_id))
         reach = reach_of(tx, person_id)
     if typed.strip() != str(reach.released):
         return show(request, principal, person_id, wrong=True, status=422)
@@ -184,6 +191,7 @@ def revoke_grant(request: Request, person_id: str, grant_id: str, form_token: Fi
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     now = services.clock.now()
     with services.database.transaction(principal.org) as tx:
+        demand_acting(principal, consent.read_person(tx, services.vault, person_id))
         begun = consent.take_back(tx, now, person_id, grant_id, by=principal.principal)
         follow(tx, services, now, person_id, begun)
     return RedirectResponse(f"/likeness/{person_id}?told=grant_revoked#progress", status_code=303)
@@ -191,11 +199,10 @@ def revoke_grant(request: Request, person_id: str, grant_id: str, form_token: Fi
 
 @router.post("/likeness/{person_id}/link")
 def make_link(request: Request, person_id: str, form_token: Field = "") -> Response:
-    """Make a link to the person's own page, shown once; for who has no account it takes `admin`."""
+    """Make a link to the person's own page, shown once."""
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     with services.database.transaction(principal.org) as tx:
-        if not _may_link(principal, consent.read_person(tx, services.vault, person_id)):
-            raise Forbidden
+        demand_acting(principal, consent.read_person(tx, services.vault, person_id))
         link = owners.make_link(tx, services.clock.now(), person_id, by=principal.principal)
     base = services.settings.url or str(request.base_url)
     return show(request, principal, person_id, link=link.address(base))

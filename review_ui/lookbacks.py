@@ -21,6 +21,7 @@ from moderation.owners import Owner
 from moderation.services import Services
 from review_ui.filters import Unreadable, day, end_of
 from review_ui.filters import said as said_in
+from review_ui.likeness import demand_acting, may_act
 from review_ui.owner import own_page, signing, visiting
 from review_ui.rendering import page
 from review_ui.routes import PageRoute, acting, reading
@@ -120,6 +121,7 @@ def _staff_page(
         fragment="likeness/looked_back.html",
         place=f"/likeness/{person_id}/lookbacks",
         staff=True,
+        may_act=may_act(principal, shown["person"]),
         fields=typed or {"since": shown["first_day"]},
         wrong=wrong,
         **shown,
@@ -139,6 +141,8 @@ def begin(
     """Begin a look back for a person."""
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     typed = said_in({"since": since, "until": until, "creator": creator, "words": words}, FIELDS)
+    with services.database.transaction(principal.org) as tx:
+        demand_acting(principal, consent.read_person(tx, services.vault, person_id))
     refused = _ask(services, principal.org, person_id, typed, by=principal.principal)
     if refused:
         return _staff_page(request, principal, person_id, typed=typed, wrong=refused[0], status=refused[1])
@@ -150,6 +154,7 @@ def call_off(request: Request, person_id: str, lookback_id: str, form_token: Fie
     """Call a look back off."""
     principal, services = acting(request, form_token, "likeness"), services_of(request)
     with services.database.transaction(principal.org) as tx:
+        demand_acting(principal, consent.read_person(tx, services.vault, person_id))
         asking.cancel(services, tx, person_id, lookback_id, by=principal.principal)
     return RedirectResponse(f"/likeness/{person_id}/lookbacks#progress", status_code=303)
 
@@ -177,6 +182,7 @@ def _own_page(
         fragment="likeness/looked_back.html",
         place="/mine/lookbacks",
         staff=False,
+        may_act=True,
         fields=typed or {"since": shown["first_day"]},
         wrong=wrong,
         **shown,

@@ -117,7 +117,7 @@ def read(credential: str) -> dict[str, object]:
     """What the browser sent as an authenticator's answer. Raises NotSigned."""
     try:
         found = json.loads(credential)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotSigned from error
     if not isinstance(found, dict):
         raise NotSigned

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from moderation.appearances import in_clip
+from moderation.appearances import MATCHED, in_clip
 from moderation.asking import read_question
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
@@ -19,13 +19,14 @@ SQL = queries("renditions")
 
 
 def still_for(services: "Services", org: str, person: str, clip_id: str) -> Rendition:
-    """A veiled still of a clip in which this person certainly appears, made when it is first asked for.
+    """A veiled still of a clip in which this person was recognised for certain, made when it is first asked for.
 
-    Raises NotFound where they do not appear, or nothing marked is kept; Forbidden for specialists' material.
+    Raises NotFound where they were not, whatever its maker says, or nothing marked is kept; Forbidden for specialists'
+    material.
     """
     with services.database.transaction(org) as tx:
-        if not any(state != "possible" for _, state in in_clip(tx, clip_id, person)):
-            raise NotFound("this person does not appear in this clip")
+        if not any(state == MATCHED for _, state in in_clip(tx, clip_id, person)):
+            raise NotFound("this person was not recognised for certain in this clip")
         clip, at = _shown(tx, clip_id), moment_of(tx, clip_id, person)
     return _rendition(services, clip, f"still_{at}", at)
 

@@ -11,7 +11,7 @@ import pytest
 from authenticator import Authenticator
 from psycopg.types.json import Jsonb
 
-from moderation import asking, consent, passkeys, review, sessions
+from moderation import appearances, asking, consent, passkeys, review, sessions
 from moderation.db import queries
 from moderation.db.clips import read_clip
 from moderation.decisions import Decision, Outcome, Reason
@@ -19,12 +19,15 @@ from moderation.enrolling import attempts
 from moderation.enrolling.checks import Check, CheckState
 from moderation.enrolling.verdicts import Outcome as Enrolled
 from moderation.enrolling.verdicts import Verdict
+from moderation.errors import NotFound
 from moderation.facts import FactRecord, PersonFact, SubmissionFacts
 from moderation.ids import new_id
 from moderation.keys import Principal
 from moderation.notices.claims import Claim
 from moderation.notices.filing import Sender, file_notice
 from moderation.recording import insert_decision
+from moderation.renditions import owned
+from moderation.revocations.reaching import reach as reach_of
 from moderation.scoring import Analysis
 from moderation.sessions import login_token
 from review_ui.app import create_app
@@ -133,6 +136,22 @@ def test_only_the_scope_opens_the_registry(pages, lea, owner):
     assert platform.post(f"/v1/people/{lea}/links", json={"on_behalf_of": "noor-1"}).status_code == 404
 
 
+def demand_that_only_staff_act_for_who_has_no_account(pages, keeper, staff, lea: str, token: dict[str, str]) -> None:
+    """What the API refuses to a key of scope `likeness` alone its pages neither offer nor do."""
+    with pages.services.database.transaction("default") as tx:
+        (grant,) = consent.read_grants(tx, [lea])
+        reach = reach_of(tx, lea)
+    page = f"/likeness/{lea}"
+    acts = {f"{page}/revoke": {"typed": str(reach.released)}, f"{page}/grants/{grant.grant_id}/revoke": {}}
+    for act, fields in acts.items():
+        assert keeper.post(act, data={**token, **fields}).status_code == 403, act
+        assert f'action="{act}"' not in keeper.get(page).text, act
+        assert f'action="{act}"' in staff.get(page).text, act
+    assert keeper.get(page).text.count("only an administrator may act for them") == 1
+    with pages.services.database.transaction("default") as tx:
+        assert [each.revoked_at for each in consent.read_grants(tx, [lea])] == [None]
+
+
 def test_passkeys_of_a_lost_device_are_removed_by_staff_alone_and_who_holds_it_is_shut_out(
     pages, owner, staff, lea, monkeypatch
 ):
@@ -148,6 +167,7 @@ def test_passkeys_of_a_lost_device_are_removed_by_staff_alone_and_who_holds_it_i
     assert "/link" not in keeper.get(f"/likeness/{lea}").text, "who has no account"
     assert keeper.post(f"/likeness/{lea}/link", data=token).status_code == 403
     assert keeper.post(f"/likeness/{noor}/link", data=token).status_code == 200
+    demand_that_only_staff_act_for_who_has_no_account(pages, keeper, staff, lea, token)
 
     device, door = Authenticator(), owner.get("/mine/passkeys").text
     assert "Your passkey is registered." in register(owner, door, device).text
@@ -183,6 +203,19 @@ def test_an_owner_sees_their_own_page_and_no_reviewers_session_opens_it(pages, o
     left = owner.post("/mine/leave", data=hidden(page.text))
     assert "You have logged out." in left.text
     assert owner.get("/mine").url.path == "/mine/enter"
+
+
+def test_who_is_named_by_a_maker_and_was_not_recognised_is_shown_no_still(pages, owner, lea):
+    services = pages.services
+    with services.database.transaction("default") as tx:
+        clip = new_clip(tx, services.clock.now(), "released")
+        appearances.declare(tx, clip, 1, [lea], services.clock.now())
+    seen = owner.get("/mine").text
+    assert seen.count("named by its maker · not certain") == 1
+    assert (f"/mine/clips/{clip}/remove" in seen, f"/mine/clips/{clip}/still" in seen) == (True, False)
+    assert seen.count("/still") == 3
+    with pytest.raises(NotFound, match="not recognised for certain"):
+        owned.still_for(services, "default", lea, clip)
 
 
 def test_forms_of_an_owners_page_are_their_own(pages, owner, lea, staff):
@@ -307,7 +340,9 @@ def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, l
 
     device = Authenticator(host=party.host, origin=party.origin)
     assert "Your passkey is registered." in register(owner, owner.get("/mine/passkeys").text, device).text
-    assert owner.post(f"{path}/yes", data=unsigned).status_code == 422
+    nested = "[" * 16_000
+    for unread in ("{}", nested):
+        assert owner.post(f"{path}/yes", data={**unsigned, "credential": unread}).status_code == 422, unread[:9]
     question = owner.get(path).text
     yes, no = (json.loads(html.unescape(found)) for found in re.findall(r'data-passkey="([^"]+)"', question))
     swapped = {"form_token": token, "credential": json.dumps(device.sign(no["challenge"]))}
@@ -318,6 +353,7 @@ def test_a_question_is_answered_with_a_passkey_and_never_without(pages, owner, l
     visitor = pages.with_headers()
     visitor.follow_redirects = True
     door = visitor.get("/mine/enter").text
+    assert visitor.post("/mine/passkey", data={**hidden(door), "credential": nested}).status_code == 401
     options = json.loads(html.unescape(re.search(r'data-passkey="([^"]+)"', door)[1]))
     entered = {**hidden(door), "credential": json.dumps(device.sign(options["challenge"]))}
     assert visitor.post("/mine/passkey", data=entered).url.path == "/mine"
@@ -407,5 +443,8 @@ def test_an_enrolment_that_waits_is_looked_at_and_answered_once_by_who_may(pages
     file_notice(services, "default", clip, claim, Sender(source="", language="en"))
     noticed = staff.get(f"/likeness/{lea}").text
     assert clip[-8:] in noticed[noticed.index("Notices and appeals about their clips") :]
+    with services.database.transaction("default") as tx:
+        tx.pg.execute("update moderation.notices set state = 'gone', decided_at = filed_at")
+    assert "ended: the clip is gone" in staff.get(f"/likeness/{lea}").text
     keyless = Principal(org="default", principal="ana", scopes=frozenset({"likeness"}), kind="person")
     assert not may_look(keyless)

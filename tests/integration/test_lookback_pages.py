@@ -7,8 +7,9 @@ import httpx
 import pytest
 from families import Row, register, write
 
-from moderation import owners, unmatched
+from moderation import owners, sessions, unmatched
 from moderation.clock import FixedClock
+from moderation.keys import Principal
 from moderation.likeness_settings import LikenessSettings, UnmatchedTemplates
 from moderation.lookbacks import driving
 from moderation.sessions import login_token
@@ -93,6 +94,7 @@ def test_staff_begin_follow_and_call_off_a_look_back(pages, staff, person):
     driving.list_window(services, "default", lookback)
     turn = driving.take_turn(services, "default", lookback)
     driving._count_unreadable(services, "default", lookback, turn, "its bytes are gone")
+    demand_that_it_takes_an_administrator(pages, place, lookback)
     part = staff.get(place, headers={"HX-Request": "true"}).text
     assert "<h1" not in part
     assert turn.clip.clip_id in part
@@ -101,6 +103,18 @@ def test_staff_begin_follow_and_call_off_a_look_back(pages, staff, person):
     stopped = send(staff, f"{place}/{lookback}/cancel")
     assert ("called off" in stopped.text, "hx-get" in stopped.text) == (True, False)
     assert {clips[0], clips[1]} > {turn.clip.clip_id}
+
+
+def demand_that_it_takes_an_administrator(pages, place: str, lookback: str) -> None:
+    """For who has no account: neither begun nor called off by who only keeps the registry, nor offered to them."""
+    reduced = Principal(org="default", principal="ana", scopes=frozenset({"likeness"}), kind="person")
+    keeper, before = browser(pages), found(pages)
+    keeper.cookies.set("countersign_session", sessions.begin(pages.services, reduced, method="development"))
+    assert send(keeper, place, since=days(pages, 2)).status_code == 403
+    assert send(keeper, f"{place}/{lookback}/cancel").status_code == 403
+    shown = keeper.get(place).text
+    assert (f'action="{place}' in shown, "only an administrator may act for them" in shown) == (False, True)
+    assert found(pages) == before
 
 
 def test_people_ask_for_themselves_a_few_times_a_day_and_see_no_clip_of_others(pages, owner, person):
