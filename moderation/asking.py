@@ -1,6 +1,7 @@
 """Asking a person whose grant says `ask_me`: one question for a clip and a scope, one signed answer; silence is a no.
 
-An answer is of one clip and changes no grant. Judges nothing: every answer sends its clip through judgement again.
+An answer is of one clip and changes no grant. Judges nothing: an answer sends its clip through judgement again, unless
+it is withheld or over by then.
 """
 
 import hashlib
@@ -141,7 +142,7 @@ def questions_of(tx: Transaction, person: str) -> list[Question]:
 def answer(
     tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, question: Question, said: Said, signed: Signed
 ) -> None:
-    """Write down what a person said, whose signature over `challenge` was verified, and judge the clip again.
+    """Write down what a person said, whose signature over `challenge` was verified; what waits for it is judged again.
 
     Raises Conflict when the question was answered before or its time is over.
     """
@@ -189,6 +190,7 @@ def _write(
     tx.pg.execute(SQL.hold_asked, line)
     if tx.pg.execute(SQL.insert_answer, {**line, **proof}).fetchone() is None:
         raise Conflict("this was answered before")
-    if may_follow(clip.state, Status.PROCESSING):
+    # Nothing of a withheld clip waits for an answer, and its case is another's: a sealed one's is the specialists'.
+    if clip.state is not Status.WITHHELD and may_follow(clip.state, Status.PROCESSING):
         tx.pg.execute(CASES.close_acting_case, {"clip": clip.clip_id, "now": now})
         outbox.enqueue_clip(tx, enqueuer, clip, next_generation(tx, clip, now))

@@ -27,6 +27,14 @@ PARTY = passkeys.Party(host="localhost", origin="http://localhost")
 INSERT = """insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at)
 values ('default', %s, 'in_review', 'ana', %s, %s)"""
 
+#: What a sweep of the known-illegal lists leaves: nothing of the clip is kept, and its case is the specialists'.
+SEALED = """with asked as (insert into moderation.decisions
+  (org_id, decision_id, clip_id, seq, outcome, body, actor_kind, actor, facts_hash, created_at)
+  values ('default', 'dec_sealed', %(clip)s, 1, 'block', '{}', 'rule', 'policy', '', %(now)s) returning decision_id),
+hidden as (update moderation.clips set status = 'withheld' where clip_id = %(clip)s)
+insert into moderation.cases (org_id, case_id, clip_id, queue, opened_by, deadline, created_at)
+select 'default', 'case_sealed', %(clip)s, 'known_illegal', decision_id, %(now)s, %(now)s from asked"""
+
 
 class Registry:
     """Two people who want to be asked, and clips that are only rows."""
@@ -196,6 +204,28 @@ def test_a_question_that_cannot_be_ended_stops_no_other(registry, monkeypatch):
 
     monkeypatch.setattr(asking, "next_generation", fail)
     assert (asking.lapse_due(registry.services), registry.generation(clip), registry.generation(broken)) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("said", ["no", "silence"])
+def test_a_clip_that_was_sealed_meanwhile_stays_with_its_specialists(registry, said):
+    device, clip = Authenticator(), registry.clip()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(clip)
+    with registry.transaction() as tx:
+        tx.pg.execute(SEALED.encode(), {"clip": clip, "now": registry.now})
+    if said == "silence":
+        registry.wait(hours=24)
+        assert asking.lapse_due(registry.services) == 1
+    else:
+        registry.answer(question, said, device)
+    with registry.transaction() as tx:
+        stands = tx.pg.execute(
+            "select status, generation, state from moderation.clips join moderation.cases using (clip_id) "
+            "where clip_id = %s",
+            (clip,),
+        ).fetchall()
+    assert stands == [("withheld", 1, "open")]
+    assert registry.consent(clip).consent == "not_consented"
 
 
 def test_a_signature_is_worth_something_for_what_was_signed_alone(registry):
