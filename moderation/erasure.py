@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 import structlog
 
-from moderation import consent
+from moderation import consent, works
 from moderation.clips import Status
 from moderation.db import Transaction, libpq_url, queries
 from moderation.db.clips import read_clip
@@ -27,7 +27,7 @@ SQL = queries("people")
 REVOCATIONS = queries("revocations")
 log = structlog.get_logger()
 REASON: Final = "a person it shows was erased"
-#: What held biometric data, a key to it, or an account, of who was erased. Their indexes are made anew with them.
+#: What held biometric data, a key to it, an account or a way in, of who was erased. Indexes are made anew with them.
 TABLES: Final = (
     "gallery_vectors",
     "templates",
@@ -40,6 +40,7 @@ TABLES: Final = (
     "imported_pictures",
     "portraits",
     "owner_links",
+    "passkeys",
     "audit_references",
 )
 _ON_ITS_WAY: Final = frozenset({Status.RECEIVED, Status.PROCESSING, Status.HELD})
@@ -49,7 +50,9 @@ CONNECT_SECONDS: Final = 10
 
 
 def forget_person(tx: Transaction, services: "Services", now: datetime, person: str, *, by: str) -> str:
-    """Take every grant back, erase the person, and start what withdraws the clips; returns the revocation's id.
+    """Take every grant back, erase the person with their works, and start what withdraws the clips.
+
+    Returns the revocation's id.
 
     Clips on their way are withdrawn here: no later judgement would recognise anybody in them. They are held before the
     person is, as judgements and the gate hold them: the caller holds no person yet. Raises NotFound.
@@ -60,6 +63,7 @@ def forget_person(tx: Transaction, services: "Services", now: datetime, person: 
     revocation = str(begun["revocation_id"])
     for each in _on_their_way(tx, person):
         _withdraw(tx, services, now, each, revocation, by=by)
+    works.withdraw_works_of(tx, now, person, by=by)
     consent.erase_person(tx, now, person, by=by)
     return revocation
 

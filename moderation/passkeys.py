@@ -203,7 +203,9 @@ def demand_signed(
         )
     except (WebAuthnException, ValueError, TypeError, KeyError) as error:
         raise NotSigned from error
-    tx.pg.execute(SQL.use_passkey, {"passkey": passkey, "sign_count": verified.new_sign_count, "now": now})
+    used = {"passkey": passkey, "sign_count": verified.new_sign_count, "now": now}
+    if tx.pg.execute(SQL.use_passkey, used).fetchone() is None:
+        raise NotSigned
     return asking.Signed(passkey_id=passkey, credential=credential)
 
 

@@ -135,11 +135,21 @@ def withdraw_work(services: "Services", org: str, work: str, *, by: str, holder:
             raise NotFound(f"there is no work {work}")
         if row[2] is not None:
             return
-        tx.pg.execute(SQL.withdraw_work, {"work": work, "now": now})
-        tx.pg.execute(SQL.forget_vectors, {"work": work})
-        lists.switch_list(tx, now, row[1], enabled=False, by=by)
+        _withdraw(tx, now, work, row[1], by=by)
         consent.touch_gallery(tx, row[0])
-        audit.record(tx, now, by, "work.withdrawn", work)
+
+
+def withdraw_works_of(tx: Transaction, now: datetime, holder: str, *, by: str) -> None:
+    """The same for all works of a holder whose row the caller holds; it is the caller who touches the gallery."""
+    for work, listed in tx.pg.execute(SQL.works_locked, {"person": holder}).fetchall():
+        _withdraw(tx, now, work, listed, by=by)
+
+
+def _withdraw(tx: Transaction, now: datetime, work: str, listed: str, *, by: str) -> None:
+    tx.pg.execute(SQL.withdraw_work, {"work": work, "now": now})
+    tx.pg.execute(SQL.forget_vectors, {"work": work})
+    lists.switch_list(tx, now, listed, enabled=False, by=by)
+    audit.record(tx, now, by, "work.withdrawn", work)
 
 
 def list_works(tx: Transaction, holder: str | None = None) -> list[Work]:

@@ -8,7 +8,10 @@ from moderation.db import Transaction
 
 
 def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> None:
-    """Destroy a person's key, templates and index rows; a sweep then writes their tables anew. Raises NotFound."""
+    """Destroy a person's key, templates, index rows and ways in; a sweep then writes their tables anew.
+
+    Knows nothing of works or clips: `erasure` does. Raises NotFound.
+    """
     lock_person(tx, person)
     row = {"org": tx.org, "person": person, "now": now}
     for statement in (
@@ -21,6 +24,7 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
         SQL.erase_imports,
         SQL.erase_list_names,
         SQL.forget_owner,
+        SQL.forget_passkeys,
         SQL.end_lookbacks,
         SQL.forget_lookback_clips,
         SQL.erase_person,

@@ -330,6 +330,20 @@ def test_a_session_ends_by_leaving_and_with_its_person(registry):
         owners.make_link(tx, registry.now, registry.lea, by="tester")
 
 
+def test_only_what_proves_an_answer_outlasts_the_person(registry):
+    used, unused = Authenticator(), Authenticator()
+    kept = registry.passkey(registry.lea, used)
+    registry.passkey(registry.lea, unused, method="passkey")
+    registry.passkey(registry.noor, Authenticator())
+    (question,) = registry.ask(registry.clip())
+    registry.answer(question, "no", used)
+    with registry.transaction() as tx:
+        consent.erase_person(tx, registry.now, registry.lea, by="test")
+        left = "select passkey_id, removed_at is not null from moderation.passkeys where person_id = %s"
+        assert tx.pg.execute(left, (registry.lea,)).fetchall() == [(kept, True)]
+        assert len(tx.pg.execute(left, (registry.noor,)).fetchall()) == 1
+
+
 def test_a_passkey_lets_its_person_in_once_for_each_signature(registry):
     device = Authenticator()
     registry.passkey(registry.lea, device)

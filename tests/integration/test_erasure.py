@@ -11,13 +11,14 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from detectors.likeness import turn
-from moderation import consent, erasure, intake
+from moderation import consent, erasure, intake, passkeys, works
 from moderation.assembly import open_services
 from moderation.clips import Submission
 from moderation.consent.people import SQL
 from moderation.enrolling import attempts
 from moderation.enrolling.checks import Check, CheckState
 from moderation.enrolling.verdicts import Outcome, Verdict
+from moderation.enrolment import register_person
 from moderation.ids import new_id
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -50,6 +51,9 @@ def lost(services):
             for name, row in zip(("Unlikely Name", "somebody else"), vectors, strict=True)
         ]
         consent.add_alias(tx, services.vault, NOW, people[0], "another name", by="test")
+        credential = b"an unlikely credential"
+        passkey = {"org": "default", "passkey": new_id("pk"), "person": people[0], "public_key": b"x", "now": NOW}
+        tx.pg.execute(passkeys.SQL.insert_passkey, {**passkey, "credential": credential, "sign_count": 0})
         rotation = consent.rotation_of(tx, services.vault, 128)
         kept = "select sealed from moderation.templates where person_id = %s"
         sealed, beside = (bytes(tx.pg.execute(kept, (person,)).fetchone()[0]) for person in people)
@@ -63,6 +67,7 @@ def lost(services):
         "key": wrapped,
         "reason": why,
         "evidence": candidate,
+        "passkey": credential,
     }
     return people[0], marks, beside
 
@@ -121,7 +126,7 @@ def erase(services, person) -> None:
 
 def test_nothing_of_an_erased_person_is_left_after_the_rebuild(services, lost, log, postgres):
     person, marks, beside = lost
-    assert found(files_of(services), marks) == {"turned", "sealed", "key", "reason", "evidence"}
+    assert found(files_of(services), marks) == {"turned", "sealed", "key", "reason", "evidence", "passkey"}
     erase(services, person)
     # The rows are gone and their bytes are not: this is what the rebuild is for.
     assert in_text(dumped(services), marks) == set()
@@ -175,3 +180,28 @@ def test_what_showed_the_person_is_withdrawn(services, lost, drawn):
     with services.database.transaction() as tx:
         row = tx.pg.execute("select status from moderation.clips where clip_id = %s", (clip.clip_id,)).fetchone()
     assert row == ("withdrawn",)
+
+
+def test_a_rights_holders_works_end_with_them(services):
+    known = {"name": "Pip Pictures", "kind": "rights_holder", "images": [], "by": "test"}
+    holder, other = (register_person(services, "default", **known) for _ in range(2))
+    work, kept = (works.add_work(services, "default", each, title="Captain Pip", by="test") for each in (holder, other))
+    with services.database.transaction() as tx:
+        tx.pg.execute(
+            works.SQL.keep_vectors,
+            {"org": "default", "work": work, "model": "m", "rows": 1, "vectors": b"x", "now": NOW},
+        )
+        assert {hit.id for hit in names_in(services, tx)} == {work, kept}
+    erase(services, holder)
+    with services.database.transaction() as tx:
+        assert {hit.id for hit in names_in(services, tx)} == {kept}
+        assert [each.work_id for each in works.list_works(tx)] == [kept]
+        assert tx.pg.execute("select count(*) from moderation.work_vectors").fetchone() == (0,)
+        in_force = tx.pg.execute(
+            "select name from moderation.hash_lists where enabled and category = 'works'"
+        ).fetchall()
+    assert in_force == [(kept,)]
+
+
+def names_in(services, tx):
+    return services.names.find(tx, services.vault, {"prompt": "Captain Pip in a boat"})

@@ -57,7 +57,9 @@ values (%(org)s, %(passkey)s, %(person)s, %(credential)s, %(public_key)s, %(sign
 on conflict (credential) do nothing returning passkey_id;
 
 -- name: use_passkey
-update moderation.passkeys set sign_count = %(sign_count)s, used_at = %(now)s where passkey_id = %(passkey)s;
+-- None where it was removed, or its person erased, meanwhile.
+update moderation.passkeys set sign_count = %(sign_count)s, used_at = %(now)s
+where passkey_id = %(passkey)s and removed_at is null returning passkey_id;
 
 -- name: remove_passkeys
 update moderation.passkeys set removed_at = %(now)s

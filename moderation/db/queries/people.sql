@@ -155,6 +155,11 @@ with links as (delete from moderation.owner_links where person_id = %(person)s),
 sessions as (delete from moderation.owner_sessions where person_id = %(person)s)
 update moderation.passkeys set removed_at = coalesce(removed_at, %(now)s) where person_id = %(person)s;
 
+-- name: forget_passkeys
+-- After `forget_owner`, which waits for who is answering right now. A passkey that signed an answer proves it for ever.
+delete from moderation.passkeys k where k.person_id = %(person)s
+  and not exists (select 1 from moderation.consent_answers a where a.passkey_id = k.passkey_id);
+
 -- name: erase_templates
 delete from moderation.templates where person_id = %(person)s;
 

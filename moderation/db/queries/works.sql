@@ -5,6 +5,10 @@ values (%(org)s, %(work)s, %(person)s, %(list)s, %(title)s, %(names)s, %(picture
 -- name: work_locked
 select person_id, list_id, withdrawn_at from moderation.works where work_id = %(work)s for update;
 
+-- name: works_locked
+select work_id, list_id from moderation.works where person_id = %(person)s and withdrawn_at is null
+order by work_id for update;
+
 -- name: withdraw_work
 update moderation.works set withdrawn_at = %(now)s where work_id = %(work)s;
 
