@@ -81,6 +81,11 @@ class Target:
         return self.was_out and (self.withdrawn or self.status == "withheld")
 
     @property
+    def taken_out(self) -> bool:
+        """Whether another act ended it, and may have asked for a purge that its platform has not confirmed."""
+        return self.was_out and self.status in {"withdrawn", "withheld"}
+
+    @property
     def unsettled(self) -> bool:
         """Whether its platform may hold a file of which only a judgement tells whether it may."""
         return self.was_out and not self.withdrawn and self.status in _OPEN
@@ -101,7 +106,7 @@ def list_targets(services: "Services", org: str, revocation: str) -> int:
             raise NotFound(f"there is no revocation {revocation}")
         if run[1]:
             return 0
-        found = find_reached(tx, stop.person_id, scope=stop.scope, creators=stop.creators)
+        found = find_reached(tx, stop.person_id, scope=stop.scope, creators=stop.creators, unpurged=True)
         columns = {
             "clips": [each.clip_id for each in found],
             "whys": [each.why for each in found],
@@ -121,12 +126,15 @@ def handle_some(services: "Services", org: str, revocation: str) -> str:
         targets = rows(tx, SQL.next_targets, Target, where)
         events = _withdraw(tx, services, revocation, [each for each in targets if each.withdrawn], now)
         _judge_again(tx, services, revocation, [each for each in targets if each.judged_again], now)
-        events |= _recall(tx, services, revocation, [each for each in targets if each.blocked_since], now)
+        asked = _asked_before(tx, revocation, [each.clip_id for each in targets if each.taken_out])
+        blocked = [each for each in targets if each.blocked_since and each.clip_id not in asked]
+        events |= _recall(tx, services, revocation, blocked, now)
         elsewhere = {"clips": list(events), "events": list(events.values())}
         tx.pg.execute(SQL.settle_elsewhere, where | elsewhere)
+        events |= asked
         columns = {
             "clips": [each.clip_id for each in targets],
-            "purges": [each.purges for each in targets],
+            "purges": [each.purges or each.clip_id in asked for each in targets],
             "events": [events.get(each.clip_id, "") for each in targets],
             "open": [each.unsettled for each in targets],
         }
@@ -163,6 +171,16 @@ def _withdraw(
         for each in targets
     ]
     return outbox.announce_all(tx, services.enqueuer, "clip.withdrawn", now, told)
+
+
+def _asked_before(tx: Transaction, revocation: str, clips: Sequence[str]) -> dict[str, str]:
+    """Events by clip that asked for a purge already and wait for its receipt: this revocation waits for it too."""
+    where = {"revocation": revocation, "clips": list(clips)}
+    if clips:
+        # In the order of whoever notes a delivery, and before anything is read: their word is seen, or finds ours.
+        tx.pg.execute(SQL.hold_deliveries, where)
+        tx.pg.execute(SQL.hold_purges, where)
+    return dict(tx.pg.execute(SQL.outstanding, where).fetchall()) if clips else {}
 
 
 def _recall(

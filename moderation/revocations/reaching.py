@@ -43,14 +43,20 @@ class Reach:
 
 
 def find_reached(
-    tx: Transaction, person: str, *, scope: str = "both", creators: Sequence[str] | None = None
+    tx: Transaction,
+    person: str,
+    *,
+    scope: str = "both",
+    creators: Sequence[str] | None = None,
+    unpurged: bool = False,
 ) -> list[Reached]:
     """Clips that are not over and that taking back everything, or a scope from some creators, would reach.
 
-    One query: a recursive union over the edges of lineage, which ends in circles too.
+    With `unpurged` those too that an earlier revocation took out, and whose purge nobody has confirmed yet. One query:
+    a recursive union over the edges of lineage, which ends in circles too.
     """
     said = {"person": person, "scope": scope, "creators": None if creators is None else list(creators)}
-    return rows(tx, SQL.reach, Reached, said)
+    return rows(tx, SQL.reach, Reached, {**said, "unpurged": unpurged})
 
 
 def count_reach(reached: Sequence[Reached]) -> Reach:

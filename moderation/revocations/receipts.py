@@ -22,13 +22,15 @@ def note_delivery(tx: Transaction, event: str, now: datetime) -> None:
 
 
 def take_receipt(tx: Transaction, now: datetime, revocation: str, clips: Sequence[str] | None, *, by: str) -> int:
-    """The platform says that it purged these clips, None for all; returns how many were still waited for.
+    """The platform says that it purged these clips, None for all; returns how many this revocation still waited for.
 
-    Raises NotFound. A receipt sent twice changes nothing.
+    Others that wait for the same event have it too. Raises NotFound. A receipt sent twice changes nothing.
     """
     if tx.pg.execute(SQL.revocation, {"revocation": revocation}).fetchone() is None:
         raise NotFound(f"there is no revocation {revocation}")
     said = {"revocation": revocation, "clips": None if clips is None else list(clips), "now": now}
+    tx.pg.execute(SQL.hold_purges, said)
     purged = tx.pg.execute(SQL.purged_by_receipt, said).fetchall()
-    audit.record(tx, now, by, "revocation.receipt", revocation, purged=len(purged))
-    return len(purged)
+    own = len([of for (of,) in purged if of == revocation])
+    audit.record(tx, now, by, "revocation.receipt", revocation, purged=own)
+    return own

@@ -1,6 +1,7 @@
 """Taking consent back: what it reaches, what it does to each clip once, and when it has come to zero."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from families import Row, register, tree, write
@@ -169,8 +170,76 @@ def test_what_was_blocked_or_taken_back_by_another_before_its_turn_is_purged_for
             "select distinct event_id from moderation.revocation_targets where clip_id = %s", (waiting,)
         ).fetchall()
         note_delivery(tx, event[0], inside.clock.now())
+    # What the first asked for stays asked for, and its receipt is of both.
     assert (read(inside, first).unpurged, read(inside, first).unsettled) == (1, 0)
-    assert read(inside, second).state == "completed"
+    assert (read(inside, second).unpurged, json.loads(last_event(inside, blocked))) == (1, said)
+    with inside.database.transaction() as tx:
+        assert take_receipt(tx, inside.clock.now(), second, None, by="platform") == 1
+    assert {read(inside, each).state for each in (first, second)} == {"completed"}
+
+
+WAITING = "select 1 from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()"
+TAKEN = "update moderation.deliveries set state = 'delivered' where event_id = %s"
+
+
+def event_of(inside, clip):
+    return scalar(inside, "select event_id from moderation.events where clip_id = %s order by seq desc limit 1", clip)
+
+
+def test_who_comes_second_waits_for_the_purge_that_the_first_asked_for(inside, person):
+    create_endpoint(inside, ORG, "https://platform.example/hook", by="test")
+    early, late = put(inside, *(Row(shows=[(person, "face", "matched")]) for _ in range(2)))
+    first, second = (beginning.begin(inside, ORG, person, by="tester")["revocation_id"] for _ in range(2))
+    driving.list_targets(inside, ORG, second)
+    driving.drive(inside, ORG, first)
+    # Begun when nothing was out any more.
+    third = beginning.begin(inside, ORG, person, by="tester")
+    assert third["reached"]["released"] == 0
+    every = (first, second, third["revocation_id"])
+    for each in every[1:]:
+        driving.drive(inside, ORG, each)
+    assert [(read(inside, each).state, read(inside, each).unpurged) for each in every] == [("awaiting_receipts", 2)] * 3
+    assert driving.watch(inside) == 0
+    assert scalar(inside, "select count(*) from moderation.events where type = 'clip.withdrawn'") == 2
+    with inside.database.transaction() as tx:
+        assert take_receipt(tx, inside.clock.now(), first, [early], by="platform") == 1
+    assert [read(inside, each).unpurged for each in every] == [1] * 3
+    event = event_of(inside, late)
+    with inside.database.transaction() as tx:
+        tx.pg.execute(TAKEN.encode(), (event,))
+        note_delivery(tx, event, inside.clock.now())
+    assert driving.watch(inside) == 3
+    fourth = beginning.begin(inside, ORG, person, by="tester")["revocation_id"]
+    driving.drive(inside, ORG, fourth)
+    assert (read(inside, fourth).state, read(inside, fourth).targets) == ("completed", 0)
+
+
+def test_a_purge_that_somebody_else_asked_for_is_waited_for_until_it_is_taken(inside, person):
+    create_endpoint(inside, ORG, "https://platform.example/hook", by="test")
+    clip, gone = put(inside, *(Row(shows=[(person, "face", "matched")]) for _ in range(2)))
+    revocation = beginning.begin(inside, ORG, person, by="tester")["revocation_id"]
+    driving.list_targets(inside, ORG, revocation)
+    for each in (clip, gone):
+        removing.remove_clip(inside, ORG, person, each, by="tester")
+    scalar(inside, TAKEN + " returning 1", event_of(inside, gone))
+    with ThreadPoolExecutor(1) as threads, inside.database.transaction() as tx:
+        # Its delivery is being noted: no revocation waits for it yet, and the drive must not miss that it was taken.
+        event = event_of(inside, clip)
+        tx.pg.execute(TAKEN.encode(), (event,))
+        note_delivery(tx, event, inside.clock.now())
+        drive = threads.submit(driving.drive, inside, ORG, revocation)
+        while not drive.done() and not scalar(inside, WAITING):
+            continue
+        assert not drive.done()
+        tx.pg.commit()
+        drive.result()
+    assert (read(inside, revocation).state, read(inside, revocation).targets) == ("completed", 2)
+    late = put(inside, Row(shows=[(person, "face", "matched")]))[0]
+    again = beginning.begin(inside, ORG, person, by="tester")["revocation_id"]
+    driving.list_targets(inside, ORG, again)
+    removing.remove_clip(inside, ORG, person, late, by="tester")
+    driving.drive(inside, ORG, again)
+    assert read(inside, again).state == "awaiting_receipts"
 
 
 def test_a_revocation_that_nobody_drives_is_begun_by_the_sweep(inside, person):

@@ -25,6 +25,8 @@ select c.clip_id, c.status, c.visibility,
   coalesce(s.why, case when reached.same then 'copy' else 'descendant' end) as why
 from reached join moderation.clips c using (clip_id) left join shown s using (clip_id)
 where c.status in ('released', 'in_review', 'processing', 'held', 'received')
+  or (%(unpurged)s and c.status in ('withdrawn', 'withheld') and exists (select 1 from moderation.revocation_targets t
+    where t.clip_id = c.clip_id and t.state = 'done' and t.purge))
 order by c.clip_id;
 
 -- name: run_locked
@@ -134,9 +136,35 @@ update moderation.revocation_targets t set settled_at = %(now)s, purge = true, e
 from unnest(%(clips)s::text[], %(events)s::text[]) as n (c, e)
 where t.clip_id = n.c and t.revocation_id <> %(revocation)s and t.state = 'done' and t.settled_at is null;
 
+-- name: hold_deliveries
+-- Of what may have asked for the purge of these clips: who takes one now waits, and then finds what the caller wrote.
+select 1 from moderation.deliveries where event_id in (
+  select event_id from moderation.events where clip_id = any(%(clips)s)
+    and type in ('clip.in_review', 'clip.withheld', 'clip.withdrawn', 'clip.refused'))
+order by delivery_id for update;
+
+-- name: hold_purges
+-- What anybody waits for of the clips of a revocation, all of them or some.
+select 1 from moderation.revocation_targets where state = 'done' and purge and clip_id in (
+  select clip_id from moderation.revocation_targets
+  where revocation_id = %(revocation)s and (%(clips)s::text[] is null or clip_id = any(%(clips)s)))
+order by clip_id, revocation_id for update;
+
+-- name: outstanding
+-- The last event of each of these clips that asked for a purge, where it did not come out again since and nobody has
+-- said that it is gone: no receipt, and not everybody who was told has taken it.
+select l.clip_id, l.event_id from (
+  select distinct on (clip_id) clip_id, event_id, type from moderation.events
+  where clip_id = any(%(clips)s) and (type = 'clip.released' or body::jsonb -> 'data' -> 'purge' = 'true')
+  order by clip_id, seq desc) l
+where l.type <> 'clip.released'
+  and not exists (select 1 from moderation.revocation_targets t where t.event_id = l.event_id and t.state = 'purged')
+  and (exists (select 1 from moderation.deliveries d where d.event_id = l.event_id and d.state <> 'delivered')
+    or not exists (select 1 from moderation.deliveries d where d.event_id = l.event_id));
+
 -- name: target_of_event
 select revocation_id, clip_id from moderation.revocation_targets
-where event_id = %(event)s and state = 'done' and purge for update;
+where event_id = %(event)s and state = 'done' and purge order by revocation_id for update;
 
 -- name: undelivered
 select 1 from moderation.deliveries where event_id = %(event)s and state <> 'delivered' limit 1;
@@ -146,10 +174,14 @@ update moderation.revocation_targets set state = 'purged', purged_at = %(now)s
 where event_id = %(event)s and state = 'done' and purge;
 
 -- name: purged_by_receipt
+-- What other revocations wait for by the same event is gone with it.
 update moderation.revocation_targets set state = 'purged', purged_at = %(now)s
-where revocation_id = %(revocation)s and state = 'done' and purge
-  and (%(clips)s::text[] is null or clip_id = any(%(clips)s))
-returning clip_id;
+where state = 'done' and purge and (revocation_id, clip_id) in (
+  select o.revocation_id, o.clip_id from moderation.revocation_targets t join moderation.revocation_targets o
+    on o.clip_id = t.clip_id and (o.revocation_id = t.revocation_id or o.event_id = t.event_id)
+  where t.revocation_id = %(revocation)s and t.state = 'done' and t.purge
+    and (%(clips)s::text[] is null or t.clip_id = any(%(clips)s)))
+returning revocation_id;
 
 -- name: counts
 select count(*), count(*) filter (where state = 'pending'), count(*) filter (where state = 'done' and purge),
