@@ -38,6 +38,23 @@ def look(page, name, checks, shoot, sizes) -> None:
     shoot(page, name)
 
 
+def keeps_what_was_opened(page, services, lookback: str) -> None:
+    """Neither asking again nor its end shuts a list that somebody opened, or takes the focus away from it."""
+    opened = page.locator(f"details#unread-{lookback}[open]")
+    expect(opened).to_have_count(1)
+    for _ in range(2):
+        with page.expect_response(lambda answer: answer.url.endswith("/lookbacks")) as asked:
+            pass
+        assert asked.value.finished() is None
+        expect(opened).to_have_count(1)
+        expect(page.locator("#progress summary")).to_be_focused()
+    driving.drive(services, "default", lookback)
+    # What asked by itself asks no more: htmx has let go of it.
+    expect(page.locator("#progress:is([hx-get], [data-htmx-powered], :has(form))")).to_have_count(0)
+    expect(opened).to_have_count(1)
+    expect(page.locator("#progress summary")).to_be_focused()
+
+
 @pytest.mark.parametrize("locale", ["en", "ar"])
 def test_a_look_back_is_asked_for_followed_and_called_off(
     open_browser, pages, person, assert_accessible, assert_layout, shoot, sizes, locale
@@ -54,9 +71,10 @@ def test_a_look_back_is_asked_for_followed_and_called_off(
     # No press: the page asks again by itself.
     expect(page.locator("#progress dl")).to_be_visible()
     look(page, f"looking-back-{locale}", checks, shoot, sizes)
-    driving.drive(services, "default", lookback)
-    expect(page.locator("#progress details")).to_have_count(1)
+    turn = driving.take_turn(services, "default", lookback)
+    driving._count_unreadable(services, "default", lookback, turn, "its bytes are gone")
     page.locator("#progress summary").press("Enter")
+    keeps_what_was_opened(page, services, lookback)
     look(page, f"looked-back-{locale}", checks, shoot, sizes)
 
     with services.database.transaction() as tx:
