@@ -78,6 +78,11 @@ def create_list(tx: Transaction, now: datetime, *, name: str, category: Category
     return list_id
 
 
+def has_list(tx: Transaction, name: str) -> bool:
+    """Whether the organisation has a list of its own of this name."""
+    return tx.pg.execute(SQL.own_list, {"org": tx.org, "name": name}).fetchone() is not None
+
+
 def read_lists(tx: Transaction) -> list[HashList]:
     """The lists of the organisation and of the deployment."""
     return rows(tx, SQL.lists, HashList)
@@ -104,15 +109,26 @@ def add_entries(
 
 
 def switch_entries(
-    tx: Transaction, now: datetime, which: str, *, hashes: Sequence[bytes], items: Sequence[str], enabled: bool, by: str
+    tx: Transaction,
+    now: datetime,
+    which: str,
+    *,
+    hashes: Sequence[bytes],
+    items: Sequence[str],
+    enabled: bool,
+    by: str,
+    named: Sequence[str] = (),
 ) -> int:
-    """Disable entries by hash or item, or put them in force again; returns how many changed. Raises NotFound."""
+    """Disable entries by hash or item, or put them in force again; returns how many changed. Raises NotFound.
+
+    The audit log has the hashes and items, or what `named` calls them.
+    """
     held = _hold(tx, which)
     found = {"list_no": held.list_no, "version": held.version, "hashes": list(hashes), "items": list(items)}
     changed = tx.pg.execute(SQL.switch_entries, {**found, "enabled": enabled}).rowcount
-    named = [each.hex() for each in hashes] + list(items)
+    told = list(named) or [each.hex() for each in hashes] + list(items)
     action = "hash_list.entries_enabled" if enabled else "hash_list.entries_disabled"
-    audit.record(tx, now, by, action, held.list_id, name=held.name, entries=changed, named=named)
+    audit.record(tx, now, by, action, held.list_id, name=held.name, entries=changed, named=told)
     return changed
 
 

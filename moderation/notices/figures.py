@@ -29,7 +29,7 @@ def read_figures(
     """
     now = services.clock.now()
     end = _time(until) if until else now
-    begin = _time(since) if since else end - USUAL
+    begin = _time(since) if since else _year_before(end)
     where = {"since": begin, "until": end, "now": now}
     with services.database.transaction(org) as tx:
         notices = tx.pg.execute(SQL.figures_of_notices, where).fetchall()
@@ -47,6 +47,13 @@ def read_figures(
 def _time(said: str) -> datetime:
     try:
         found = datetime.fromisoformat(said)
-    except ValueError as error:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise Unprocessable("a time is written as 2026-01-31 or 2026-01-31T12:00:00+00:00") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _year_before(end: datetime) -> datetime:
+    try:
+        return end - USUAL
+    except OverflowError as error:
+        raise Unprocessable("a year before `until` is no time; say `since`") from error

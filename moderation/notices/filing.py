@@ -1,5 +1,6 @@
 """Taking in a notice: valid or refused field by field, bounded, and its clip hidden in the same transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -66,7 +67,6 @@ def file_notice(services: "Services", org: str, clip_id: str, claim: Claim, send
         demand_few(tx, terms, now, contact, source)
         hiding = claim.kind in HIDING
         doubt = doubt_of(tx, terms, now, contact, source) if hiding else None
-        joined = _joined(tx, clip, claim, contact)
         row = {
             "org": org,
             "notice": notice_id,
@@ -74,7 +74,6 @@ def file_notice(services: "Services", org: str, clip_id: str, claim: Claim, send
             "kind": claim.kind,
             "hidden": hiding and doubt is None,
             "doubt": doubt,
-            "joined_to": joined,
             "token": kept,
             "contact": contact,
             "source": source,
@@ -82,7 +81,7 @@ def file_notice(services: "Services", org: str, clip_id: str, claim: Claim, send
             "now": now,
             "due": now + timedelta(hours=terms.decide_within_hours),
         }
-        tx.pg.execute(SQL.insert_notice, row)
+        tx.pg.execute(SQL.insert_notice, row | {"joined_to": _joined(tx, row)})
         seal(tx, services.vault, notice_id, identity=claim.identity, words=claim.words)
         _act(tx, services, now, clip, claim, notice_id, doubt)
         return Receipt(notice=read_notice(tx, notice_id), token=token)
@@ -95,10 +94,9 @@ def demand_valid(claim: Claim) -> None:
         raise Invalid(fields=dict(wrong))
 
 
-def _joined(tx: Transaction, clip: Clip, claim: Claim, contact: bytes | None) -> str | None:
-    """The open notice that says the same already: nothing is told or counted a second time."""
-    where = {"clip": clip.clip_id, "kind": claim.kind, "contact": contact}
-    found = tx.pg.execute(SQL.same_notice, where).fetchone()
+def _joined(tx: Transaction, row: Mapping[str, object]) -> str | None:
+    """The open notice that says and does the same already: nothing is told or counted a second time."""
+    found = tx.pg.execute(SQL.same_notice, row).fetchone()
     return str(found[0]) if found else None
 
 

@@ -14,7 +14,7 @@ from moderation.notices import stops
 from moderation.notices.claims import PRIORITY
 from moderation.notices.rows import COUNTER, Notice
 from moderation.notices.settling import settle_gone, uphold_sealed
-from moderation.recording import insert_decision
+from moderation.recording import insert_decision, was_out
 
 SQL, RECORDS, CASES = queries("notices"), queries("records"), queries("cases")
 QUEUE: Final = "takedown"
@@ -101,7 +101,10 @@ def _case_of(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Cl
 
 
 def _take_out(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip) -> None:
-    """Leave a locked clip that was just stopped to the case that is open already: nothing else would move it on."""
+    """Leave a locked clip that was just stopped to the case that is open already: nothing else would move it on.
+
+    What was ever out its platform is to purge.
+    """
     if clip.state is not Status.PROCESSING:
         return
     decision = Decision(outcome=Outcome.REVIEW, facts_hash="", reasons=(Reason(code=REASON),), decided_by=SYSTEM)
@@ -109,7 +112,8 @@ def _take_out(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: C
     tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
     move(tx, clip, Status.IN_REVIEW, now)
     reasons = [reason.to_json() for reason in decision.reasons]
-    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, {"status": "in_review", "reasons": reasons})
+    said = {"status": "in_review", "reasons": reasons} | ({"purge": True} if was_out(tx, clip) else {})
+    outbox.announce(tx, enqueuer, clip, "clip.in_review", now, said)
 
 
 def _let_in(tx: Transaction, case: str, asked: list[Notice]) -> bool:

@@ -48,6 +48,8 @@ class Said:
     filed_at: datetime
     due_at: datetime
     decided: bool
+    #: It was right when somebody decided, and the clip is kept in for it; an approval ends that.
+    upheld: bool
     explanation: str
     location: str
     child_protection: bool
@@ -127,6 +129,7 @@ def _said(notice: Notice, words: dict[str, object]) -> Said:
         filed_at=notice.filed_at,
         due_at=notice.due_at,
         decided=notice.state != "open",
+        upheld=notice.state == "upheld" and notice.kind != COUNTER,
         explanation=str(words.get("explanation", "")),
         location=str(words.get("location", "")),
         child_protection=bool(words.get("child_protection", False)),

@@ -45,7 +45,8 @@ def settle_notices(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, cl
     """Settle the notices of a locked clip that a decision on one of its cases answers; returns how many.
 
     A block upholds every open notice, whichever case it came from: what they want is done. Anything less rejects only
-    what the case itself put before the person; other notices stay open, and their stops stand.
+    what the case itself put before the person, and what was upheld before and kept the clip in: it goes out with the
+    case. Other notices stay open, and their stops stand.
     """
     found = [
         notice for notice in _concerned(tx, clip, answered) if notice.state != _state(notice, block=answered.block)
@@ -66,7 +67,9 @@ def _concerned(tx: Transaction, clip: Clip, answered: Answered) -> list[Notice]:
         return [notice for notice in every if notice.state == "open" or appealed or notice in own]
     if appealed:
         return [notice for notice in every if notice in own or notice.state != "open"]
-    return own if answered.source == "notice" else []
+    if answered.source != "notice":
+        return []
+    return [notice for notice in every if notice in own or notice.state == _state(notice, block=True)]
 
 
 def _state(notice: Notice, *, block: bool) -> str:

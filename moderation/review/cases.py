@@ -113,7 +113,7 @@ def insert_case(
     """Write down a case of a locked clip without moving the clip; returns its id.
 
     `opened_by` is the id of `decision`, which says queue, severity and reasons. A case that acts on its clip takes the
-    place of one that is still open: whoever holds that one loses it.
+    place of one that is still open, whoever holds that one loses it; and it is due no later than open notices.
     """
     queue = find_queue(tx, decision.queue or DEFAULT_QUEUE)
     case = new_id("case")

@@ -1,7 +1,9 @@
 -- name: insert_case
+-- What acts on its clip is due no later than the open notices about it.
 insert into moderation.cases (org_id, case_id, clip_id, queue, source, effect, opened_by, severity, deadline, created_at)
-values (%(org)s, %(case)s, %(clip)s, %(queue)s, %(source)s, %(effect)s, %(decision)s, %(severity)s, %(deadline)s,
-  %(now)s);
+values (%(org)s, %(case)s, %(clip)s, %(queue)s, %(source)s, %(effect)s, %(decision)s, %(severity)s,
+  least(%(deadline)s, (select min(due_at) from moderation.notices where clip_id = %(clip)s and %(effect)s = 'clip'
+    and state = 'open' and kind <> 'counter_notice')), %(now)s);
 
 -- name: open_case_of_clip
 select case_id from moderation.cases where clip_id = %(clip)s and state = 'open' and effect = 'clip';

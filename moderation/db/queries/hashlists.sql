@@ -10,6 +10,9 @@ select l.org_id, l.list_id, l.list_no, l.name, l.category, l.source, l.enabled, 
   (select count(*) from moderation.hash_entries e where e.list_no = l.list_no and not e.enabled) as disabled
 from moderation.hash_lists l order by l.org_id, l.name;
 
+-- name: own_list
+select 1 from moderation.hash_lists where org_id = %(org)s and name = %(name)s;
+
 -- name: change_list
 -- Holds the list until the transaction ends: versions are committed in the order they were given out.
 update moderation.hash_lists set version = version + 1

@@ -31,9 +31,11 @@ select org_id, notice_id, clip_id, kind, state, hidden, doubt, joined_to, case_i
 from moderation.notices where clip_id = %(clip)s order by notice_id;
 
 -- name: same_notice
--- The same contact's open notice of the same kind about the same clip.
+-- The same contact's open notice of the same kind about the same clip, from the same place: nobody proves whose a contact
+-- is. One that hid nothing does not say what one that hides does.
 select notice_id from moderation.notices
-where clip_id = %(clip)s and kind = %(kind)s and contact_tag = %(contact)s and state = 'open' and joined_to is null
+where clip_id = %(clip)s and kind = %(kind)s and contact_tag = %(contact)s and source_tag is not distinct from %(source)s
+  and (hidden or not %(hidden)s) and state = 'open' and joined_to is null
 order by notice_id limit 1;
 
 -- name: link_notices
@@ -120,6 +122,18 @@ where n.state = 'open' and n.kind <> 'counter_notice'
   and not exists (select 1 from moderation.cases k where k.clip_id = n.clip_id and k.effect = 'clip'
     and (k.state = 'open' or (k.state = 'decided' and k.followed_at is null)))
 order by n.org_id, n.clip_id limit %(limit)s;
+
+-- name: stood_on_alone
+-- What a list has of a clip, by the entries made for it and by its own hashes where they were listed for another clip,
+-- less what an upheld notice about another clip stands on: by the entries made for that one, its file or its frames.
+select e.hash from moderation.hash_entries e join moderation.hash_lists l using (list_no)
+where l.org_id = %(org)s and l.name = %(list)s and e.enabled
+  and (e.item = %(clip)s or e.hash = any(%(hashes)s) and exists (
+    select 1 from moderation.notices f where f.clip_id = e.item))
+  and not exists (select 1 from moderation.notices n
+    join moderation.clips c using (clip_id) left join moderation.clip_prints p using (clip_id)
+    where n.state = 'upheld' and n.kind <> 'counter_notice' and n.clip_id <> %(clip)s
+      and (n.clip_id = e.item or decode(c.content_sha256, 'hex') = e.hash or position(e.hash in p.hashes) > 0));
 
 -- name: alarms_due
 -- Over all organisations: which alarm of which open notice has not rung.

@@ -1,5 +1,7 @@
 """What a flood, a disguise or a guess gets: nothing that one honest notice would not."""
 
+import json
+
 import pytest
 
 from moderation.errors import Conflict
@@ -85,3 +87,28 @@ def test_without_that_bound_the_answer_is_refused(bureau):
     bureau.file(clip, contact="late@example.org", source="")
     with pytest.raises(Conflict):
         bureau.decide("ben", case, "allow")
+
+
+def test_who_files_first_with_the_contact_of_another_takes_nothing_from_their_notice(bureau):
+    """A contact is proved by nobody: a notice that hides is joined to none that hides nothing, or came from elsewhere."""
+    terms = bureau.services.settings.notices
+    for _ in range(terms.rejected_before):
+        bureau.file(bureau.clip())
+        bureau.settle("allow")
+    clip = bureau.clip()
+    stranger = bureau.file(clip, "likeness")
+    assert (stranger.notice.hidden, bureau.status(clip)) == (False, "released")
+    bureau.claim("ben")
+    victim, again = (bureau.file(clip, "likeness", source="198.51.100.9") for _ in range(2))
+    assert (victim.notice.hidden, victim.notice.joined_to, bureau.status(clip)) == (True, None, "in_review")
+    assert again.notice.joined_to == victim.notice.notice_id
+    bodies = bureau.column("select body from moderation.events where clip_id = %s order by seq", clip)
+    told = [(json.loads(each)["type"], json.loads(each)["data"].get("purge")) for each in bodies]
+    assert told == [("notice.received", False), ("clip.in_review", True), ("notice.received", True)]
+    assert bureau.file(clip, "likeness", source="203.0.113.7").notice.joined_to is None
+    # From one place too, once what was rejected there is long ago.
+    other = bureau.clip()
+    assert not bureau.file(other, "likeness").notice.hidden
+    bureau.wait(days=terms.rejected_days + 1)
+    late = bureau.file(other, "likeness").notice
+    assert (late.hidden, late.joined_to, bureau.status(other)) == (True, None, "in_review")

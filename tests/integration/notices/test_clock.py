@@ -2,12 +2,18 @@
 
 from datetime import timedelta
 
-from moderation import appeals, release
+import pytest
+
+from moderation import appeals, release, review
+from moderation.db.clips import read_clip
+from moderation.decisions import Decision, Outcome
+from moderation.errors import Unprocessable
 from moderation.notices import settling
 from moderation.notices.figures import read_figures
 from moderation.notices.opening import QUIET
 from moderation.notices.rows import read_by_token, state_document
 from moderation.notices.tending import tend
+from moderation.recording import insert_decision
 from moderation.review import dealing
 from moderation.statements import read_statement
 
@@ -105,3 +111,33 @@ def test_a_counter_notice_that_was_rejected_is_appealed_as_whoever_made_the_clip
     bureau.settle("allow", who="lou", queue="appeals")
     assert appeals.read_appeal(bureau.services, made[0].appeal_id, made[1]).state == "upheld"
     assert settling.COUNTER == "counter_notice"
+
+
+def test_a_case_that_opens_after_a_notice_runs_by_its_clock_too(bureau):
+    bureau.change("update moderation.queues set patience_s = 9 * 86400 where name = 'likeness'")
+    quiet, clip = bureau.clip("processing", decided=False), bureau.clip("processing", decided=False)
+    receipt = bureau.file(clip, "likeness")
+    asked = Decision(outcome=Outcome.REVIEW, facts_hash="", queue="likeness")
+    deadlines = []
+    for each in (quiet, clip):
+        with bureau.services.database.transaction(ORG) as tx:
+            now, found = bureau.clock.now(), read_clip(tx, each, lock=True)
+            by = insert_decision(tx, found, asked, actor_kind="rule", actor="policy", now=now)
+            case = review.open_case(tx, bureau.services.enqueuer, found, asked, by, now)
+            deadlines.append(review.read_case(tx, case).deadline)
+    assert deadlines == [bureau.clock.now() + timedelta(days=9), receipt.notice.due_at]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"until": "0001-06-01"},
+        {"since": "0001-01-01T00:00:00+10:00"},
+        {"until": "9999-12-31T23:59:59-10:00"},
+        {"since": "lately"},
+    ],
+)
+def test_figures_of_times_that_are_none_are_refused(bureau, asked):
+    with pytest.raises(Unprocessable):
+        read_figures(bureau.services, ORG, **asked)
+    assert read_figures(bureau.services, ORG, since="0001-01-01", until="0001-06-01")["notices"] == []

@@ -59,3 +59,32 @@ def test_what_is_let_out_again_is_taken_off_the_list(bureau):
     assert listed(bureau, clip) == 0
     assert bureau.status(clip) == "processing"
     assert bureau.scalar("select count(*) from moderation.clip_stops where lifted_at is null") == 0
+
+
+def test_the_same_film_handed_in_twice_is_listed_as_long_as_a_notice_about_either_stands(bureau):
+    """A hash is listed once, for whichever clip had it first."""
+    clip, twin = bureau.film(1, 2), bureau.film(1, 2, creator="eve")
+
+    def block(each, who):
+        bureau.change("update moderation.clips set status = 'released' where clip_id = %s", each)
+        bureau.file(each, source="")
+        bureau.settle("block", who=who)
+        return listed(bureau, twin)
+
+    def overturn(each):
+        bureau.overturn("lou", *case_of(bureau, each))
+        return listed(bureau, twin)
+
+    assert (block(clip, "ben"), overturn(clip)) == (1, 0)
+    assert (block(twin, "ben"), overturn(twin)) == (1, 0), "what was taken off with the first counts again"
+    assert (block(clip, "eve"), block(twin, "eve")) == (1, 1)
+    assert (overturn(clip), overturn(twin)) == (1, 0), "what the other stands on"
+
+
+def case_of(bureau, clip):
+    """The latest case of a clip, and which version of it is read."""
+    with bureau.services.database.transaction(ORG) as tx:
+        latest = (
+            "select case_id, version from moderation.cases where clip_id = %s order by created_at desc, case_id desc"
+        )
+        return tx.pg.execute(latest, (clip,)).fetchone()

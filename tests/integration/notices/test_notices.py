@@ -11,7 +11,7 @@ from moderation.notices import limits, settling, stops
 from moderation.notices.filing import Invalid
 from moderation.notices.limits import TooMany
 from moderation.notices.opening import bring_stopped
-from moderation.notices.rows import read_by_token, read_identity, state_document
+from moderation.notices.rows import claims_of, read_by_token, read_identity, state_document
 from moderation.notices.sealing import erase
 from moderation.notices.stops import Stopped
 from moderation.notices.tending import erase_old, tend
@@ -165,6 +165,21 @@ def test_a_notice_that_nobody_read_is_not_rejected_by_another_answer(bureau, mon
         assert bring_stopped(tx, bureau.services.enqueuer, bureau.clock.now(), read_clip(tx, clip, lock=True))
     bureau.settle("block", who="eve")
     assert (bureau.status(clip), bureau.state(receipt)) == ("withheld", "upheld")
+
+
+def test_letting_a_clip_out_ends_what_was_upheld_about_it_before(bureau):
+    """A notice that does not hide leaves no stop behind: nobody is told that it keeps a clip in which is out."""
+    clip = bureau.clip()
+    first = bureau.file(clip, "illegal_content")
+    counter = bureau.file(clip, "counter_notice", contact="", source="")
+    bureau.settle("block")
+    later = bureau.file(clip, "rights_holder", contact="yan@example.org")
+    with bureau.services.database.transaction(ORG) as tx:
+        said = claims_of(tx, bureau.services.vault, clip)
+    assert [claim.upheld for claim in said] == [True, False, False]
+    bureau.settle("allow", who="eve")
+    assert [bureau.state(each) for each in (first, counter, later)] == ["rejected", "upheld", "rejected"]
+    assert (bureau.status(clip), bureau.events(clip).count("notice.decided")) == ("processing", 5)
 
 
 @pytest.mark.full
