@@ -106,6 +106,16 @@ def in_clip(tx: Transaction, clip_id: str, person: str) -> list[tuple[str, str]]
     return [(how, state) for how, state in tx.pg.execute(SQL.in_clip, {"clip": clip_id, "person": person}).fetchall()]
 
 
+def copied_since(tx: Transaction, clip_id: str) -> bool:
+    """Whether a clip with the same pictures shows somebody of whom this one's judgement did not know."""
+    return tx.pg.execute(SQL.copied_since, {"clip": clip_id}).fetchone() is not None
+
+
+def untold_copies(tx: Transaction, clip_id: str) -> list[tuple[str, bool]]:
+    """Clips with the same pictures that do not know of somebody whom this one shows; whether each was judged so."""
+    return tx.pg.execute(SQL.untold_copies, {"clip": clip_id}).fetchall()
+
+
 def hold_people(tx: Transaction, clip_id: str) -> Iterable[str]:
     """Let nobody who appears in a clip take consent back until this transaction ends; returns who they are."""
     return [person for (person,) in tx.pg.execute(SQL.hold_people, {"clip": clip_id}).fetchall()]

@@ -38,6 +38,7 @@ from moderation.naming import facts_of, named_people
 from moderation.notices.opening import bring_stopped
 from moderation.policy.engine import Ruleset, decide, required_failures
 from moderation.recording import insert_decision, keep_version, withhold
+from moderation.revocations.rejudging import judge_copies_of
 from moderation.rulebook.shadowing import write_shadows
 from moderation.scoring import Analysis, analysis_of_now, duration_of
 from moderation.screening import seal
@@ -82,6 +83,7 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             descent.join(tx, clip_id, resembles.copied, "copy", now)
             refuted = refuted_people(answers_of_people(tx, clip_id))
             appearances.write(tx, clip, facts, now, refuted=refuted)
+            judge_copies_of(tx, services.enqueuer, clip_id)
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
             rules = services.rulebook.choose(tx, clip_id, now)
             decision = conclude(tx, rules.acting, facts, words)

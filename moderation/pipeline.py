@@ -114,6 +114,11 @@ def judge_clips_of(steps: Steps, org: str, person: str) -> None:
     steps.run("judge_released", org, person)
 
 
+def judge_copies_of(steps: Steps, org: str, clip: str) -> None:
+    """Judge again the near copies of a clip that are out and do not know of somebody whom it shows."""
+    steps.run("judge_copies", org, clip)
+
+
 def look_back(steps: Steps, org: str, lookback: str) -> None:
     """Look for one person in what was judged before they registered; an outage leaves the rest to a later run."""
     try:
@@ -131,5 +136,6 @@ WORKFLOWS: dict[str, Callable[..., None]] = {
     "deliver_events": deliver_events,
     "drive_revocation": drive_revocation,
     "judge_clips_of": judge_clips_of,
+    "judge_copies_of": judge_copies_of,
     "look_back": look_back,
 }

@@ -97,7 +97,7 @@ def release(services: "Services", org: str, clip_id: str, generation: int) -> st
             return "outdated"
         decision_id, decision, facts = publishable(tx, clip_id)
         refused = stops.stopped(tx, clip_id, hold=True) or clip_stops.stands(tx, clip_id)
-        if refused or not still_true(tx, services, facts):
+        if refused or appearances.copied_since(tx, clip_id) or not still_true(tx, services, facts):
             return "facts_changed"
         rendition = proven_rendition(tx, clip_id)
         _publish(tx, services, clip, decision_id, decision, rendition, now)

@@ -59,6 +59,7 @@ STEPS: dict[str, Step] = {
     "list_targets": Step(function=driving.list_targets),
     "handle_some": Step(function=driving.handle_some),
     "judge_released": Step(function=rejudging.judge_released),
+    "judge_copies": Step(function=rejudging.judge_copies),
     "list_window": Step(function=lookbacks.list_window),
     "look_back_some": Step(function=lookbacks.look_back_some),
 }

@@ -17,6 +17,7 @@ from moderation.errors import ModerationError, NotFound, Outage
 from moderation.lookbacks.looking import Likeness, Seen, likeness_of, look_for
 from moderation.naming import named_people
 from moderation.outcomes import database_away
+from moderation.revocations.rejudging import judge_copies_of
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -206,6 +207,7 @@ def _act(tx: Transaction, services: "Services", lookback: str, person: str, clip
     now, clip_id = services.clock.now(), clip.clip_id
     if clip.erased_at is not None or not appearances.note(tx, clip, person, seen.ways, now):
         return
+    judge_copies_of(tx, services.enqueuer, clip_id)
     if clip.state in SETTLED:
         tx.pg.execute(RECORDS.withdraw_release, {"clip": clip_id, "now": now})
         tx.pg.execute(CASES.close_cases, {"clip": clip_id, "now": now})

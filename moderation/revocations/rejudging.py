@@ -1,9 +1,12 @@
-"""Judging again what shows a person whose limits, lists or state changed, or whose grant ended: nothing was revoked."""
+"""Judging again where nothing was revoked: a person's limits, lists or state changed, or a grant of theirs ended.
+
+And near copies, once somebody is known to be in the clip whose pictures they have.
+"""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from moderation import outbox
+from moderation import appearances, outbox
 from moderation.clips import Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import next_generation, read_clip
@@ -39,6 +42,26 @@ def judge_released(services: "Services", org: str, person: str) -> int:
         reached = find_reached(tx, person)
     released = [each.clip_id for each in reached if each.status == Status.RELEASED]
     return sum(_judge_again(services, now, org, clip_id) for clip_id in released)
+
+
+def judge_copies_of(tx: Transaction, enqueuer: Enqueuer, clip_id: str) -> None:
+    """Have near copies of a clip judged again, after the commit, where it shows somebody of whom they do not know.
+
+    Its caller holds the clip and wrote who is in it. A copy that is being judged meanwhile is refused at the gate.
+    """
+    if appearances.untold_copies(tx, clip_id):
+        enqueuer.enqueue(tx, "judge_copies_of", f"{tx.org}:{clip_id}:{new_id('job')}", QUEUE, [tx.org, clip_id], 1)
+
+
+def judge_copies(services: "Services", org: str, clip_id: str) -> int:
+    """Send near copies that are out, and do not know of somebody whom this clip shows, to judgement; how many.
+
+    One transaction a clip. One that stands before the gate is waited for: it comes out, or is refused there.
+    """
+    now = services.clock.now()
+    with services.database.transaction(org) as tx:
+        judged = [copy for copy, judged in appearances.untold_copies(tx, clip_id) if judged]
+    return sum(_judge_again(services, now, org, copy) for copy in judged)
 
 
 def judge_outlived(services: "Services") -> int:

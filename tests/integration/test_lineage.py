@@ -71,7 +71,8 @@ def test_the_tree_of_a_clip(pages):
     assert [item["id"] for item in said["items"]] == ["clip_b", "clip_c", "clip_a"]
     assert said["items"][1]["edges"] == [{"clip": "clip_d", "how": "declared"}]
     assert (said["count"], said["unknown_parents"], said["next_cursor"]) == (3, ["clip_elsewhere"], None)
-    assert pages.client.get("/v1/clips/clip_a/lineage", params={"cursor": "x"}).status_code == 422
+    for cursor in ("x", base64.urlsafe_b64encode(b"1 clip_\0a").decode()):
+        assert pages.client.get("/v1/clips/clip_a/lineage", params={"cursor": cursor}).status_code == 422
     assert pages.client.get("/v1/clips/clip_none/lineage").status_code == 404
     assert pages.with_scopes("submit").get("/v1/clips/clip_a/lineage").status_code == 403
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from families import NOW, Row, register, write
 
-from moderation import consent
+from moderation import consent, descent
 from moderation.assembly import open_services
 from moderation.clock import FixedClock
 from moderation.enrolment import register_person
@@ -19,6 +19,7 @@ from moderation.errors import Conflict, NotFound, Outage
 from moderation.lookbacks import asking, driving
 from moderation.lookbacks.looking import Seen
 from moderation.lookbacks.progress import lookbacks_of, progress, unreadable_clips
+from moderation.revocations.rejudging import judge_copies
 from moderation.samples.footage import write_footage
 from moderation.samples.portraits import portrait
 from moderation.samples.stills import near
@@ -127,8 +128,15 @@ def test_a_clip_whose_look_was_cut_off_is_looked_at_again_and_counted_once(servi
     # A kill leaves the try that was noted, and nothing else; the next worker takes the same clip.
     turn = driving.take_turn(services, ORG, lookback)
     assert (turn.clip.clip_id, turn.tries) == (cut_off.clip.clip_id, 2)
+    (copy,) = put(services, Row(), created_at=NOW - 2 * DAY)
+    with services.database.transaction() as tx:
+        descent.join(tx, copy, [turn.clip.clip_id], "copy", NOW)
     found = Seen(ways={"face": "matched"}, partly=True, cpu_ms=2_000)
     assert driving.count_look(services, ORG, lookback, turn, found)
+    # Nobody looked at the copy, and it shows whom the first shows.
+    assert scalar(services, "select count(*) from dbos.workflow_status where name = 'judge_copies_of'") == 1
+    assert [judge_copies(services, ORG, turn.clip.clip_id) for _ in range(2)] == [1, 0]
+    assert status(services, copy) == "processing"
     # A worker that only seemed dead comes too late, whatever it saw.
     assert not driving.count_look(services, ORG, lookback, cut_off, found)
     assert scalar(services, "select generation from moderation.clips where clip_id = %s", turn.clip.clip_id) == 2

@@ -4,6 +4,8 @@ Judgement, gate and revocation are the real ones, on rows; the pictures' likenes
 """
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -13,13 +15,14 @@ from judging_worker import ORG, add_clip, prove, showing
 
 from moderation import appearances, consent, descent, judging, release, review
 from moderation.assembly import open_services
+from moderation.clips import Status
 from moderation.clock import FixedClock
-from moderation.db.clips import next_generation, read_clip
+from moderation.db.clips import move, next_generation, read_clip
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.ids import new_id
 from moderation.recording import insert_decision
 from moderation.review.following import carry_out
-from moderation.revocations import beginning, driving, removing
+from moderation.revocations import beginning, driving, rejudging, removing
 from moderation.revocations.progress import progress
 from moderation.revocations.reaching import find_reached
 from moderation.revocations.receipts import take_receipt
@@ -27,6 +30,7 @@ from moderation.scoring import Analysis
 from moderation.services import Services
 
 FACE, MATCHED = "face", "matched"
+WAITING = "select 1 from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()"
 
 
 @pytest.fixture
@@ -243,6 +247,69 @@ def test_a_face_that_an_erased_clip_showed_is_asked_for_beside_a_voice_that_was_
     copy = upload(services, nobody(services), copies=between)
     assert go_on(services, copy) == "in_review"
     assert asked(services, copy) == [("consent_revoked", person)]
+
+
+def test_a_copy_that_was_let_out_before_its_original_was_understood_is_judged_again(services, person):
+    first = upload(services, showing(services, person))
+    copy, passing = (upload(services, nobody(services), copies=first) for _ in range(2))
+    far_copy = upload(services, nobody(services), copies=copy)
+    seen = upload(services, showing(services, person), copies=first)
+    for each in (copy, far_copy, seen):
+        assert go_on(services, each) == "released"
+    # Judged, and not through the gate yet.
+    assert judging.judge(services, ORG, passing, 1, "1.0") == "publishable"
+    for grant in grants_of(services, person):
+        with services.database.transaction(ORG) as tx:
+            consent.revoke(tx, services.clock.now(), person, by="test", grant_id=grant)
+    assert go_on(services, first) == "in_review"
+    assert jobs(services, first) == 1
+    assert release.release(services, ORG, passing, 1) == "facts_changed"
+    assert rejudging.judge_copies(services, ORG, first) == 2
+    for each in (far_copy, copy):
+        assert go_on(services, each) == "in_review"
+        assert asked(services, each) == [("consent_revoked", person)]
+    assert judging.judge(services, ORG, passing, 1, "1.1") == "in_review"
+    # They know by now, at whatever distance, and so did the one that recognised them itself.
+    assert [rejudging.judge_copies(services, ORG, each) for each in (first, copy)] == [0, 0]
+    with services.database.transaction(ORG) as tx:
+        assert read_clip(tx, seen).status == "released"
+        assert [appearances.copied_since(tx, each) for each in (copy, far_copy, passing)] == [False] * 3
+
+
+def test_a_copy_at_the_gate_while_its_original_is_understood_waits_for_no_better_moment(services, person):
+    first = upload(services, nobody(services))
+    copy = upload(services, nobody(services), copies=first)
+    assert (go_on(services, first), go_on(services, copy)) == ("released", "released")
+    # A look back finds them in the first, while the second is at the gate once more.
+    with services.database.transaction(ORG) as tx:
+        next_generation(tx, read_clip(tx, copy, lock=True), services.clock.now())
+    assert judging.judge(services, ORG, copy, 2, "2.0") == "publishable"
+    with services.database.transaction(ORG) as gate:
+        held = read_clip(gate, copy, lock=True)
+        assert not appearances.copied_since(gate, copy)
+        with services.database.transaction(ORG) as tx:
+            found = read_clip(tx, first, lock=True)
+            assert appearances.note(tx, found, person, {FACE: "possible"}, services.clock.now())
+            rejudging.judge_copies_of(tx, services.enqueuer, first)
+        again = threading.Thread(target=rejudging.judge_copies, args=(services, ORG, first))
+        again.start()
+        while gate.pg.execute(WAITING).fetchone() is None and again.is_alive():
+            time.sleep(0.01)
+        assert again.is_alive()
+        move(gate, held, Status.RELEASED, services.clock.now())
+    again.join()
+    assert jobs(services, first) == 1
+    with services.database.transaction(ORG) as tx:
+        assert (read_clip(tx, copy).status, read_clip(tx, copy).generation) == ("processing", 3)
+
+
+def jobs(services, clip) -> int:
+    """How often copies of a clip were put on the queue to be judged again."""
+    with services.database.system_transaction() as tx:
+        named = (
+            "select count(*)::int from dbos.workflow_status where name = 'judge_copies_of' and workflow_uuid like %s"
+        )
+        return tx.pg.execute(named, (f"{ORG}:{clip}:%",)).fetchone()[0]
 
 
 def test_of_a_remix_is_asked_while_nobody_can_say_whom_its_parent_shows(services, person):

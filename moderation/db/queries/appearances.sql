@@ -28,15 +28,20 @@ where appearances.state = 'possible' and excluded.state = 'matched'
 returning how;
 
 -- name: insert_copied
--- Whose face clips with the same pictures show is shown by this one, whatever was measured here. A voice alone is not
--- carried over, so that such a row always stands for a face.
+-- Whose face clips with the same pictures show, copied at any distance, is shown by this one, whatever was measured here.
+-- A voice alone is not carried over, so that such a row always stands for a face.
+with recursive same (clip_id) as (
+  select parent from moderation.lineage where child = %(clip)s and how = 'copy'
+  union
+  select l.parent from same join moderation.lineage l on l.child = same.clip_id and l.how = 'copy'
+)
 insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
-select distinct on (p.person_id) p.org_id, l.child, p.person_id, 'copy', a.state, p.version, %(generation)s,
+select distinct on (p.person_id) p.org_id, %(clip)s, p.person_id, 'copy', a.state, p.version, %(generation)s::int,
   %(now)s::timestamptz
-from moderation.lineage l
-join moderation.appearances a on a.clip_id = l.parent and a.how in ('face', 'copy')
+from same
+join moderation.appearances a on a.clip_id = same.clip_id and a.how in ('face', 'copy')
 join moderation.people p on p.person_id = a.person_id
-where l.child = %(clip)s and l.how = 'copy'
+where same.clip_id <> %(clip)s
 order by p.person_id, a.state = 'matched' desc
 on conflict do nothing;
 
@@ -45,6 +50,35 @@ on conflict do nothing;
 update moderation.appearances a set version = p.version, generation = %(generation)s, judged_at = %(now)s,
   state = case when a.person_id = any(%(refuted)s) then 'possible' else a.state end
 from moderation.people p where a.clip_id = %(clip)s and a.how = 'copy' and p.person_id = a.person_id;
+
+-- name: copied_since
+-- Whether clips with the same pictures show somebody whom this one's judgement did not know to be here.
+with recursive same (clip_id) as (
+  select parent from moderation.lineage where child = %(clip)s and how = 'copy'
+  union
+  select l.parent from same join moderation.lineage l on l.child = same.clip_id and l.how = 'copy'
+)
+select 1 from same join moderation.appearances a using (clip_id)
+where same.clip_id <> %(clip)s and a.how in ('face', 'copy') and not exists (select 1 from moderation.appearances mine
+  where mine.clip_id = %(clip)s and mine.person_id = a.person_id and mine.how in ('face', 'copy'))
+limit 1;
+
+-- name: untold_copies
+-- Clips with the pictures of this one that are out, or may come out on what they were judged by, and were judged without
+-- knowing somebody whom this one shows. `judged`: this run of theirs has a decision, and nothing judges it once more.
+with recursive same (clip_id) as (
+  select child from moderation.lineage where parent = %(clip)s and how = 'copy'
+  union
+  select l.child from same join moderation.lineage l on l.parent = same.clip_id and l.how = 'copy'
+)
+select c.clip_id, c.status = 'released' or exists (select 1 from moderation.decisions d
+  where d.clip_id = c.clip_id and split_part(d.run, '.', 1) = c.generation::text) as judged
+from same join moderation.clips c using (clip_id)
+where c.clip_id <> %(clip)s and c.status in ('released', 'processing') and exists (
+  select 1 from moderation.appearances a
+  where a.clip_id = %(clip)s and a.how in ('face', 'copy') and not exists (select 1 from moderation.appearances mine
+    where mine.clip_id = c.clip_id and mine.person_id = a.person_id and mine.how in ('face', 'copy')))
+order by c.clip_id;
 
 -- name: insert_inherited
 -- Who is shown by a clip that this one was made from, at any distance, and is not shown here as far as we know. `same`
