@@ -96,6 +96,10 @@ def _cursor(last: Relative) -> str:
 def _place(cursor: str) -> tuple[int, str]:
     try:
         generation, _, clip_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-        return int(generation), clip_id
+        place = int(generation), clip_id
     except ValueError as error:
         raise Unprocessable("the cursor is not one of this service") from error
+    if "\0" in clip_id:
+        # No id holds one, and the database takes none.
+        raise Unprocessable("the cursor is not one of this service")
+    return place

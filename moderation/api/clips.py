@@ -101,9 +101,13 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
     """Read what `write_cursor` wrote. Raises Invalid for anything else."""
     try:
         at, _, clip_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-        return datetime.fromisoformat(at), clip_id
+        place = datetime.fromisoformat(at), clip_id
     except ValueError as error:
         raise Invalid("the cursor is not one of this service") from error
+    if "\0" in clip_id:
+        # No id holds one, and the database takes none.
+        raise Invalid("the cursor is not one of this service")
+    return place
 
 
 @router.get("/{clip_id}")

@@ -1,5 +1,6 @@
 """The door over a real database and real sockets: what comes in, once; what is refused, and how."""
 
+import base64
 import contextlib
 import json
 import re
@@ -60,7 +61,8 @@ def test_a_clip_is_taken_in_read_and_listed(service, drawn, dsn):
     assert second["next_cursor"] is None
     assert service.client.get("/v1/clips", params={"creator": "ben"}).json()["items"] == []
     assert len(service.client.get("/v1/clips", params={"status": "received", "creator": "ana"}).json()["items"]) == 3
-    assert service.client.get("/v1/clips", params={"cursor": "x"}).json()["code"] == "invalid_request"
+    for cursor in ("x", base64.urlsafe_b64encode(b"2026-01-01T00:00:00+00:00 clip_\0").decode()):
+        assert service.client.get("/v1/clips", params={"cursor": cursor}).json()["code"] == "invalid_request"
     assert count(dsn, "select count(*) from dbos.workflow_status") == 3
 
 

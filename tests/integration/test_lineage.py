@@ -1,5 +1,7 @@
 """The remix tree of a clip, over a real database: circles end, ten thousand descendants come page by page."""
 
+import base64
+
 import pytest
 
 from moderation import descent, remixes, sessions
