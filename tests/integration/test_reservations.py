@@ -15,11 +15,13 @@ from judging_worker import ORG, add_clip, prove, showing
 
 from moderation import appearances, consent, descent, judging, release, review
 from moderation.assembly import open_services
+from moderation.checking import InlineSteps
 from moderation.clips import Status
 from moderation.clock import FixedClock
 from moderation.db.clips import move, next_generation, read_clip
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.ids import new_id
+from moderation.pipeline import WORKFLOWS
 from moderation.recording import insert_decision
 from moderation.review.following import carry_out
 from moderation.revocations import beginning, driving, rejudging, removing
@@ -264,7 +266,7 @@ def test_a_copy_that_was_let_out_before_its_original_was_understood_is_judged_ag
     assert go_on(services, first) == "in_review"
     assert jobs(services, first) == 1
     assert release.release(services, ORG, passing, 1) == "facts_changed"
-    assert rejudging.judge_copies(services, ORG, first) == 2
+    WORKFLOWS["judge_copies_of"](InlineSteps(services), ORG, first)
     for each in (far_copy, copy):
         assert go_on(services, each) == "in_review"
         assert asked(services, each) == [("consent_revoked", person)]
