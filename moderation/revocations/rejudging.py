@@ -4,6 +4,7 @@ And near copies, once somebody is known to be in the clip whose pictures they ha
 """
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from moderation import appearances, outbox
@@ -14,6 +15,7 @@ from moderation.ids import new_id
 from moderation.outbox import Enqueuer
 from moderation.revocations.driving import QUEUE
 from moderation.revocations.reaching import find_reached
+from moderation.rounds import go_through
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -69,7 +71,7 @@ def judge_outlived(services: "Services") -> int:
     now = services.clock.now()
     with services.database.system_transaction() as tx:
         found = tx.pg.execute(SQL.clips_outlived, {"now": now, "limit": BATCH}).fetchall()
-    return sum(_judge_again(services, now, org, clip_id) for org, clip_id in found)
+    return go_through(found, partial(_judge_again, services, now))
 
 
 def _judge_again(services: "Services", now: datetime, org: str, clip_id: str) -> bool:

@@ -15,11 +15,12 @@ from moderation.clock import FixedClock
 from moderation.db import queries
 from moderation.db.clips import read_clip
 from moderation.engine import Enqueuer
+from moderation.errors import Conflict
 from moderation.facts import Consent, FactRecord, Manifests, PersonFact, PersonKind, SubmissionFacts
 from moderation.history import people_in_ancestors
 from moderation.naming import Names
 from moderation.release import still_true
-from moderation.revocations import driving
+from moderation.revocations import driving, rejudging
 from moderation.revocations.progress import progress
 from moderation.revocations.receipts import take_receipt
 from moderation.revocations.rejudging import judge_clips_of, judge_outlived, judge_released
@@ -132,6 +133,24 @@ def test_a_grant_that_ended_since_the_judgement_closes_the_gate_and_takes_in_wha
         found = dict(tx.pg.execute("select clip_id, status from moderation.clips").fetchall())
     assert found == {mine: "processing", other: "released"}
     assert judge_outlived(inside) == 0
+
+
+def test_a_clip_that_cannot_be_judged_again_when_a_grant_ends_stops_no_other(inside, person, monkeypatch):
+    with inside.database.transaction() as tx:
+        consent.grant(tx, NOW, person, grantee="ana", scope="both", expires_at=END, by="test")
+    clips = [put(inside, shows=[(person, FACE, "matched")]) for _ in range(2)]
+    broken, again = min(clips), rejudging.next_generation
+
+    def fail(tx, clip, now):
+        if clip.clip_id == broken:
+            raise Conflict("its next generation")
+        return again(tx, clip, now)
+
+    monkeypatch.setattr(rejudging, "next_generation", fail)
+    inside.clock.at = END
+    assert judge_outlived(inside) == 1
+    monkeypatch.undo()
+    assert (judge_outlived(inside), judge_outlived(inside)) == (1, 0)
 
 
 def test_a_remix_that_nobody_declared_is_one_and_an_equal_clip_is_none(inside, person):
