@@ -63,7 +63,8 @@ def write(
         }
         tx.pg.execute(SQL.insert_appearances, row | said)
     tx.pg.execute(SQL.insert_copied, row)
-    tx.pg.execute(SQL.renew_copied, row | {"refuted": sorted(refuted)})
+    wrong = refuted | {humans[person] for person in refuted if person in humans}
+    tx.pg.execute(SQL.renew_copied, row | {"refuted": sorted(wrong)})
     tx.pg.execute(SQL.insert_inherited, row)
 
 
@@ -82,17 +83,21 @@ def seen(
     """Person and way -> matched, possible or declared, of everybody in the record that the registry knows.
 
     A face or voice within the match line of two people is surely neither's: nobody is shown a stranger, or takes out
-    a stranger's clip, for looking like them. `humans` says which records are of one human, by the record that rules.
+    a stranger's clip, for looking like them. `humans` names the record that rules for another of the same human: where
+    one is seen, so is the other, and who is refuted is so in both.
     """
     found: dict[tuple[str, str], str] = {}
     near = [("face", face.candidates) for face in facts.faces] + [("voice", voice.candidates) for voice in facts.voices]
     for how, candidates in near:
         known = {each.person: str(each.state) for each in candidates if each.person in facts.people}
-        sure = {person for person, state in known.items() if state == MATCHED and person not in refuted}
-        one = len({humans.get(person, person) for person in sure}) == 1
-        for person in known:
-            certain = (one and person in sure) or found.get((person, how)) == MATCHED
-            found[person, how] = MATCHED if certain else POSSIBLE
+        whose = {person: humans.get(person, person) for person in known}
+        wrong = {humans.get(person, person) for person in refuted}
+        sure = {whose[person] for person, state in known.items() if state == MATCHED} - wrong
+        for person, state in known.items():
+            certain = state == MATCHED and sure == {whose[person]}
+            for record in {person, whose[person]} & facts.people.keys():
+                matched = certain or found.get((record, how)) == MATCHED
+                found[record, how] = MATCHED if matched else POSSIBLE
     return found | {(person, DECLARED): DECLARED for person, fact in facts.people.items() if fact.declared}
 
 

@@ -59,6 +59,7 @@ def forget_person(tx: Transaction, services: "Services", now: datetime, person: 
     """
     for each in _on_their_way(tx, person):
         read_clip(tx, each.clip_id, lock=True)
+    tx.pg.execute(SQL.figures_locked, {"person": person})
     begun = follow(tx, services, now, person, consent.revoke(tx, now, person, by=by))
     revocation = str(begun["revocation_id"])
     for each in _on_their_way(tx, person):

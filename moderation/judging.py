@@ -82,7 +82,7 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             facts = replace(facts, fingerprint=resembles.facts(), named=named)
             descent.join(tx, clip_id, resembles.copied, "copy", now)
             refuted = refuted_people(answers_of_people(tx, clip_id))
-            appearances.write(tx, clip, facts, now, refuted=refuted)
+            appearances.write(tx, clip, facts, now, refuted=refuted, humans=humans_of(standings))
             judge_copies_of(tx, services.enqueuer, clip_id)
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
             rules = services.rulebook.choose(tx, clip_id, now)
@@ -127,11 +127,17 @@ def use_of(tx: Transaction, clip: Clip, analysis: Analysis, words: asking.Words)
     return consent.use_of(tx, clip.clip_id, submission_facts(clip), signals, words.answers)
 
 
+def humans_of(standings: Mapping[str, consent.Standing]) -> dict[str, str]:
+    """The record that rules for another of the same human, by that other."""
+    return {person: standing.ruled_by for person, standing in standings.items() if standing.ruled_by}
+
+
 def unasked(
     facts: FactRecord, standings: Mapping[str, consent.Standing], refuted: frozenset[str] = frozenset()
 ) -> set[tuple[str, str]]:
     """Whom to ask for what: people who are certainly there, never those who only may be."""
-    there = {found for found, state in appearances.seen(facts, refuted).items() if state == appearances.MATCHED}
+    found = appearances.seen(facts, refuted, humans_of(standings))
+    there = {way for way, state in found.items() if state == appearances.MATCHED}
     return {(person, scope) for person, scope in there if scope in standings[person].asks}
 
 
@@ -151,6 +157,7 @@ def establish(
     signals = {name: signal_fact(signal) for name, signal in analysis.signals.items()}
     submission = submission_facts(clip)
     concerned = people_in(faces, voices) | set(clip.cameos)
+    concerned |= {ruler for person, ruler in humans_of(standings).items() if person in concerned}
     return FactRecord(
         org=clip.org_id,
         clip=clip.clip_id,

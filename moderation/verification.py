@@ -239,12 +239,18 @@ def consent_state(services: "Services", named: Named) -> str | None:
 
 
 def words_of(facts: FactRecord, standings: Mapping[str, consent.Standing]) -> set[str]:
-    """What consent says of each person in the senses by which the clip has them; who is only declared, of the face."""
+    """What consent says of each person in the senses by which the clip has them; who is only declared, of the face.
+
+    A record that only rules for another of the same human says nothing by itself.
+    """
+    rulers = {standing.ruled_by for standing in standings.values()}
     heard = {candidate.person for voice in facts.voices for candidate in voice.candidates}
     seen = {candidate.person for face in facts.faces for candidate in face.candidates}
     voices = {standing.voice for person, standing in standings.items() if person in heard}
     return voices | {
-        standing.consent for person, standing in standings.items() if person in seen or person not in heard
+        standing.consent
+        for person, standing in standings.items()
+        if person in seen or (person not in heard and person not in rulers)
     }
 
 

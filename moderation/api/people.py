@@ -56,6 +56,12 @@ class NewState(Strict):
     state: Literal["verified", "suspended"]
 
 
+class SamePerson(Strict):
+    """Whose cameo is the same human as a public figure."""
+
+    same_as: Account | None = Field(description="The cameo's id; null takes the link back.")
+
+
 class NewAlias(Strict):
     """One more name of a person, in any script."""
 
@@ -170,6 +176,23 @@ def set_state(person_id: str, said: NewState, services: Services_, principal: Ad
     return JSONResponse(answer)
 
 
+@router.put("/{person_id}/same")
+def set_same(person_id: str, said: SamePerson, services: Services_, principal: Admin) -> Response:
+    """Say that a public figure has a cameo of their own: the cameo's grants and limits rule for both records.
+
+    Staff's word (scope `admin`). Released clips that show the figure are judged again; until then none is served.
+    """
+    now, by = services.clock.now(), principal.principal
+    with services.database.transaction(principal.org) as tx:
+        if said.same_as is None:
+            consent.unlink(tx, now, person_id, by=by)
+        else:
+            consent.link(tx, now, person_id, said.same_as, by=by)
+        judge_clips_of(tx, services.enqueuer, person_id)
+        answer = told(consent.read_person(tx, services.vault, person_id))
+    return JSONResponse(answer)
+
+
 @router.post("/{person_id}/aliases", status_code=201)
 def add_alias(person_id: str, said: NewAlias, services: Services_, principal: Keeper) -> Response:
     """Write down another name of a person; prompts are compared with it."""
@@ -217,6 +240,7 @@ def told(person: consent.Person) -> dict[str, object]:
         "account": person.account,
         "age_band": person.age_band,
         "guardian": person.guardian,
+        "same_as": person.same_as,
         "created_at": moment(person.created_at),
     }
 

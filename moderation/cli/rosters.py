@@ -10,6 +10,7 @@ from moderation import consent, portraits, works
 from moderation.assembly import open_services
 from moderation.cli.checks import with_models
 from moderation.cli.printing import JSON_OPTION, local_settings, print_json
+from moderation.revocations.rejudging import judge_clips_of
 from moderation.rosters import Outcome, import_roster, read_roster
 
 BY: Final = "operator"
@@ -79,6 +80,27 @@ def line(
     with open_services(local_settings()) as services, services.database.transaction("default") as tx:
         consent.move_line(tx, services.clock.now(), person, shift, by=BY)
     print_json({"person": person, "shift": shift}) if as_json else typer.echo(f"{person}: {shift:+g}")
+
+
+def same(
+    figure: Person,
+    cameo: Annotated[str | None, typer.Argument(help="The cameo of the same human, per_…")] = None,
+    *,
+    drop: Annotated[bool, typer.Option("--drop", help="They are not: each goes by its own grants.")] = False,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Say that a public figure's record and a cameo's are of the same human: the cameo's grants rule for both."""
+    if (cameo is None) is not drop:
+        raise typer.BadParameter("name the cameo, or say --drop")
+    with open_services(local_settings()) as services, services.database.transaction("default") as tx:
+        now = services.clock.now()
+        if cameo is None:
+            consent.unlink(tx, now, figure, by=BY)
+        else:
+            consent.link(tx, now, figure, cameo, by=BY)
+        judge_clips_of(tx, services.enqueuer, figure)
+    document = {"figure": figure, "same_as": cameo}
+    print_json(document) if as_json else typer.echo(f"{figure}: {cameo or 'goes by its own grants'}")
 
 
 def portrait(
@@ -177,5 +199,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_)
     app.command("alias")(alias)
     app.command("line")(line)
+    app.command("same")(same)
     app.command("portrait")(portrait)
     app.add_typer(works_app, name="works", help="Works and characters of rights holders.")

@@ -8,6 +8,7 @@ from moderation.consent.aliases import Alias, add_alias, list_aliases, remove_al
 from moderation.consent.contexts import CONTEXTS, Context, read_contexts
 from moderation.consent.erasing import erase_person
 from moderation.consent.grants import Grant, Mode, Scope, Terms, grant, read_grants, replace_grant, take_back
+from moderation.consent.humans import link, unlink
 from moderation.consent.limits import forbid, read_limits
 from moderation.consent.lists import GranteeList, change_list, make_list, read_lists
 from moderation.consent.people import (
@@ -67,6 +68,7 @@ __all__ = [
     "forbid",
     "gallery_version",
     "grant",
+    "link",
     "list_aliases",
     "list_people",
     "make_list",
@@ -88,5 +90,6 @@ __all__ = [
     "stand",
     "take_back",
     "touch_gallery",
+    "unlink",
     "use_of",
 ]

@@ -25,6 +25,7 @@ def erase_person(tx: Transaction, now: datetime, person: str, *, by: str) -> Non
         SQL.erase_list_names,
         SQL.forget_owner,
         SQL.forget_passkeys,
+        SQL.forget_same,
         SQL.end_lookbacks,
         SQL.forget_lookback_clips,
         SQL.erase_person,

@@ -39,6 +39,8 @@ class Person:
     guardian: str | None
     version: int
     created_at: datetime
+    #: Of a public figure: the cameo of the same human, whose grants rule for both.
+    same_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +237,7 @@ def list_people(tx: Transaction, vault: Vault) -> list[Person]:
 
 
 def _opened(vault: Vault, row: tuple[object, ...]) -> Person:
-    person, kind, name, wrapped, state, verification, account, age_band, guardian, version, created_at = row
+    person, kind, name, wrapped, state, verification, account, age_band, guardian, version, created_at, same_as = row
     assert isinstance(name, bytes)
     assert isinstance(wrapped, bytes)
     assert isinstance(version, int)
@@ -251,6 +253,7 @@ def _opened(vault: Vault, row: tuple[object, ...]) -> Person:
         guardian=_text(guardian),
         version=version,
         created_at=created_at,
+        same_as=_text(same_as),
     )
 
 

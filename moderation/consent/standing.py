@@ -11,7 +11,7 @@ from moderation.consent.contexts import CONTEXTS, read_contexts
 from moderation.consent.grants import Grant, read_grants
 from moderation.consent.limits import read_limits
 from moderation.consent.people import SQL
-from moderation.db import Transaction
+from moderation.db import Transaction, rows
 from moderation.facts import SignalFact, SubmissionFacts
 from moderation.history import ancestors_untold, people_in_ancestors
 from moderation.policy.truth import FALSE, TRUE, UNDETERMINED, Truth, either
@@ -72,13 +72,40 @@ class Standing:
     limits: tuple[str, ...] = ()
     #: The scopes for which they have yet to be asked, or to answer: nothing else is surely against it.
     asks: frozenset[str] = frozenset()
+    #: The other record of the same human whose grants were weighed, and who is asked; None where it is their own.
+    ruled_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A person's row, held by the transaction."""
+
+    person_id: str
+    kind: str
+    version: int
+    erased_at: datetime | None
+    state: str
+    account: str | None
+    age_band: str | None
+    same_as: str | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether what they granted counts."""
+        return self.erased_at is None and self.state == "verified"
+
+    @property
+    def teen(self) -> bool:
+        """Whether the stricter rules for the young hold."""
+        return self.age_band == "teen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """A person whose row the transaction holds, with what they forbid."""
+    """One human by the records that stand for them: whose grants rule, and what each of them forbids."""
 
-    person: str
+    ruler: str
+    records: frozenset[str]
     counts: bool
     teen: bool
     forbidden: frozenset[str]
@@ -87,39 +114,57 @@ class _Held:
 def stand(
     tx: Transaction, now: datetime, *, seen: frozenset[str], declared: frozenset[str], use: Use
 ) -> dict[str, Standing]:
-    """What each person seen or declared in a clip consented to, their rows held until this transaction ends."""
-    concerned = sorted(seen | declared)
-    rows = tx.pg.execute(SQL.people_shared, {"people": concerned}).fetchall()
-    forbidden = read_limits(tx, concerned)
-    grants = _addressed(tx, concerned, rows, use)
-    standings = {}
-    for person, kind, version, erased_at, state, _, age_band in rows:
-        held = _Held(
-            person=person,
-            counts=erased_at is None and state == "verified",
-            teen=age_band == "teen",
-            forbidden=frozenset(CONTEXTS if age_band == "teen" else forbidden.get(person, ())),
-        )
-        own = [found for found in grants if found.person_id == person]
-        face, voice = _weigh(held, own, "face", use, now), _weigh(held, own, "voice", use, now)
-        standings[person] = Standing(
-            person=person,
-            kind=kind,
-            version=version,
-            declared=person in declared,
-            consent=face[0],
-            voice=voice[0],
-            limits=tuple(sorted({*face[1], *voice[1]})),
-            asks=frozenset(scope for scope, (word, why) in (("face", face), ("voice", voice)) if _asks(word, why)),
-        )
-    return standings
+    """What each person seen or declared in a clip consented to, their rows held until this transaction ends.
+
+    Of a public figure who has a cameo of their own, the cameo's grants are weighed for both; the cameo is among those
+    told even if nobody saw them.
+    """
+    held = {row.person_id: row for row in rows(tx, SQL.people_shared, _Row, {"people": sorted(seen | declared)})}
+    forbidden = read_limits(tx, held)
+    grants = _addressed(tx, held, use)
+    return {
+        row.person_id: _standing(row, _human(row, held, forbidden), grants, declared, use, now) for row in held.values()
+    }
 
 
-def _addressed(tx: Transaction, people: list[str], rows: list[tuple[object, ...]], use: Use) -> list[Grant]:
+def _human(row: _Row, held: Mapping[str, _Row], forbidden: Mapping[str, Collection[str]]) -> _Held:
+    # A link that was made while this waited for the row: its cameo is not held, and nothing counts.
+    ruler = held.get(row.same_as) if row.same_as else row
+    records = [each for each in (row, ruler) if each is not None]
+    teen = any(each.teen for each in records)
+    limits = {context for each in records for context in forbidden.get(each.person_id, ())}
+    return _Held(
+        ruler=row.same_as or row.person_id,
+        records=frozenset(each.person_id for each in records),
+        counts=ruler is not None and all(each.counts for each in records),
+        teen=teen,
+        forbidden=frozenset(CONTEXTS if teen else limits),
+    )
+
+
+def _standing(
+    row: _Row, human: _Held, grants: Collection[Grant], declared: Collection[str], use: Use, now: datetime
+) -> Standing:
+    own = [grant for grant in grants if grant.person_id == human.ruler]
+    face, voice = _weigh(human, own, "face", use, now), _weigh(human, own, "voice", use, now)
+    asks = frozenset(scope for scope, (word, why) in (("face", face), ("voice", voice)) if _asks(word, why))
+    return Standing(
+        person=row.person_id,
+        kind=row.kind,
+        version=row.version,
+        declared=not human.records.isdisjoint(declared),
+        consent=face[0],
+        voice=voice[0],
+        limits=tuple(sorted({*face[1], *voice[1]})),
+        asks=frozenset() if row.same_as else asks,
+        ruled_by=row.same_as,
+    )
+
+
+def _addressed(tx: Transaction, held: Mapping[str, _Row], use: Use) -> list[Grant]:
     """The grants of these people that are made out to this clip's creator, in whatever way."""
-    naming = {"people": people, "creator": use.creator}
+    naming = {"people": sorted(held), "creator": use.creator}
     lists = {row[0] for row in tx.pg.execute(SQL.lists_naming, naming).fetchall()} if use.creator else set()
-    accounts = {row[0]: row[5] for row in rows}
 
     def meant(grant: Grant) -> bool:
         match grant.grantee_kind:
@@ -130,10 +175,10 @@ def _addressed(tx: Transaction, people: list[str], rows: list[tuple[object, ...]
             case "list":
                 return grant.grantee in lists
             case _:
-                own = accounts.get(grant.person_id)
+                own = held[grant.person_id].account
                 return own is not None and own == use.creator
 
-    return [grant for grant in read_grants(tx, people) if meant(grant)]
+    return [grant for grant in read_grants(tx, held) if meant(grant)]
 
 
 def _weigh(held: _Held, own: list[Grant], scope: str, use: Use, now: datetime) -> tuple[str, tuple[str, ...]]:
@@ -162,17 +207,17 @@ def _against(held: _Held, grant: Grant, scope: str, use: Use) -> dict[str, Truth
     if grant.audience == "draft":
         against["audience"] = FALSE if use.draft else TRUE
     if not grant.remix:
-        against["remix"] = _remixed(held.person, use)
+        against["remix"] = _remixed(held, use)
     if grant.purposes:
         against["purpose"] = _purpose(grant.purposes, use.purpose)
     if grant.mode == "ask_me":
-        answer = use.answers.get((held.person, scope))
+        answer = use.answers.get((held.ruler, scope))
         against["answer"] = UNDETERMINED if answer is None else FALSE if answer else TRUE
     return against
 
 
-def _remixed(person: str, use: Use) -> Truth:
-    if person in use.remixes:
+def _remixed(held: _Held, use: Use) -> Truth:
+    if not held.records.isdisjoint(use.remixes):
         return TRUE
     return UNDETERMINED if use.untold else FALSE
 

@@ -111,6 +111,64 @@ def test_what_a_revocation_covers_goes_by_the_order_of_commits_and_not_by_clocks
     assert said_of(tx, lea)[0] == "consented"
 
 
+@pytest.fixture
+def figure(tx, vault, lea):
+    said = NewPerson(name="Léa the figure", kind="public_figure", state="verified", verification="operator")
+    figure = consent.register(tx, vault, NOW, said, by="test")
+    consent.link(tx, NOW, figure, lea, by="test")
+    return figure
+
+
+def test_a_figure_with_a_cameo_of_their_own_goes_by_the_cameos_grants_and_limits(tx, lea, figure):
+    consent.grant(tx, NOW, figure, terms=OPEN, by="test")
+    assert said_of(tx, figure) == ("not_consented", ()), "what an operator wrote down is not their word"
+    give(tx, lea, grantee_kind="creator", grantee="ana")
+    assert said_of(tx, figure) == ("consented", ())
+    assert said_of(tx, figure, voice=True)[0] == said_of(tx, figure, creator="bo")[0] == "not_consented"
+    for shown in (lea, figure):
+        assert said_of(tx, figure, remixes={shown}) == ("limit_violated", ("remix",))
+    give(tx, lea, grantee_kind="self", scope="voice")
+    assert said_of(tx, figure, creator="lea-7", voice=True)[0] == "consented"
+    violent = {"contexts": PLAIN | {"violent": TRUE}}
+    consent.forbid(tx, NOW, lea, ["violent"], by="test")
+    assert said_of(tx, figure, **violent) == ("limit_violated", ("violent",))
+    consent.set_state(tx, NOW, lea, "suspended", by="test")
+    assert said_of(tx, figure)[0] == "not_consented"
+    consent.set_state(tx, NOW, lea, "verified", by="test")
+    consent.set_state(tx, NOW, figure, "suspended", by="test")
+    assert (said_of(tx, figure)[0], said_of(tx, lea)[0]) == ("not_consented", "consented")
+    consent.set_state(tx, NOW, figure, "verified", by="test")
+    consent.revoke(tx, NOW, lea, by="test")
+    assert said_of(tx, figure) == ("revoked", ())
+    consent.unlink(tx, NOW, figure, by="test")
+    assert said_of(tx, figure)[0] == "consented"
+
+
+def test_of_a_figure_with_a_cameo_it_is_the_cameo_who_is_asked(tx, lea, figure):
+    give(tx, lea, grantee_kind="everyone", mode="ask_me")
+    use = Use(creator="ana", contexts=PLAIN)
+    told = consent.stand(tx, NOW, seen=frozenset({figure}), declared=frozenset(), use=use)
+    assert {person: (each.consent, each.asks, each.ruled_by) for person, each in told.items()} == {
+        figure: ("undetermined", frozenset(), lea),
+        lea: ("undetermined", frozenset({"face"}), None),
+    }
+    assert said_of(tx, figure, answers={(lea, "face"): True})[0] == "consented"
+    assert consent.stand(tx, NOW, seen=frozenset({figure}), declared=frozenset({lea}), use=use)[figure].declared
+
+
+def test_only_a_figure_is_linked_and_only_to_a_verified_cameo_and_an_erasure_forgets_it(tx, vault, lea, figure):
+    said = NewPerson(name="Somebody", kind="cameo", account="s-1")
+    pending = consent.register(tx, vault, NOW, said, by="test")
+    for one, other in ((lea, figure), (figure, figure), (lea, lea), (figure, pending)):
+        with pytest.raises(Unprocessable):
+            consent.link(tx, NOW, one, other, by="test")
+    with pytest.raises(NotFound):
+        consent.link(tx, NOW, figure, "per_unknown", by="test")
+    assert consent.read_person(tx, vault, figure).same_as == lea
+    consent.erase_person(tx, NOW, lea, by="test")
+    assert consent.read_person(tx, vault, figure).same_as is None
+
+
 def test_a_remix_needs_a_grant_that_allows_one(tx, lea):
     give(tx, lea, grantee_kind="everyone")
     assert said_of(tx, lea, remixes={lea}) == ("limit_violated", ("remix",))

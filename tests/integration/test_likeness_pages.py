@@ -124,6 +124,12 @@ def test_staff_see_who_is_registered_and_take_back_by_typing_the_number(pages, s
     done = staff.post(f"/likeness/{lea}/revoke", data={"form_token": token, "typed": "2"})
     assert "Everything is taken back." in done.text
     assert "None stands" in done.text
+    services, said = pages.services, consent.NewPerson(name="Lea", kind="public_figure", state="verified")
+    with services.database.transaction("default") as tx:
+        now = services.clock.now()
+        figure = consent.register(tx, services.vault, now, said, by="test")
+        consent.link(tx, now, figure, lea, by="test")
+    assert f'href="/likeness/{lea}"' in staff.get(f"/likeness/{figure}").text
     assert staff.get(f"/likeness/{new_id('per')}").status_code == 404
 
 

@@ -74,6 +74,17 @@ def test_a_person_from_a_terminal(run, person, embedded_pack):
     assert run("list") == []
 
 
+def test_a_figure_is_linked_to_their_own_cameo(run, database, tmp_path, person):
+    said = consent.NewPerson(name="Léa", kind="public_figure", state="verified")
+    with database.transaction() as tx:
+        figure = consent.register(tx, Vault(tmp_path / "state" / "keys"), NOW, said, by="test")
+    for wrong in ((person, figure), (figure,), (figure, person, "--drop")):
+        run("same", *wrong, fails=True)
+    assert run("same", figure, person) == {"figure": figure, "same_as": person}
+    assert {each["person_id"]: each["same_as"] for each in run("list")} == {figure: person, person: None}
+    assert run("same", figure, "--drop")["same_as"] is None
+
+
 @pytest.mark.full
 def test_who_is_added_has_an_account_and_an_age(run, embedded_pack):
     face = portrait("obama-2012", Settings().models)

@@ -133,9 +133,9 @@ where a.clip_id = %(clip)s and a.how <> 'inherited'
 limit 1;
 
 -- name: lessened
--- When each person in a clip last consented to less of what its creator makes.
-select a.person_id, max(s.since) from moderation.appearances a
-join moderation.person_stops s on s.person_id = a.person_id
+-- When each person in a clip last consented to less of what its creator makes, by whichever of their records.
+select a.person_id, max(s.since) from moderation.appearances a join moderation.people p using (person_id)
+join moderation.person_stops s on s.person_id in (a.person_id, p.same_as)
 where a.clip_id = %(clip)s and a.how <> 'inherited'
   and (s.creators is null or s.creators @> array[(select creator from moderation.clips where clip_id = a.clip_id)])
 group by a.person_id;

@@ -75,13 +75,13 @@ on conflict do nothing;
 
 -- name: person
 select p.person_id, p.kind, p.name, k.wrapped, p.state, p.verification, p.account, p.age_band, p.guardian, p.version,
-  p.created_at
+  p.created_at, p.same_as
 from moderation.people p join moderation.person_keys k on k.person_id = p.person_id
 where p.person_id = %(person)s and p.erased_at is null;
 
 -- name: people
 select p.person_id, p.kind, p.name, k.wrapped, p.state, p.verification, p.account, p.age_band, p.guardian, p.version,
-  p.created_at
+  p.created_at, p.same_as
 from moderation.people p join moderation.person_keys k on k.person_id = p.person_id
 where p.erased_at is null
   and (%(kind)s::text is null or p.kind = %(kind)s) and (%(state)s::text is null or p.state = %(state)s)
@@ -99,9 +99,30 @@ update moderation.people set age_band = coalesce(%(age_band)s, age_band), guardi
 where person_id = %(person)s;
 
 -- name: people_shared
--- Locked in one order; a revocation waits for this transaction, or was committed before it and is seen by it.
-select person_id, kind, version, erased_at, state, account, age_band from moderation.people
-where person_id = any(%(people)s) order by person_id for share;
+-- Locked in one order; a revocation waits for this transaction, or was committed before it and is seen by it. With whom
+-- each is the same human: the grants of that record rule.
+select person_id, kind, version, erased_at, state, account, age_band, same_as from moderation.people
+where person_id in (select unnest(%(people)s::text[])
+  union select same_as from moderation.people where person_id = any(%(people)s) and same_as is not null)
+order by person_id for share;
+
+-- name: pair_locked
+select person_id, kind, state from moderation.people
+where person_id = any(%(people)s) and erased_at is null order by person_id for update;
+
+-- name: set_same_as
+update moderation.people set same_as = %(same_as)s, version = version + 1
+where person_id = %(person)s and same_as is distinct from %(same_as)s::text;
+
+-- name: figures_locked
+-- With the figures who are the same human, in the order in which judgements hold them.
+select person_id from moderation.people where person_id = %(person)s or same_as = %(person)s
+order by person_id for update;
+
+-- name: forget_same
+-- Neither record says any more that they were one human's; the figure's goes by its own grants again.
+update moderation.people set same_as = null, version = version + 1
+where same_as = %(person)s or (person_id = %(person)s and same_as is not null);
 
 -- name: person_locked
 select person_id, kind, state, account, age_band, guardian from moderation.people

@@ -27,7 +27,8 @@ from shown group by person_id order by person_id;
 
 -- name: lessened_of
 -- When each of these people last consented to less of what a clip's creator makes, wherever they are in it.
-select person_id, max(since) from moderation.person_stops
-where person_id = any(%(people)s) and (creators is null
-  or creators @> array[(select creator from moderation.clips where clip_id = %(clip)s)])
-group by person_id;
+select p.person_id, max(s.since) from moderation.people p
+join moderation.person_stops s on s.person_id in (p.person_id, p.same_as)
+where p.person_id = any(%(people)s) and (s.creators is null
+  or s.creators @> array[(select creator from moderation.clips where clip_id = %(clip)s)])
+group by p.person_id;

@@ -108,6 +108,19 @@ def test_a_likeness_within_the_match_line_of_two_people_is_surely_neither_s():
     assert seen(record(faces=(face(1, *twins),), people=("lea", "noor")))["lea", "face"] == "matched"
 
 
+def test_two_records_of_one_human_are_no_two_people_and_appear_together():
+    one = {"figure": "lea"}
+    facts = record(faces=(face(1, ("figure", "matched"), ("lea", "matched")),), people=("figure", "lea", "omar"))
+    assert set(seen(facts).values()) == {"possible"}
+    both = {("figure", "face"): "matched", ("lea", "face"): "matched"}
+    assert seen(facts, humans=one) == both
+    assert seen(facts, frozenset({"figure"}), one) == dict.fromkeys(both, "possible")
+    alone = record(faces=(face(1, ("figure", "matched")),), people=("figure", "lea"))
+    assert seen(alone, humans=one) == both
+    doubles = (face(1, ("figure", "matched"), ("lea", "possible"), ("omar", "matched")),)
+    assert set(seen(record(faces=doubles, people=("figure", "lea", "omar")), humans=one).values()) == {"possible"}
+
+
 def hits(clip, frames):
     count = np.arange(frames)
     return OwnHits(clip=clip, frames=20, query=count, row=count, distance=np.zeros(frames, np.int32))
