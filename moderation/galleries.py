@@ -54,10 +54,14 @@ class Galleries:
 
     def of_person(self, tx: Transaction, vault: Vault, model: str, dim: int, person: str) -> Gallery:
         """Return a gallery of one person alone, empty for who is not verified; it is kept nowhere."""
+        return self.of_people(tx, vault, model, dim, [person])
+
+    def of_people(self, tx: Transaction, vault: Vault, model: str, dim: int, people: list[str]) -> Gallery:
+        """Return a gallery of these people alone, without those who are not verified; it is kept nowhere."""
         shelf = _Shelf(model=model, dim=dim)
         version = gallery_version(tx)
-        shelf.change(tx, [person])
-        return replace(shelf.publish(version, rotation_of(tx, vault, dim)), shifts=_shifts(tx))
+        shelf.change(tx, people)
+        return replace(shelf.publish(version, rotation_of(tx, vault, dim), graph=False), shifts=_shifts(tx))
 
 
 def _shifts(tx: Transaction) -> dict[str, float]:
@@ -152,9 +156,12 @@ class _Shelf:
             grown[: len(self._people)] = self._rows[: len(self._people)]
             self._rows = grown
 
-    def publish(self, version: str, rotation: Floats) -> Gallery:
-        """Return the gallery as it stands; what is added later does not change it."""
-        if len(self._places) < GRAPH_FROM:
+    def publish(self, version: str, rotation: Floats, *, graph: bool = True) -> Gallery:
+        """Return the gallery as it stands; what is added later does not change it.
+
+        No `graph` is laid out for what is asked once.
+        """
+        if not graph or len(self._places) < GRAPH_FROM:
             return self._publish_rows(version, rotation)
         if self._graph is None:
             self._graph = GraphIndex(self.dim)

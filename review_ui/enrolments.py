@@ -45,6 +45,9 @@ CHECK_STATES: Final = {
 TURNS: Final = {"left": marked("to their left"), "right": marked("to their right")}
 NO_REASON: Final = marked("Say why, in one line.")
 CHANGED: Final = marked("This enrolment was answered or changed meanwhile, or you asked for it. Nothing was recorded.")
+MET: Final = marked(
+    "Somebody was registered meanwhile whom this likeness may be. Nothing was answered: look at the checks again."
+)
 UNFIT: Final = marked(
     "This cannot be verified: nothing could be read off the recording, or not by the present weights; "
     "or nobody has named a guardian or said that they are an adult."
@@ -116,6 +119,8 @@ def answer(
     given, by = cast("attempts.Answer", outcome), principal.principal
     try:
         attempts.answer(services, principal.org, enrolment_id, given, reason=said, by=by, version=version)
+    except attempts.MetMeanwhile as error:
+        return show(request, principal, enrolment_id, wrong=MET, reason=said, status=error.status)
     except Conflict as error:
         return show(request, principal, enrolment_id, wrong=CHANGED, reason=said, status=error.status)
     except Unprocessable as error:

@@ -36,6 +36,7 @@ from moderation.consent.templates import (
     add_voice,
     changed_since,
     gallery_version,
+    hold_gallery,
     rotation_of,
     stale_people,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "forbid",
     "gallery_version",
     "grant",
+    "hold_gallery",
     "link",
     "list_aliases",
     "list_people",

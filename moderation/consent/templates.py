@@ -131,6 +131,15 @@ def gallery_version(tx: Transaction, *, hold: bool = False) -> str:
     return str(row[0]) if row else "0"
 
 
+def hold_gallery(tx: Transaction) -> str:
+    """Keep everybody else from editing the gallery until this transaction ends; returns its version.
+
+    For who reads it and then edits it: two who shared it would wait for each other. People are held before it.
+    """
+    row = tx.pg.execute(SQL.gallery_version_held, {"org": tx.org}).fetchone()
+    return str(row[0]) if row else "0"
+
+
 def changed_since(tx: Transaction, version: str | None) -> list[str]:
     """Whoever changed after a version of the gallery, in the order of their ids; everybody where there is none."""
     if version is None:

@@ -19,6 +19,7 @@ from moderation.consent.people import PATIENCE, Locked, key_of, lock_person
 from moderation.db import Transaction, queries, row, rows
 from moderation.enrolling.challenges import Challenge, Turn, draw
 from moderation.enrolling.checks import Check
+from moderation.enrolling.comparing import Checks, compare_again
 from moderation.enrolling.verdicts import Outcome, Verdict
 from moderation.errors import Conflict, ModerationError, NotFound, TooLarge, Unprocessable
 from moderation.ids import new_id
@@ -43,6 +44,10 @@ class ChallengeOver(Conflict):
     """This challenge is expired, answered already, or another's: ask for a new one."""
 
     code = "challenge_over"
+
+
+class MetMeanwhile(Conflict):
+    """Somebody was registered meanwhile whom this likeness may be: read the checks again, then answer."""
 
 
 class TooMany(ModerationError):
@@ -184,11 +189,15 @@ def settle(
 ) -> None:
     """Write down what the checks came to; on a yes the person is verified and their templates are kept.
 
-    What waits for a person keeps its templates sealed until then. A second worker's word changes nothing.
+    What waits for a person keeps its templates sealed until then. Whoever was registered since the checks, and is near,
+    makes a yes uncertain. A second worker's word changes nothing.
     """
     now, written = services.clock.now(), [check.to_json() for check in checks]
     with services.database.transaction(found.org_id) as tx:
         outcome = _outcome(verdict, lock_person(tx, found.person_id))
+        if outcome is Outcome.VERIFIED and templates is not None:
+            met = compare_again(services, tx, found.person_id, templates.faces, templates.voice, written)
+            outcome, written = (outcome, written) if met is None else (Outcome.UNCERTAIN, met)
         waits = outcome.value in WAITING
         row_: dict[str, object] = {
             "enrolment": found.enrolment_id,
@@ -222,7 +231,8 @@ def answer(
     """What a member of staff says of an enrolment that waits. Raises NotFound, Conflict when it no longer waits.
 
     Who asked for the challenge does not answer it. Raises Unprocessable where nothing was read, and for a face that was
-    not cleared as an adult's until somebody says that it is one, or names a guardian.
+    not cleared as an adult's until somebody says that it is one, or names a guardian; MetMeanwhile where somebody near
+    was registered since the checks, which are written anew then.
     """
     now = services.clock.now()
     with services.database.transaction(org) as tx:
@@ -233,20 +243,35 @@ def answer(
             raise Conflict
         if found.asked_by == by:
             raise Conflict("who asked for this enrolment does not answer it")
-        kept = _opened(services, tx, found)
-        if given == "verify":
-            if kept is None:
-                raise Unprocessable("nothing could be read off this recording: ask for a new one")
-            _demand_age(found, held)
-            _keep(services, tx, found, kept, by=by)
+        met = _verify(services, tx, found, held, by=by) if given == "verify" else None
         state = Outcome.VERIFIED if given == "verify" else Outcome.REFUSED
-        tx.pg.execute(SQL.answer, {"enrolment": enrolment, "state": state, "by": by, "reason": reason, "now": now})
-        why = audit.refer(tx, now, reason)
-        said = {"enrolment": enrolment, "case": found.case_id, "outcome": state.value, "reason": why}
-        audit.record(tx, now, by, "enrolment.answered", found.person_id, **said)
+        if met is None:
+            why = audit.refer(tx, now, reason)
+            tx.pg.execute(SQL.answer, {"enrolment": enrolment, "state": state, "by": by, "reason": reason, "now": now})
+            said = {"enrolment": enrolment, "case": found.case_id, "outcome": state.value, "reason": why}
+            audit.record(tx, now, by, "enrolment.answered", found.person_id, **said)
+    if met is not None:
+        raise MetMeanwhile
     forget_spent(services)
     with services.database.transaction(org) as tx:
         return read(tx, enrolment)
+
+
+def _verify(services: "Services", tx: Transaction, found: Enrolment, held: Locked, *, by: str) -> Checks | None:
+    """Keep what was read and verify the person; or write down, and return, what is near in the registry by now."""
+    kept, now = _opened(services, tx, found), services.clock.now()
+    if kept is None:
+        raise Unprocessable("nothing could be read off this recording: ask for a new one")
+    _demand_age(found, held)
+    met = compare_again(services, tx, found.person_id, kept.faces, kept.voice, found.checks or [])
+    if met is None:
+        _keep(services, tx, found, kept, by=by)
+        return None
+    tx.pg.execute(SQL.compared_again, {"enrolment": found.enrolment_id, "checks": Jsonb(met)})
+    evidence = audit.refer(tx, now, canonical(met).decode())
+    said = {"outcome": found.state, "evidence": evidence, "enrolment": found.enrolment_id}
+    audit.record(tx, now, "system", "enrolment.checked", found.person_id, **said)
+    return met
 
 
 def _demand_age(found: Enrolment, held: Locked) -> None:

@@ -4,8 +4,8 @@ Silence is never a yes: what was not measured says `not_measured`, what lies bet
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from itertools import combinations
 from typing import Final
@@ -75,6 +75,10 @@ class Candidate:
     how: str
     state: str
     distance: float
+
+    def to_json(self) -> dict[str, object]:
+        """As staff read it."""
+        return asdict(self)
 
 
 def _said(name: str, *, passed: bool, **evidence: object) -> Check:
@@ -253,19 +257,25 @@ def check_adult(measured: Measured) -> Check:
     )
 
 
-def check_own(distances: Mapping[str, float | None], lines: Mapping[str, float]) -> Check:
-    """Whether this is who was registered before, where templates of the person are there to compare with."""
+def check_own(
+    distances: Mapping[str, float | None], lines: Mapping[str, float], *, registered: Collection[str] = ()
+) -> Check:
+    """Whether this is who was registered before, where templates of the person are there to compare with.
+
+    `registered` says of what there are templates, by whatever weights: what was not compared with them is no yes.
+    """
     near = {how: distance for how, distance in distances.items() if distance is not None}
-    state = CheckState.PASSED if all(near[how] < lines[how] for how in near) else CheckState.FAILED
-    return Check(name="own", state=state, evidence={"distances": near, "compared": len(near)})
+    missing = sorted(set(registered) - set(near))
+    state = CheckState.NOT_MEASURED if missing else CheckState.PASSED
+    if any(near[how] >= lines[how] for how in near):
+        state = CheckState.FAILED
+    evidence: dict[str, object] = {"distances": near, "compared": len(near)}
+    return Check(name="own", state=state, evidence=evidence | ({"not_compared": missing} if missing else {}))
 
 
 def check_nobody_else(candidates: Sequence[Candidate], notes: Sequence[str]) -> Check:
     """Whether face and voice are nobody else's who is registered. Staff see both; the caller learns nothing."""
-    found = [
-        {"person": each.person, "kind": each.kind, "how": each.how, "state": each.state, "distance": each.distance}
-        for each in candidates
-    ]
+    found = [each.to_json() for each in candidates]
     state = CheckState.UNCERTAIN if candidates or notes else CheckState.PASSED
     return Check(name="nobody_else", state=state, evidence={"candidates": found, "notes": list(notes)})
 

@@ -1,20 +1,21 @@
 """What a recording is compared with beyond itself: hash lists, clips of ours, marks, everybody who is registered."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Gallery, VoiceState
+from detectors import packs
+from detectors.base import DetectorUnavailable, Gallery, VoiceState
 from detectors.likeness import Likeness, Lines
 from detectors.voices import conclude
-from moderation import verification
-from moderation.db import queries
-from moderation.enrolling.checks import Candidate, Check, check_nobody_else, check_own, check_source
+from moderation import consent, verification
+from moderation.db import Transaction, queries
+from moderation.enrolling.checks import Candidate, Check, CheckState, check_nobody_else, check_own, check_source
 from moderation.enrolling.recordings import Measured
-from moderation.enrolment import face_reader, voice_reader
-from moderation.errors import Outage
+from moderation.errors import Outage, Unprocessable
 from moderation.hashlists.lists import Category
 from moderation.hashlists.matching import compare_with_lists, known_files
 from moderation.hashlists.prints import LONG_SIDE, ClipPrint, PrintTaker
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from moderation.services import Services
 
 SQL = queries("enrolling")
+Floats = NDArray[np.float32]
+#: Checks as they are kept, `Check.to_json` of each.
+Checks = list[dict[str, object]]
 #: Pictures for hash services that want them: their longer side, and how many.
 _JPEG_SIDE: Final = 512
 _MOST_JPEGS: Final = 20
@@ -97,43 +101,118 @@ def layers_of(reading: MarksReading) -> dict[str, str]:
 
 def compare_people(services: "Services", org: str, person: str, measured: Measured) -> list[Check]:
     """Whether face and voice are nobody else's who is registered, and are this person's where they were before."""
+    face, voice = models = (services.face_model, services.voice_model)
     with services.database.transaction(org) as tx:
-        faces = services.galleries.current(tx, services.vault, services.face_model, services.face_dimensions)
-        voices = services.galleries.current(tx, services.vault, services.voice_model, services.voice_dimensions)
-    face_lines, voice_lines = face_reader(services).lines, voice_reader(services).lines
-    by_face, own_face, notes = _faces(measured, faces, face_lines, person)
-    by_voice, own_voice = _voices(measured, voices, voice_lines, person)
+        faces = services.galleries.current(tx, services.vault, face, services.face_dimensions)
+        voices = services.galleries.current(tx, services.vault, voice, services.voice_dimensions)
+        own, others = _compare(services, tx, person, (measured.views, faces), (measured.heard.vector, voices))
+    seen = {"gallery": faces.version, "models": list(models)}
+    return [own, replace(others, evidence=others.evidence | seen)]
+
+
+def compare_again(
+    services: "Services", tx: Transaction, person: str, face: Floats, voice: Floats | None, before: Checks
+) -> Checks | None:
+    """Compare what was read with whom the registry has come to hold since the checks `before`; None says: nothing new.
+
+    Nobody else edits the registry from then on until the transaction ends, so that two likenesses of one face are not
+    both kept as strangers. Returns the checks with what is new in them. Raises Unprocessable when the weights changed.
+    """
+    said = {str(check["name"]): check for check in before}
+    known = cast("dict[str, Any]", said.get("nobody_else", {}).get("evidence", {}))
+    models = [services.face_model, services.voice_model]
+    if known.get("models", models) != models:
+        raise Unprocessable("this recording was read by weights that are no longer used: ask for a new one")
+    people, version = _changed(services, tx, person, known.get("gallery"))
+    near = (
+        services.galleries.of_people(tx, services.vault, model, dim, people)
+        for model, dim in zip(models, (services.face_dimensions, services.voice_dimensions), strict=True)
+    )
+    own, others = _compare(services, tx, person, (face, next(near)), (voice, next(near)))
+    old = known.get("candidates", [])
+    met = {str(each["person"]) for each in old}
+    new = [each for each in _candidates(others) if each["person"] not in met]
+    changed = own.state is not CheckState.PASSED and own.state != said.get("own", {}).get("state")
+    if not new and not changed:
+        return None
+    evidence = {**others.evidence, **known, "candidates": [*old, *new], "gallery": version, "models": models}
+    state = CheckState.UNCERTAIN if evidence["candidates"] or evidence["notes"] else CheckState.PASSED
+    renewed = [Check(name="nobody_else", state=state, evidence=evidence), *([own] if changed else [])]
+    return list((said | {check.name: check.to_json() for check in renewed}).values())
+
+
+def _changed(services: "Services", tx: Transaction, person: str, since: str | None) -> tuple[list[str], str]:
+    """Hold the gallery; whom it holds otherwise than at version `since`, and the person themself, and its version."""
+    # The secret is drawn first: whoever draws it meanwhile waits for the gallery next.
+    consent.rotation_of(tx, services.vault, services.face_dimensions)
+    version = consent.hold_gallery(tx)
+    return sorted({person, *consent.changed_since(tx, since)}), version
+
+
+def _candidates(check: Check) -> list[dict[str, object]]:
+    return cast("list[dict[str, object]]", check.evidence["candidates"])
+
+
+def _compare(
+    services: "Services",
+    tx: Transaction,
+    person: str,
+    face: tuple[Floats, Gallery],
+    voice: tuple[Floats | None, Gallery],
+) -> tuple[Check, Check]:
+    """The checks `own` and `nobody_else` of views of a face and of a voice, each beside the gallery it is for."""
+    lines = lines_of(services)
+    by_face, own_face, notes = _faces(*face, lines["face"], person)
+    by_voice, own_voice = _voices(*voice, lines["voice"], person)
     named = sorted({who for found in (by_face, by_voice) for who, _, _ in found})
-    with services.database.transaction(org) as tx:
-        kinds: dict[str, str] = dict(tx.pg.execute(SQL.kinds, {"people": named}).fetchall())
+    kinds: dict[str, str] = dict(tx.pg.execute(SQL.kinds, {"people": named}).fetchall())
     candidates = [
         Candidate(person=who, kind=kinds.get(who, ""), how=how, state=state, distance=distance)
         for how, found in (("face", by_face), ("voice", by_voice))
         for who, state, distance in found
     ]
     own = {"face": own_face, "voice": own_voice}
-    lines = {"face": face_lines.possible, "voice": voice_lines.possible}
-    return [check_own(own, lines), check_nobody_else(candidates, notes)]
+    outer = {how: line.possible for how, line in lines.items()}
+    registered = _registered(services, tx, person)
+    return check_own(own, outer, registered=registered), check_nobody_else(candidates, notes)
+
+
+def lines_of(services: "Services") -> dict[str, Lines]:
+    """The lines of faces and voices, as the manifest has them: who answers for staff has loaded no network."""
+    try:
+        manifest = packs.load_manifest(services.settings.models)
+    except DetectorUnavailable as error:
+        raise Outage("detector:load", str(error)) from error
+    return {
+        how: Lines.of(manifest.entry(model.partition("@")[0]).thresholds)
+        for how, model in (("face", services.face_model), ("voice", services.voice_model))
+    }
+
+
+def _registered(services: "Services", tx: Transaction, person: str) -> set[str]:
+    """Of what a person has templates, by whatever weights. Those of a model that is unknown here may be of either."""
+    of = {services.face_model.partition("@")[0]: {"face"}, services.voice_model.partition("@")[0]: {"voice"}}
+    models = [model for (model,) in tx.pg.execute(SQL.models_of, {"person": person}).fetchall()]
+    return {how for model in models for how in of.get(model, {"face", "voice"})}
 
 
 Found = list[tuple[str, str, float]]
 
 
-def _faces(measured: Measured, gallery: Gallery, lines: Lines, person: str) -> tuple[Found, float | None, list[str]]:
+def _faces(views: Floats, gallery: Gallery, lines: Lines, person: str) -> tuple[Found, float | None, list[str]]:
     """Others whom the face may be, the distance to the person's own templates, and what must be said beside it."""
-    if not len(measured.views):
+    if not len(views):
         return [], None, ["no face could be read, so none was compared"]
     likeness = Likeness(gallery, lines)
-    mean = np.asarray(measured.views.mean(axis=0), np.float32)
-    comparison = likeness.compare(mean, measured.views)
+    mean = np.asarray(views.mean(axis=0), np.float32)
+    comparison = likeness.compare(mean, views)
     others = [
         (match.person, str(match.state), match.distance) for match in comparison.matches if match.person != person
     ]
     return others, _own_distance(mean, gallery, person), [likeness.note] if likeness.note else []
 
 
-def _voices(measured: Measured, gallery: Gallery, lines: Lines, person: str) -> tuple[Found, float | None]:
-    vector = measured.heard.vector
+def _voices(vector: Floats | None, gallery: Gallery, lines: Lines, person: str) -> tuple[Found, float | None]:
     if vector is None:
         return [], None
     likeness = Likeness(gallery, lines)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from clips import ClipPlan, Sound, draw_clip
 
+from detectors.minors import AgeState, TrackAge
 from detectors.rehearsal import RehearsalSpeech
 from detectors.speech import Utterance
 from moderation import consent
@@ -23,9 +24,10 @@ from moderation.consent.people import lock_person
 from moderation.enrolling import attempts, challenges, showing
 from moderation.enrolling.checking import Checker
 from moderation.enrolling.checks import Check, CheckState, check_all
-from moderation.enrolling.recordings import measure
+from moderation.enrolling.comparing import compare_people
+from moderation.enrolling.recordings import Heard, Measured, measure
 from moderation.enrolling.verdicts import NEEDED, Outcome, Verdict, conclude
-from moderation.errors import Conflict, NotFound, RefusedAtTheDoor, TooLarge
+from moderation.errors import Conflict, NotFound, RefusedAtTheDoor, TooLarge, Unprocessable
 from moderation.likeness_settings import LikenessSettings
 from moderation.samples.portraits import portrait
 from moderation.services import Services
@@ -33,6 +35,15 @@ from moderation.settings import Settings
 
 ORG = "default"
 VOICE = "en+f4"
+#: A recording of which nothing was read.
+NOTHING = Measured(
+    duration_ms=12_000,
+    sights=(),
+    thirds=(),
+    views=np.empty((0, 128), np.float32),
+    age=TrackAge(state=AgeState.UNREAD),
+    heard=Heard(),
+)
 
 
 class Moved(Clock):
@@ -165,6 +176,92 @@ def test_who_was_suspended_meanwhile_stays_so(services, person, plain):
     assert (state_of(services, person), templates(services)) == ("suspended", 1)
 
 
+def another(services, account: str) -> str:
+    with services.database.transaction(ORG) as tx:
+        said = consent.NewPerson(name=account, kind="cameo", account=account, age_band="adult")
+        return consent.register(tx, services.vault, services.clock.now(), said, by="platform")
+
+
+def one_face(services) -> attempts.Templates:
+    return attempts.Templates(faces=np.ones((1, services.face_dimensions), np.float32), voice=None)
+
+
+def met_by(found) -> list[str]:
+    """Whom the checks of an enrolment name as near."""
+    (check,) = (check for check in found.checks if check["name"] == "nobody_else")
+    return [each["person"] for each in check["evidence"]["candidates"]]
+
+
+def test_whoever_was_registered_since_the_checks_is_seen_before_a_yes(services, person, plain):
+    taken = {who: hand_in(services, who, ask(services, who), plain) for who in (person, another(services, "twin"))}
+    first, second = taken.values()
+    for each in taken.values():
+        attempts.settle(services, each, [], Verdict(outcome=Outcome.UNCERTAIN), one_face(services))
+    attempts.answer(services, ORG, first.enrolment_id, "verify", reason="seen", by="staff")
+    waits = read(services, second)
+    with pytest.raises(attempts.MetMeanwhile):
+        attempts.answer(services, ORG, second.enrolment_id, "verify", reason="seen", by="staff", version=waits.version)
+    met = read(services, second)
+    assert (met.state, met.version, met_by(met)) == ("uncertain", waits.version + 1, [person])
+    assert templates(services) == 1
+    # Who has seen it answers; of whom they saw they are not told again.
+    seen = attempts.answer(
+        services, ORG, second.enrolment_id, "verify", reason="twins", by="staff", version=met.version
+    )
+    assert (seen.state, templates(services)) == ("verified", 2)
+    # Another recording of the same person, looked at before anything of them was kept, shows another face.
+    other = attempts.Templates(faces=-one_face(services).faces, voice=None)
+    late = hand_in(services, person, ask(services, person), plain)
+    attempts.settle(services, late, [], Verdict(outcome=Outcome.UNCERTAIN), other)
+    with pytest.raises(attempts.MetMeanwhile):
+        attempts.answer(services, ORG, late.enrolment_id, "verify", reason="seen", by="staff")
+    assert {check["name"]: check["state"] for check in read(services, late).checks}["own"] == "failed"
+
+
+def test_of_two_recordings_of_one_face_at_once_a_machine_takes_one(services, person, plain):
+    taken = [hand_in(services, who, ask(services, who), plain) for who in (person, another(services, "twin"))]
+    with services.database.transaction(ORG) as tx:
+        # Drawn before: two who drew it would wait for each other here already.
+        consent.rotation_of(tx, services.vault, services.face_dimensions)
+    with ThreadPoolExecutor(2) as pool:
+        with services.database.transaction(ORG) as tx:
+            consent.touch_gallery(tx, person)
+            verdict, kept = Verdict(outcome=Outcome.VERIFIED), one_face(services)
+            settling = [pool.submit(attempts.settle, services, each, [], verdict, kept) for each in taken]
+            while how_many_wait(services) < 2 and not any(each.done() for each in settling):
+                time.sleep(0.01)
+        for each in settling:
+            each.result()
+    verified, waits = sorted((read(services, each) for each in taken), key=lambda each: each.state != "verified")
+    assert (verified.state, waits.state, met_by(waits)) == ("verified", "uncertain", [verified.person_id])
+    assert (templates(services), state_of(services, waits.person_id)) == (1, "pending")
+
+
+def test_templates_of_other_weights_are_no_yes_and_a_change_of_weights_ends_an_enrolment(services, person, plain):
+    model, face = services.face_model, np.ones((1, services.face_dimensions), np.float32)
+    with services.database.transaction(ORG) as tx:
+        now, vault = services.clock.now(), services.vault
+        old = {"model": f"{model.partition('@')[0]}@of_before", "source": "test", "by": "test"}
+        consent.add_template(tx, vault, now, person, vector=-face[0], **old)
+        consent.set_state(tx, now, person, "verified", by="test")
+    measured = replace(NOTHING, views=face)
+    own, others = compare_people(services, ORG, person, measured)
+    assert (own.state, own.evidence["not_compared"], others.state) == ("not_measured", ["face"], "passed")
+    passed = [Check(name=name, state=CheckState.PASSED) for name in NEEDED if name not in {"own", "nobody_else"}]
+    assert conclude([*passed, own, others]).outcome is Outcome.UNCERTAIN
+    received = hand_in(services, person, ask(services, person), plain)
+    attempts.settle(services, received, [own, others], Verdict(outcome=Outcome.UNCERTAIN), one_face(services))
+    services.__dict__["face_model"] = f"{model}-next"
+    with pytest.raises(Unprocessable, match="weights"):
+        attempts.answer(services, ORG, received.enrolment_id, "verify", reason="seen", by="staff")
+    services.__dict__["face_model"] = model
+    attempts.answer(services, ORG, received.enrolment_id, "verify", reason="seen", by="staff")
+    with services.database.transaction(ORG) as tx:
+        new = {"model": model, "source": "test", "by": "test"}
+        consent.add_template(tx, services.vault, services.clock.now(), person, vector=face[0], **new)
+    assert compare_people(services, ORG, person, measured)[0].state is CheckState.PASSED
+
+
 def test_nobody_waits_longer_than_a_week(services, person, plain):
     asked = ask(services, person)
     received = hand_in(services, person, asked, plain)
@@ -242,6 +339,13 @@ def test_callers_learn_a_word_and_staff_the_evidence(service, plain):
     assert platform.get(f"{place}?on_behalf_of=acc_1").json()["state"] == "refused"
     assert staff.get(f"/v1/enrolments/{found.enrolment_id}/sound").status_code == 404
     assert staff.get(pictures, headers={"Range": "bytes=10-29"}).status_code == 404
+
+
+def how_many_wait(services) -> int:
+    """How many connections wait for another."""
+    with services.database.system_transaction() as tx:
+        waiting = "select count(*) from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0"
+        return tx.pg.execute(waiting).fetchone()[0]
 
 
 def waits_for(services, pid: int) -> bool:

@@ -76,5 +76,12 @@ where state in ('received', 'uncertain', 'guardian_needed') and received_at <= %
 -- name: expire_asked
 update moderation.enrolments set state = 'expired', version = version + 1 where state = 'asked' and expires_at <= %(now)s;
 
+-- name: compared_again
+update moderation.enrolments set checks = %(checks)s, version = version + 1 where enrolment_id = %(enrolment)s;
+
+-- name: models_of
+-- What a person's templates were made by, without the weights.
+select distinct split_part(model, '@', 1) from moderation.templates where person_id = %(person)s;
+
 -- name: kinds
 select person_id, kind from moderation.people where person_id = any(%(people)s);

@@ -30,6 +30,10 @@ select version from moderation.galleries where org_id = %(org)s;
 -- Holds off edits of the gallery until this transaction ends.
 select version from moderation.galleries where org_id = %(org)s for share;
 
+-- name: gallery_version_held
+-- Nobody else edits the gallery until this transaction ends, which may edit it itself.
+select version from moderation.galleries where org_id = %(org)s for update;
+
 -- name: touch_gallery
 -- The row of the gallery is held until the transaction ends: versions are committed in their order.
 with next as (update moderation.galleries set version = version + 1 where org_id = %(org)s returning version)

@@ -101,6 +101,9 @@ def test_who_was_registered_before_must_be_the_same():
     assert check_own({"face": 0.3, "voice": None}, lines).state is CheckState.PASSED
     assert check_own({"face": 0.3, "voice": 1.2}, lines).state is CheckState.FAILED
     assert check_own({"face": None, "voice": None}, lines).state is CheckState.PASSED
+    stale = check_own({"face": 0.3, "voice": None}, lines, registered={"face", "voice"})
+    assert (stale.state, stale.evidence["not_compared"]) == (CheckState.NOT_MEASURED, ["voice"])
+    assert check_own({"face": 0.9, "voice": None}, lines, registered={"voice"}).state is CheckState.FAILED
 
 
 @pytest.mark.parametrize(
