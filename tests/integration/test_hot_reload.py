@@ -148,7 +148,8 @@ def test_no_verdict_is_lost_or_mixed_or_late_when_the_pointer_moves(services, se
         assert [version for version, _ in itertools.groupby(taken)] == order, "a worker went back, or mixed"
     for move, following in itertools.zip_longest(moves, moves[1:]):
         until = following.asked if following else float("inf")
-        since = [[note for note in each if move.made < note["began"] < until] for each in judged]
+        # What was under way at the next move may be judged by either.
+        since = [[note for note in each if move.made < note["began"] and note["ended"] < until] for each in judged]
         assert {versions[note["clip"]] for each in since for note in each} == {move.version}, "old rules, late"
         first_ends = [min(note["ended"] for note in each) - move.made for each in since]
         usual = statistics.median(note["ended"] - note["began"] for each in judged for note in each)

@@ -216,7 +216,7 @@ def test_without_scripts_one_reads_and_decides(open_browser, pages, draw_case):
     expect(page.locator(".transport")).to_be_hidden()
     page.get_by_label("Note for the team").fill("a thought")
     page.get_by_role("button", name="Block").click()
-    expect(page.get_by_role("alert")).to_contain_text("Choose the reason first")
+    expect(page.get_by_role("alert").filter(has_text="Choose the reason first")).to_be_visible()
     expect(page.get_by_label("Note for the team")).to_have_value("a thought")
     page.get_by_label("Reason").select_option("hate")
     page.get_by_role("button", name="Block").click()
