@@ -22,6 +22,7 @@ from review_ui.translating import marked
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 #: What each check asks.
 CHECKS: Final = {
+    "recording": marked("a recording that can be read"),
     "one_face": marked("exactly one face"),
     "one_take": marked("one take, without a cut"),
     "quality": marked("large, sharp and light enough"),

@@ -220,8 +220,10 @@ def settle(
 
 
 def _outcome(verdict: Verdict, held: Locked) -> Outcome:
-    """Of somebody whose guardian is named already, none is needed: a person looks."""
+    """Of somebody whose guardian is named already, none is needed: a person looks. No teen is verified without one."""
     named = held.guardian is not None
+    if verdict.outcome is Outcome.VERIFIED and held.teen and not named:
+        return Outcome.GUARDIAN_NEEDED
     return Outcome.UNCERTAIN if named and verdict.outcome is Outcome.GUARDIAN_NEEDED else verdict.outcome
 
 

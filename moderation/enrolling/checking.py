@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import psycopg
 import structlog
+from sqlalchemy.exc import OperationalError as PoolError
 
 from moderation import audit
 from moderation.db import queries
@@ -31,7 +33,7 @@ REST_SECONDS: Final = 1.0
 #: How long one worker has for one recording, and how soon an outage is tried again.
 _LEASE: Final = timedelta(minutes=10)
 _AGAIN: Final = timedelta(seconds=30)
-#: After so many faults of the recording itself a person looks.
+#: After so many tries that came to nothing, outages aside, a person looks.
 _MOST_FAULTS: Final = 3
 #: The check that known-illegal material fails.
 _ILLEGAL: Final = "source"
@@ -70,26 +72,32 @@ class Checker:
         org, enrolment, tries = due
         with services.database.transaction(org) as tx:
             found = attempts.read(tx, enrolment)
+        if tries > _MOST_FAULTS:
+            self._give_up(found, "whoever checked it did not come back")
+            return True
         try:
             check(services, found)
-        except Outage as outage:
-            log.warning("enrolment_held", enrolment=enrolment, cause=outage.cause)
+        except (Outage, psycopg.OperationalError, PoolError) as outage:
+            log.warning("enrolment_held", enrolment=enrolment, cause=getattr(outage, "cause", type(outage).__name__))
             self._put_back(enrolment, untried=1)
-        except ClipFault as fault:
+        except Exception as fault:  # noqa: BLE001 (what nobody foresaw must not be tried for a week either)
+            why = fault.reason if isinstance(fault, ClipFault) else type(fault).__name__
+            log.warning("enrolment_failed", enrolment=enrolment, error=why)
             if tries < _MOST_FAULTS:
                 self._put_back(enrolment, untried=0)
             else:
-                attempts.settle(services, found, [_unreadable(fault)], Verdict(outcome=Outcome.UNCERTAIN), None)
+                self._give_up(found, why)
         return True
+
+    def _give_up(self, found: Enrolment, why: str) -> None:
+        """Let a person look: nothing was read, so that they can refuse and ask for another recording."""
+        unread = Check(name="recording", state=CheckState.NOT_MEASURED, evidence={"why": why})
+        attempts.settle(self._services, found, [unread], Verdict(outcome=Outcome.UNCERTAIN), None)
 
     def _put_back(self, enrolment: str, *, untried: int) -> None:
         with self._services.database.system_transaction() as tx:
             until = self._services.clock.now() + _AGAIN
             tx.pg.execute(SQL.put_back, {"enrolment": enrolment, "until": until, "untried": untried})
-
-
-def _unreadable(fault: ClipFault) -> Check:
-    return Check(name="recording", state=CheckState.NOT_MEASURED, evidence={"why": fault.reason})
 
 
 def check(services: "Services", found: Enrolment) -> None:

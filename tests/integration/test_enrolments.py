@@ -262,6 +262,37 @@ def test_templates_of_other_weights_are_no_yes_and_a_change_of_weights_ends_an_e
     assert compare_people(services, ORG, person, measured)[0].state is CheckState.PASSED
 
 
+def test_a_teen_without_a_guardian_waits_for_one_also_where_nothing_else_is_amiss(services, person, plain):
+    received = hand_in(services, person, ask(services, person), plain)
+    with services.database.transaction(ORG) as tx:
+        consent.set_guardian(tx, services.clock.now(), person, by="test", age_band="teen")
+    attempts.settle(services, received, [], Verdict(outcome=Outcome.VERIFIED), one_face(services))
+    assert (read(services, received).state, state_of(services, person)) == ("guardian_needed", "pending")
+
+
+def test_what_fails_unforeseen_or_ends_its_worker_comes_before_a_person(services, person, plain, tmp_path):
+    broken, deadly = (
+        hand_in(services, who, ask(services, who), plain) for who in (person, another(services, "unlucky"))
+    )
+    (tmp_path / "junk").write_bytes(b"not what was sealed")
+    junk = services.store.put(ORG, "recording", tmp_path / "junk").key
+    change = "update moderation.enrolments set recording = %s, attempts = %s where enrolment_id = %s"
+    with services.database.system_transaction() as tx:
+        tx.pg.execute(change, (junk, 0, broken.enrolment_id))
+        tx.pg.execute(change, (junk, 3, deadly.enrolment_id))
+    checker = Checker(services)
+    for _ in range(3):
+        assert read(services, broken).state == "received"
+        while checker.check_one():
+            pass
+        services.clock.at += timedelta(seconds=31)
+    for each, why in ((broken, "InvalidTag"), (deadly, "whoever checked it did not come back")):
+        found = read(services, each)
+        assert (found.state, found.checks[0]["evidence"]) == ("uncertain", {"why": why})
+        with pytest.raises(Unprocessable, match="nothing could be read"):
+            attempts.answer(services, ORG, each.enrolment_id, "verify", reason="x", by="staff")
+
+
 def test_nobody_waits_longer_than_a_week(services, person, plain):
     asked = ask(services, person)
     received = hand_in(services, person, asked, plain)
