@@ -125,16 +125,16 @@ def still_true(tx: Transaction, services: "Services", facts: FactRecord) -> bool
     # People before the gallery, as whoever edits both.
     if not _names_the_same(tx, services, facts):
         return False
-    gallery = consent.gallery_version(tx, hold=True)
-    if gallery != facts.manifests.gallery and not _says_the_same(tx, services, facts, gallery):
-        return False
     appearing = appearances.hold_people(tx, facts.clip)
     people = sorted(set(facts.people) | set(facts.submission.cameos))
+    rows = tx.pg.execute(PEOPLE.people_shared, {"people": people}).fetchall()
+    if {row[0]: row[2] for row in rows} != {person: fact.version for person, fact in facts.people.items()}:
+        return False
     lived = {"people": sorted({*people, *appearing}), "judged": facts.judged_at, "now": services.clock.now()}
     if tx.pg.execute(PEOPLE.outlived_since, lived).fetchone() is not None:
         return False
-    rows = tx.pg.execute(PEOPLE.people_shared, {"people": people}).fetchall()
-    return {row[0]: row[2] for row in rows} == {person: fact.version for person, fact in facts.people.items()}
+    gallery = consent.gallery_version(tx, hold=True)
+    return gallery == facts.manifests.gallery or _says_the_same(tx, services, facts, gallery)
 
 
 def _says_the_same(tx: Transaction, services: "Services", facts: FactRecord, gallery: str) -> bool:

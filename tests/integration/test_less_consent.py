@@ -4,6 +4,8 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ from families import NOW, Row, register, write
 
 from moderation import consent, descent, erasure, stops
 from moderation.clock import FixedClock
+from moderation.consent.people import lock_person
 from moderation.db import queries
 from moderation.db.clips import read_clip
 from moderation.engine import Enqueuer
@@ -113,6 +116,33 @@ def facts_of(tx, inside, person) -> FactRecord:
         people=known,
         manifests=Manifests(detectors=inside.detectors_hash, gallery=consent.gallery_version(tx), lexicon=""),
     )
+
+
+def test_the_gate_and_who_edits_the_registry_never_wait_for_each_other(inside, person):
+    """Both hold people before the gallery: what the gate waits for is another's commit."""
+    clip = put(inside, shows=[(person, FACE, "matched")])
+    with inside.database.transaction() as tx:
+        judged = facts_of(tx, inside, person)
+        # Judged by other detectors: the gate need not compare to know that the answer is another.
+        facts = replace(judged, clip=clip, manifests=replace(judged.manifests, detectors="others"))
+
+    def somebody_waits() -> bool:
+        with inside.database.system_transaction() as tx:
+            return tx.pg.execute(WAITING).fetchone() is not None
+
+    def ask_gate() -> bool:
+        with inside.database.transaction() as tx:
+            return still_true(tx, inside, facts)
+
+    with ThreadPoolExecutor(1) as pool:
+        with inside.database.transaction() as tx:
+            lock_person(tx, person)
+            gate = pool.submit(ask_gate)
+            while not (gate.done() or somebody_waits()):
+                time.sleep(0.01)
+            consent.touch_gallery(tx, person)
+        assert not gate.result(), "the gallery is another one now"
+    assert not ask_gate()
 
 
 def test_a_grant_that_ended_since_the_judgement_closes_the_gate_and_takes_in_what_is_out(inside, person):
