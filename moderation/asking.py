@@ -139,6 +139,13 @@ def questions_of(tx: Transaction, person: str) -> list[Question]:
     return rows(tx, SQL.questions_of_person, Question, {"person": person, "most": BATCH})
 
 
+def hold(tx: Transaction, question: str, clip: str) -> Clip:
+    """Hold a question's clip, then its person, until the transaction ends: nobody takes anything back meanwhile."""
+    held = read_clip(tx, clip, lock=True)
+    tx.pg.execute(SQL.hold_asked, {"question": question})
+    return held
+
+
 def answer(
     tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, question: Question, said: Said, signed: Signed
 ) -> None:
@@ -146,7 +153,7 @@ def answer(
 
     Raises Conflict when the question was answered before or its time is over.
     """
-    clip = read_clip(tx, question.clip_id, lock=True)
+    clip = hold(tx, question.question_id, question.clip_id)
     if now >= question.due_at:
         raise Conflict("the time for this answer is over; nobody said yes")
     _write(tx, enqueuer, now, clip, question.question_id, said, signed)
@@ -164,7 +171,7 @@ def lapse_due(services: "Services") -> int:
 
 def _lapse(services: "Services", now: datetime, org: str, question_id: str, clip_id: str) -> bool:
     with services.database.transaction(org) as tx:
-        clip = read_clip(tx, clip_id, lock=True)
+        clip = hold(tx, question_id, clip_id)
         try:
             _write(tx, services.enqueuer, now, clip, question_id, "silence", None)
         except Conflict:
@@ -187,7 +194,6 @@ def _write(
         "passkey": signed.passkey_id if signed else None,
         "signed": Jsonb(dict(signed.credential)) if signed else None,
     }
-    tx.pg.execute(SQL.hold_asked, line)
     if tx.pg.execute(SQL.insert_answer, {**line, **proof}).fetchone() is None:
         raise Conflict("this was answered before")
     # Nothing of a withheld clip waits for an answer, and its case is another's: a sealed one's is the specialists'.

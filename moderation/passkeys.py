@@ -22,6 +22,7 @@ from moderation.errors import Conflict, Forbidden, Unprocessable
 from moderation.ids import new_id
 
 if TYPE_CHECKING:
+    from moderation.outbox import Enqueuer
     from moderation.owners import Owner
     from moderation.services import Services
     from moderation.vault import Vault
@@ -207,6 +208,25 @@ def demand_signed(
     if tx.pg.execute(SQL.use_passkey, used).fetchone() is None:
         raise NotSigned
     return asking.Signed(passkey_id=passkey, credential=credential)
+
+
+def answer(
+    tx: Transaction,
+    enqueuer: "Enqueuer",
+    now: datetime,
+    party: Party,
+    question: asking.Question,
+    said: asking.Said,
+    credential: Mapping[str, object],
+) -> None:
+    """Write down an answer that a passkey signed. Raises NotSigned, Conflict as `asking.answer`.
+
+    Clip and person are held before the passkey (decision 0047): who erases the person removes their passkeys last.
+    """
+    asking.hold(tx, question.question_id, question.clip_id)
+    challenge = asking.challenge(question, said)
+    signed = demand_signed(tx, now, party, question.person_id, challenge, credential)
+    asking.answer(tx, enqueuer, now, question, said, signed)
 
 
 def forget(tx: Transaction, now: datetime, person: str, *, by: str) -> int:

@@ -107,9 +107,7 @@ def answer(request: Request, question_id: str, said: str, credential: Credential
     now, meant = services.clock.now(), ANSWERS[ANSWERS.index(said)]
     with services.database.transaction(owner.org) as tx:
         question = asking.read_question(tx, question_id, owner.person)
-        challenge = asking.challenge(question, meant)
-        signed = passkeys.demand_signed(tx, now, party, owner.person, challenge, read(credential))
-        asking.answer(tx, services.enqueuer, now, question, meant, signed)
+        passkeys.answer(tx, services.enqueuer, now, party, question, meant, read(credential))
     return RedirectResponse("/mine?said=answered", status_code=303)
 
 

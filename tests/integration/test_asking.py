@@ -15,6 +15,7 @@ from authenticator import Authenticator
 from moderation import asking, consent, owners, passkeys
 from moderation.asking import words_about
 from moderation.clock import FixedClock
+from moderation.consent.people import lock_person
 from moderation.db.clips import read_clip
 from moderation.engine import Enqueuer
 from moderation.errors import Conflict, Forbidden, NotFound, Unauthorised
@@ -24,6 +25,7 @@ from moderation.vault import Vault
 
 BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PARTY = passkeys.Party(host="localhost", origin="http://localhost")
+WAITING = "select 1 from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()"
 INSERT = """insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at)
 values ('default', %s, 'in_review', 'ana', %s, %s)"""
 
@@ -106,9 +108,10 @@ class Registry:
             return passkeys.demand_signed(tx, self.now, PARTY, question.person_id, challenge, credential)
 
     def answer(self, question: asking.Question, said: str, device: Authenticator) -> None:
-        signed = self.sign(question, said, device)
+        options = passkeys.assertion(PARTY, asking.challenge(question, said), [])
+        credential = device.sign(str(options["challenge"]))
         with self.transaction() as tx:
-            asking.answer(tx, self.services.enqueuer, self.now, question, said, signed)
+            passkeys.answer(tx, self.services.enqueuer, self.now, PARTY, question, said, credential)
 
 
 @pytest.fixture
@@ -258,6 +261,28 @@ def test_a_no_cannot_be_handed_in_as_a_yes(registry):
         with pytest.raises(NotSigned):
             passkeys.demand_signed(tx, registry.now, PARTY, registry.lea, yes, credential)
         assert passkeys.demand_signed(tx, registry.now, PARTY, registry.lea, no, credential)
+
+
+def test_an_answer_and_the_removal_of_its_passkey_never_wait_for_each_other(registry):
+    """Both hold the person before the passkey: what the answer waits for is another's commit."""
+    device = Authenticator()
+    registry.passkey(registry.lea, device)
+    (question,) = registry.ask(registry.clip())
+
+    def somebody_waits() -> bool:
+        with registry.services.database.system_transaction() as tx:
+            return tx.pg.execute(WAITING).fetchone() is not None
+
+    with ThreadPoolExecutor(1) as pool:
+        with registry.transaction() as tx:
+            lock_person(tx, registry.lea)
+            answering = pool.submit(registry.answer, question, "yes", device)
+            while not (answering.done() or somebody_waits()):
+                time.sleep(0.01)
+            assert passkeys.forget(tx, registry.now, registry.lea, by="test") == 1
+        with pytest.raises(NotSigned):
+            answering.result()
+    assert registry.generation(question.clip_id) == 1
 
 
 def test_nobody_reads_a_question_to_somebody_else(registry):
