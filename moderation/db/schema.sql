@@ -788,8 +788,11 @@ create table moderation.people (
   erased_at timestamptz,
   constraint teens_have_guardians
     check (age_band is distinct from 'teen' or state <> 'verified' or guardian is not null or erased_at is not null),
-  line_shift real not null default 0 check (line_shift between -0.1 and 0.05)  -- of the match line; below 0: stricter
+  line_shift real not null default 0 check (line_shift between -0.1 and 0.05), -- of the match line; below 0: stricter
+  same_as text references moderation.people, -- the cameo who a public figure is too: the cameo's grants rule for both
+  constraint figures_have_cameos check (same_as is null or (kind = 'public_figure' and same_as <> person_id))
 );
+create index people_same_as on moderation.people (same_as) where same_as is not null;
 create index people_with_lines_of_their_own on moderation.people (org_id, person_id) where line_shift <> 0;
 create unique index one_person_per_account on moderation.people (org_id, account)
   where erased_at is null and account is not null;

@@ -173,15 +173,17 @@ def test_every_table_and_blob_prefix_has_a_retention_class(database):
 
 def test_the_readable_schema_is_what_the_migrations_make(database):
     text = files("moderation.db").joinpath("schema.sql").read_text()
-    named = set(re.findall(r"create table moderation\.(\w+)", text))
+    tables = re.findall(r"^create table moderation\.(\w+) \((.*?)^\)", text, re.DOTALL | re.MULTILINE)
+    column = re.compile(r"^  (?!constraint |check |primary |unique |foreign )(\w+) ", re.MULTILINE)
+    named = {(table, name) for table, body in tables for name in column.findall(body)}
     with database.system_transaction() as tx:
-        made = {
-            row[0]
-            for row in tx.pg.execute(
-                "select table_name from information_schema.tables where table_schema = 'moderation'"
+        made = set(
+            tx.pg.execute(
+                "select table_name, column_name from information_schema.columns where table_schema = 'moderation' "
+                "and table_name <> 'migrations'"
             )
-        }
-    assert made - {"migrations"} == named
+        )
+    assert made == named
 
 
 def test_a_person_erased_takes_everything_sealed_with_their_key(tmp_path):
