@@ -46,9 +46,7 @@ CHECK_STATES: Final = {
 TURNS: Final = {"left": marked("to their left"), "right": marked("to their right")}
 NO_REASON: Final = marked("Say why, in one line.")
 CHANGED: Final = marked("This enrolment was answered or changed meanwhile, or you asked for it. Nothing was recorded.")
-MET: Final = marked(
-    "Somebody was registered meanwhile whom this likeness may be. Nothing was answered: look at the checks again."
-)
+MET: Final = marked("The registry changed meanwhile, and the checks with it. Nothing was answered: look at them again.")
 UNFIT: Final = marked(
     "This cannot be verified: nothing could be read off the recording, or not by the present weights; "
     "or nobody has named a guardian or said that they are an adult."

@@ -47,7 +47,7 @@ class ChallengeOver(Conflict):
 
 
 class MetMeanwhile(Conflict):
-    """Somebody was registered meanwhile whom this likeness may be: read the checks again, then answer."""
+    """The registry changed meanwhile, and the checks with it: read them again, then answer."""
 
 
 class TooMany(ModerationError):
@@ -233,8 +233,8 @@ def answer(
     """What a member of staff says of an enrolment that waits. Raises NotFound, Conflict when it no longer waits.
 
     Who asked for the challenge does not answer it. Raises Unprocessable where nothing was read, and for a face that was
-    not cleared as an adult's until somebody says that it is one, or names a guardian; MetMeanwhile where somebody near
-    was registered since the checks, which are written anew then.
+    not cleared as an adult's until somebody says that it is one, or names a guardian; MetMeanwhile where the
+    registry came to hold somebody near, or other likenesses of them, since the checks, which are written anew then.
     """
     now = services.clock.now()
     with services.database.transaction(org) as tx:
