@@ -1,11 +1,15 @@
 """One round of a sweep over what is due: each item is a matter of its own, and one that fails stops no other."""
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
-import psycopg
 import structlog
 
 from moderation.errors import Outage
+from moderation.outcomes import database_away
+
+#: SQLSTATE classes of what Postgres ends in one transaction and not in others: idleness, conflicts, locks.
+OF_ONE: Final = ("25", "40", "55")
 
 log = structlog.get_logger()
 
@@ -27,6 +31,6 @@ def go_through(due: Iterable[tuple[object, ...]], act: Callable[..., bool]) -> i
 
 
 def _of_all(error: Exception) -> bool:
-    """Whether the database or another part is gone; an error that Postgres itself answered has a code."""
-    lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
-    return lost or isinstance(error, Outage)
+    """Whether the database or another part is gone; what ended by an item's own wait or conflict is not that."""
+    code = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    return isinstance(error, Outage) or (database_away(error) and not code.startswith(OF_ONE))

@@ -254,9 +254,9 @@ def test_a_face_that_an_erased_clip_showed_is_asked_for_beside_a_voice_that_was_
 def test_a_copy_that_was_let_out_before_its_original_was_understood_is_judged_again(services, person):
     first = upload(services, showing(services, person))
     copy, passing = (upload(services, nobody(services), copies=first) for _ in range(2))
-    far_copy = upload(services, nobody(services), copies=copy)
+    far_copy, last = (upload(services, nobody(services), copies=copy) for _ in range(2))
     seen = upload(services, showing(services, person), copies=first)
-    for each in (copy, far_copy, seen):
+    for each in (copy, far_copy, last, seen):
         assert go_on(services, each) == "released"
     # Judged, and not through the gate yet.
     assert judging.judge(services, ORG, passing, 1, "1.0") == "publishable"
@@ -267,9 +267,11 @@ def test_a_copy_that_was_let_out_before_its_original_was_understood_is_judged_ag
     assert jobs(services, first) == 1
     assert release.release(services, ORG, passing, 1) == "facts_changed"
     WORKFLOWS["judge_copies_of"](InlineSteps(services), ORG, first)
-    for each in (far_copy, copy):
+    for each in (far_copy, copy, last):
         assert go_on(services, each) == "in_review"
         assert asked(services, each) == [("consent_revoked", person)]
+    # The last was on its way when the copy came to know: its own judgement sees the first.
+    assert jobs(services, copy) == 0
     assert judging.judge(services, ORG, passing, 1, "1.1") == "in_review"
     # They know by now, at whatever distance, and so did the one that recognised them itself.
     assert [rejudging.judge_copies(services, ORG, each) for each in (first, copy)] == [0, 0]
@@ -303,6 +305,9 @@ def test_a_copy_at_the_gate_while_its_original_is_understood_waits_for_no_better
     assert jobs(services, first) == 1
     with services.database.transaction(ORG) as tx:
         assert (read_clip(tx, copy).status, read_clip(tx, copy).generation) == ("processing", 3)
+        # Whom nothing before the first shows is told to copies on their way too: they may pass the gate before a commit.
+        rejudging.judge_copies_of(tx, services.enqueuer, first)
+    assert (jobs(services, first), rejudging.judge_copies(services, ORG, first)) == (2, 0)
 
 
 def jobs(services, clip) -> int:

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from families import Row, register, tree, write
 
-from moderation import consent, release
+from moderation import consent, outbox, release
+from moderation.db.clips import read_clip
 from moderation.revocations import beginning, driving, removing
 from moderation.revocations.progress import progress
 from moderation.revocations.reaching import find_reached, reach
@@ -221,6 +222,10 @@ def test_a_purge_that_somebody_else_asked_for_is_waited_for_until_it_is_taken(in
     driving.list_targets(inside, ORG, revocation)
     for each in (clip, gone):
         removing.remove_clip(inside, ORG, person, each, by="tester")
+    with inside.database.transaction() as tx:
+        # The last that asks is a notice about the clip.
+        asked = inside.clock.now(), {"purge": True}
+        outbox.announce(tx, inside.enqueuer, read_clip(tx, clip), "notice.received", *asked)
     scalar(inside, TAKEN + " returning 1", event_of(inside, gone))
     with ThreadPoolExecutor(1) as threads, inside.database.transaction() as tx:
         # Its delivery is being noted: no revocation waits for it yet, and the drive must not miss that it was taken.

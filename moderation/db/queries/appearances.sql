@@ -65,19 +65,25 @@ limit 1;
 
 -- name: untold_copies
 -- Clips with the pictures of this one that are out, or may come out on what they were judged by, and were judged without
--- knowing somebody whom this one shows. `judged`: this run of theirs has a decision, and nothing judges it once more.
-with recursive same (clip_id) as (
-  select child from moderation.lineage where parent = %(clip)s and how = 'copy'
+-- knowing somebody whom this one shows. `judged`: this run of theirs has a decision, and nothing judges it once more. The
+-- others matter for whom only this clip shows: who is here as in a clip before it stands there already, for their gate.
+with recursive shown (person_id, first) as (
+  select person_id, bool_and(how = 'face') from moderation.appearances
+  where clip_id = %(clip)s and how in ('face', 'copy') group by person_id
+), same (clip_id) as (
+  select child from moderation.lineage where parent = %(clip)s and how = 'copy' and exists (select 1 from shown)
   union
   select l.child from same join moderation.lineage l on l.parent = same.clip_id and l.how = 'copy'
+), copies (clip_id, judged) as (
+  select c.clip_id, c.status = 'released' or exists (select 1 from moderation.decisions d
+    where d.clip_id = c.clip_id and split_part(d.run, '.', 1) = c.generation::text)
+  from same join moderation.clips c using (clip_id)
+  where c.clip_id <> %(clip)s and c.status in ('released', 'processing')
 )
-select c.clip_id, c.status = 'released' or exists (select 1 from moderation.decisions d
-  where d.clip_id = c.clip_id and split_part(d.run, '.', 1) = c.generation::text) as judged
-from same join moderation.clips c using (clip_id)
-where c.clip_id <> %(clip)s and c.status in ('released', 'processing') and exists (
-  select 1 from moderation.appearances a
-  where a.clip_id = %(clip)s and a.how in ('face', 'copy') and not exists (select 1 from moderation.appearances mine
-    where mine.clip_id = c.clip_id and mine.person_id = a.person_id and mine.how in ('face', 'copy')))
+select c.clip_id, c.judged from copies c
+where exists (select 1 from shown s where (c.judged or s.first) and not exists (
+  select 1 from moderation.appearances mine
+  where mine.clip_id = c.clip_id and mine.person_id = s.person_id and mine.how in ('face', 'copy')))
 order by c.clip_id;
 
 -- name: insert_inherited

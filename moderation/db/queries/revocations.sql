@@ -137,10 +137,10 @@ from unnest(%(clips)s::text[], %(events)s::text[]) as n (c, e)
 where t.clip_id = n.c and t.revocation_id <> %(revocation)s and t.state = 'done' and t.settled_at is null;
 
 -- name: hold_deliveries
--- Of what may have asked for the purge of these clips: who takes one now waits, and then finds what the caller wrote.
+-- Of what asked for the purge of these clips, by whatever event: who takes one now waits, and then finds what the caller
+-- wrote.
 select 1 from moderation.deliveries where event_id in (
-  select event_id from moderation.events where clip_id = any(%(clips)s)
-    and type in ('clip.in_review', 'clip.withheld', 'clip.withdrawn', 'clip.refused'))
+  select event_id from moderation.events where clip_id = any(%(clips)s) and body::jsonb -> 'data' -> 'purge' = 'true')
 order by delivery_id for update;
 
 -- name: hold_purges

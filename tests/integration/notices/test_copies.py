@@ -7,7 +7,7 @@ from moderation.hashlists.lists import Category
 from moderation.hashlists.matching import compare_with_lists
 from moderation.hashlists.prints import read_print
 from moderation.hashlists.sweeping import Sweeper
-from moderation.notices import settling
+from moderation.notices import blocking, settling
 
 ORG = "default"
 
@@ -79,6 +79,17 @@ def test_the_same_film_handed_in_twice_is_listed_as_long_as_a_notice_about_eithe
     assert (block(twin, "ben"), overturn(twin)) == (1, 0), "what was taken off with the first counts again"
     assert (block(clip, "eve"), block(twin, "eve")) == (1, 1)
     assert (overturn(clip), overturn(twin)) == (1, 0), "what the other stands on"
+
+
+def test_what_others_stand_on_is_looked_up_and_not_compared_one_by_one(bureau):
+    """However many notices were right, letting one clip out unpacks each print once."""
+    where = {"org": ORG, "list": blocking.LIST, "clip": "clip_1", "hashes": [bytes(32)]}
+    with bureau.services.database.transaction(ORG) as tx:
+        tx.pg.execute("set local enable_nestloop = off")
+        plan = tx.pg.execute(b"explain " + blocking.SQL.stood_on_alone, where).fetchall()
+    joins = [line for (line,) in plan if "Anti Join" in line or "SubPlan" in line]
+    assert joins
+    assert not [line for line in joins if "Nested Loop" in line], plan
 
 
 def case_of(bureau, clip):
