@@ -65,6 +65,7 @@ def write(
     tx.pg.execute(SQL.insert_copied, row)
     wrong = refuted | {humans[person] for person in refuted if person in humans}
     tx.pg.execute(SQL.renew_copied, row | {"refuted": sorted(wrong)})
+    tx.pg.execute(SQL.mirror_copied, row)
     tx.pg.execute(SQL.insert_inherited, row)
 
 
@@ -84,7 +85,7 @@ def seen(
 
     A face or voice within the match line of two people is surely neither's: nobody is shown a stranger, or takes out
     a stranger's clip, for looking like them. `humans` names the record that rules for another of the same human: where
-    one is seen, so is the other, and who is refuted is so in both.
+    one is seen or declared, so is the other, and who is refuted is so in both.
     """
     found: dict[tuple[str, str], str] = {}
     near = [("face", face.candidates) for face in facts.faces] + [("voice", voice.candidates) for voice in facts.voices]
@@ -98,7 +99,17 @@ def seen(
             for record in {person, whose[person]} & facts.people.keys():
                 matched = certain or found.get((record, how)) == MATCHED
                 found[record, how] = MATCHED if matched else POSSIBLE
-    return found | {(person, DECLARED): DECLARED for person, fact in facts.people.items() if fact.declared}
+    said = {person for person, fact in facts.people.items() if fact.declared}
+    said |= {humans[person] for person in said if person in humans} & facts.people.keys()
+    return found | {(person, DECLARED): DECLARED for person in said}
+
+
+def doubt_shared(tx: Transaction, figure: str, cameo: str) -> None:
+    """Be sure no more of a cameo where a figure is too: the two are not one human. The caller holds the figure.
+
+    Until a clip is judged again a reviewer looks in the place of whoever would see it, or take it out.
+    """
+    tx.pg.execute(SQL.doubt_shared, {"figure": figure, "cameo": cameo})
 
 
 def of_person(tx: Transaction, person: str, *, after: str | None = None, limit: int = 50) -> list[Appearance]:

@@ -5,7 +5,7 @@ The link is staff's word. While it stands the cameo's grants and limits rule for
 
 from datetime import datetime
 
-from moderation import audit, stops
+from moderation import appearances, audit, stops
 from moderation.consent.people import SQL, lock_person
 from moderation.db import Transaction
 from moderation.errors import NotFound, Unprocessable
@@ -34,7 +34,11 @@ def unlink(tx: Transaction, now: datetime, figure: str, *, by: str) -> None:
 
 
 def _write(tx: Transaction, now: datetime, figure: str, cameo: str | None, *, by: str) -> None:
+    before = tx.pg.execute(SQL.same_as, {"person": figure}).fetchone()
     if not tx.pg.execute(SQL.set_same_as, {"person": figure, "same_as": cameo}).rowcount:
         return
+    if before is not None:
+        # The link was wrong: what it lent to the other record is not sure any more.
+        appearances.doubt_shared(tx, figure, before[0])
     stops.put_up(tx, now, figure)
     audit.record(tx, now, by, "person.same_as", figure, same_as=cameo)

@@ -10,10 +10,12 @@ import pytest
 from families import NOW, register
 from judging_worker import ORG, add_clip, prove, showing
 
-from moderation import consent, judging, registered, release, stops
-from moderation.db.clips import read_clip
+from moderation import appearances, consent, descent, judging, registered, release, stops
+from moderation.db.clips import next_generation, read_clip
+from moderation.errors import NotFound
 from moderation.ids import new_id
-from moderation.revocations import beginning, driving
+from moderation.renditions import owned
+from moderation.revocations import beginning, driving, removing
 from moderation.scoring import Analysis
 
 
@@ -105,6 +107,76 @@ def test_a_figure_is_released_by_the_grant_of_their_own_cameo_and_stopped_by_its
     assert service.client.put(at, json={"same_as": None}).json()["same_as"] is None
     unlinked = upload(inside, figure)
     assert (go_on(inside, unlinked), reasons(inside, unlinked)) == ("in_review", [("public_figure_likeness", figure)])
+
+
+def faceless(inside, *, copies: str = "", cameos: tuple[str, ...] = ()) -> str:
+    """A clip in which no face was recognised."""
+    found = showing(inside, "nobody")
+    clip = new_id("clip")
+    add_clip(inside, Analysis(signals=found.signals, faces=[], seen_ms=found.seen_ms), clip)
+    prove(inside, clip)
+    with inside.database.transaction(ORG) as tx:
+        descent.join(tx, clip, [copies] if copies else [], "copy", NOW)
+        tx.pg.execute("update moderation.clips set cameos = %s where clip_id = %s", (list(cameos), clip))
+    return clip
+
+
+def same(inside, figure: str, cameo: str | None) -> None:
+    with inside.database.transaction(ORG) as tx:
+        if cameo is None:
+            consent.unlink(tx, NOW, figure, by="test")
+        else:
+            consent.link(tx, NOW, figure, cameo, by="test")
+
+
+def test_copies_of_clips_from_before_the_link_are_stopped_by_the_cameo(inside, figure, cameo):
+    first, erased = upload(inside, figure), upload(inside, figure)
+    assert (go_on(inside, first), go_on(inside, erased)) == ("in_review", "in_review")
+    kept = faceless(inside, copies=erased)
+    assert judge(inside, kept) == "in_review"
+    release.delete(inside, ORG, erased, "test")
+    same(inside, figure, cameo)
+    # A face alone is theirs to allow here: no voice of the figure was heard in the first.
+    with inside.database.transaction(ORG) as tx:
+        consent.revoke(tx, NOW, cameo, by="test", grant_id=consent.read_grants(tx, [cameo])[0].grant_id)
+        consent.grant(tx, NOW, cameo, by="test", scope="face")
+    (out, on_its_way), declaring = (
+        (faceless(inside, copies=first) for _ in range(2)),
+        faceless(inside, cameos=(figure,)),
+    )
+    assert [go_on(inside, each) for each in (out, declaring)] == ["released", "released"]
+    assert judge(inside, on_its_way) == "publishable"
+    with inside.database.transaction(ORG) as tx:
+        next_generation(tx, read_clip(tx, kept, lock=True), NOW)
+    judge(inside, kept)
+    rows = "select how, state from moderation.appearances where person_id = %s and clip_id = %s"
+    assert [read(inside, rows, cameo, each) for each in (out, kept)] == [[("copy", "matched")]] * 2
+
+    begun = beginning.begin(inside, ORG, cameo, by="test")
+    with inside.database.transaction(ORG) as tx:
+        assert [stops.revoked(tx, each) for each in (out, declaring)] == [True, True]
+    assert release.release(inside, ORG, on_its_way, 1) == "facts_changed"
+    driving.drive(inside, ORG, str(begun["revocation_id"]))
+    assert status_of(inside, out) == "withdrawn"
+    assert status_of(inside, declaring) != "released"
+
+
+def test_a_wrong_link_leaves_the_cameo_sure_of_nothing(inside, figure, cameo):
+    same(inside, figure, cameo)
+    with inside.database.transaction(ORG) as tx:
+        consent.set_state(tx, NOW, figure, "suspended", by="test")
+    clip, own = upload(inside, figure), upload(inside, cameo)
+    assert (go_on(inside, clip), go_on(inside, own)) == ("in_review", "released")
+    copy = faceless(inside, copies=clip)
+    assert go_on(inside, copy) == "in_review"
+    same(inside, figure, None)
+    with inside.database.transaction() as tx:
+        places = registered.places_of(tx, cameo, after=None, limit=10)
+        assert ("face", "matched") in appearances.in_clip(tx, clip, figure)
+    assert {place.clip_id: place.sure for place in places} == {clip: False, own: True, copy: False}
+    with pytest.raises(NotFound):
+        owned.still_for(inside, ORG, cameo, clip)
+    assert [removing.remove_clip(inside, ORG, cameo, each, by="test") for each in (clip, copy)] == ["in_review"] * 2
 
 
 def status_of(inside, clip) -> str:

@@ -51,6 +51,32 @@ update moderation.appearances a set version = p.version, generation = %(generati
   state = case when a.person_id = any(%(refuted)s) then 'possible' else a.state end
 from moderation.people p where a.clip_id = %(clip)s and a.how = 'copy' and p.person_id = a.person_id;
 
+-- name: mirror_copied
+-- Who is in a copy as a public figure is there as their own cameo too: its grants are weighed, so its stops must hold.
+-- The figure is held until this transaction ends, so the link is the one by which its judgement goes.
+with figures as (
+  select person_id, same_as from moderation.people where same_as is not null
+    and person_id in (select person_id from moderation.appearances where clip_id = %(clip)s and how = 'copy')
+  order by person_id for share
+)
+insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select distinct on (p.person_id) p.org_id, %(clip)s, p.person_id, 'copy', a.state, p.version, %(generation)s::int,
+  %(now)s::timestamptz
+from figures join moderation.appearances a on a.clip_id = %(clip)s and a.person_id = figures.person_id and a.how = 'copy'
+join moderation.people p on p.person_id = figures.same_as
+order by p.person_id, a.state = 'matched' desc
+on conflict do nothing;
+
+-- name: doubt_shared
+-- Where a figure is, their cameo's own record is sure no more. Rows that a judgement holds right now are left to it: it
+-- waits for the figure.
+update moderation.appearances a set state = 'possible' from (
+  select k.clip_id, k.person_id, k.how from moderation.appearances k
+  where k.person_id = %(cameo)s and k.state = 'matched' and exists (select 1 from moderation.appearances f
+    where f.clip_id = k.clip_id and f.person_id = %(figure)s)
+  order by k.clip_id, k.how for update skip locked) as shared
+where (a.clip_id, a.person_id, a.how) = (shared.clip_id, shared.person_id, shared.how);
+
 -- name: copied_since
 -- Whether clips with the same pictures show somebody whom this one's judgement did not know to be here.
 with recursive same (clip_id) as (

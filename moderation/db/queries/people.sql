@@ -114,6 +114,9 @@ order by person_id for share;
 select person_id, kind, state from moderation.people
 where person_id = any(%(people)s) and erased_at is null order by person_id for update;
 
+-- name: same_as
+select same_as from moderation.people where person_id = %(person)s and same_as is not null;
+
 -- name: set_same_as
 update moderation.people set same_as = %(same_as)s, version = version + 1
 where person_id = %(person)s and same_as is distinct from %(same_as)s::text;

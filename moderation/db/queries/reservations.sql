@@ -9,7 +9,7 @@ group by person_id order by person_id;
 
 -- name: copied
 -- Whom clips with the same pictures show, in which ways there, and in which here. Who is in the copy of a clip that was
--- erased meanwhile is told by the row that is kept of them.
+-- erased meanwhile is told by the row that is kept of them. A figure's own cameo is wherever the figure is.
 with recursive same (clip_id) as (
   select parent from moderation.lineage where child = %(clip)s and how = 'copy'
   union
@@ -23,7 +23,9 @@ with recursive same (clip_id) as (
 select person_id, bool_or(state = 'matched') as matched, array_agg(distinct how order by how) as there, coalesce((
     select array_agg(mine.how order by mine.how) from moderation.appearances mine
     where mine.clip_id = %(clip)s and mine.person_id = shown.person_id and mine.how in ('face', 'voice')), '{}') as here
-from shown group by person_id order by person_id;
+from (select p.person_id, s.how, s.state from shown s join moderation.people f using (person_id)
+  join moderation.people p on p.person_id in (f.person_id, f.same_as)) as shown
+group by person_id order by person_id;
 
 -- name: lessened_of
 -- When each of these people last consented to less of what a clip's creator makes, wherever they are in it.
