@@ -313,6 +313,7 @@ def assert_accessible() -> Callable[[Page], None]:
 
     def demand(page: Page) -> None:
         options = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
+        page.wait_for_load_state("load")
         found = axe.run(page, options=options).response
         assert found["passes"], "axe looked at nothing"
         told = [
@@ -327,9 +328,13 @@ def assert_accessible() -> Callable[[Page], None]:
 
 @pytest.fixture(scope="session")
 def assert_layout() -> Callable[[Page], None]:
-    """Demand that nothing runs over, no text is cut off, and no two things to press lie on one another."""
+    """Demand that nothing runs over, no text is cut off, and no two things to press lie on one another.
+
+    What a page holds can be found before its style sheet has come: a page is looked at once all of it is there.
+    """
 
     def demand(page: Page) -> None:
+        page.wait_for_load_state("load")
         assert page.evaluate(LAYOUT) == [], (page.url, page.viewport_size)
 
     return demand
@@ -340,6 +345,7 @@ def shoot() -> Callable[[Page, str], None]:
     """Write what a page looks like now, at each size, light and dark, to var/screenshots/."""
 
     def take(page: Page, name: str) -> None:
+        page.wait_for_load_state("load")
         SHOTS.mkdir(parents=True, exist_ok=True)
         before, language = page.viewport_size, page.evaluate("document.documentElement.lang")
         for width, height in SIZES:

@@ -61,6 +61,20 @@ def test_what_is_not_accessible_is_found(mangle, assert_accessible):
         assert_accessible(page)
 
 
+def test_a_page_is_looked_at_once_its_style_sheet_has_come(open_browser, pages, assert_layout, assert_accessible):
+    def dawdle(route):
+        page.wait_for_timeout(1500)
+        route.continue_()
+
+    page = open_browser(pages)
+    page.route("**/*.css*", dawdle)
+    for look in (assert_layout, assert_accessible):
+        page.goto("/verify", wait_until="commit")
+        page.locator("#file").wait_for()
+        assert page.evaluate(LAYOUT), "the style sheet did not come late"
+        look(page)
+
+
 def test_what_the_content_policy_refuses_is_found(open_browser, pages):
     page = open_browser(pages)
     page.evaluate("document.head.append(Object.assign(document.createElement('style'), {textContent: 'p {}'}))")
