@@ -126,16 +126,19 @@ def end_abandoned_checks(services: "Services") -> int:
     """
     with services.database.system_transaction() as tx:
         unfinished = tx.pg.execute(SQL.unfinished_checks).fetchall()
-    ended = 0
-    for org, clip_id in unfinished:
-        with services.database.transaction(org) as tx:
-            free = tx.pg.execute("select pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (check_lock(clip_id),))
-            if (free.fetchone() or (False,))[0]:
-                clip = read_clip(tx, clip_id, lock=True)
-                if clip.runner == "check" and clip.state in {Status.RECEIVED, Status.PROCESSING}:
-                    open_failed(tx, services, clip, "processing_failed", "the check of this clip was cut off")
-                    ended += 1
-    return ended
+    return go_through(unfinished, partial(_end_abandoned, services))
+
+
+def _end_abandoned(services: "Services", org: str, clip_id: str) -> bool:
+    with services.database.transaction(org) as tx:
+        free = tx.pg.execute("select pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (check_lock(clip_id),))
+        if free.fetchone() != (True,):
+            return False
+        clip = read_clip(tx, clip_id, lock=True)
+        cut_off = clip.runner == "check" and clip.state in {Status.RECEIVED, Status.PROCESSING}
+        if cut_off:
+            open_failed(tx, services, clip, "processing_failed", "the check of this clip was cut off")
+    return cut_off
 
 
 def check_lock(clip_id: str) -> str:

@@ -14,8 +14,8 @@ OF_ONE: Final = ("25", "40", "55")
 log = structlog.get_logger()
 
 
-def go_through(due: Iterable[tuple[object, ...]], act: Callable[..., bool]) -> int:
-    """Let `act` do each item in a transaction of its own; returns for how many it did something.
+def go_through(due: Iterable[tuple[object, ...]], act: Callable[..., int]) -> int:
+    """Let `act` do each item in a transaction of its own; returns how much was done.
 
     What fails is logged and stands in the next round again. Raises what would fail for every other item alike.
     """

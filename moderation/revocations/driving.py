@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from moderation import audit, outbox
@@ -15,6 +16,7 @@ from moderation.clips import Status, may_follow
 from moderation.db import Transaction, queries, row, rows
 from moderation.errors import NotFound
 from moderation.revocations.reaching import SHOWS, find_reached
+from moderation.rounds import go_through
 
 if TYPE_CHECKING:
     from moderation.services import Services
@@ -223,10 +225,10 @@ def watch(services: "Services") -> int:
         for org, revocation, run in stalled:
             enqueue_drive(tx, services.enqueuer, org, revocation, run)
         at_zero = tx.pg.execute(SQL.runs_at_zero).fetchall()
-    return sum(_complete(services, org, revocation, now) for org, revocation in at_zero)
+    return go_through(at_zero, partial(_complete, services, now))
 
 
-def _complete(services: "Services", org: str, revocation: str, now: datetime) -> bool:
+def _complete(services: "Services", now: datetime, org: str, revocation: str) -> bool:
     with services.database.transaction(org) as tx:
         if tx.pg.execute(SQL.note_completed, {"revocation": revocation, "now": now}).fetchone() is None:
             return False

@@ -261,6 +261,20 @@ def test_a_revocation_that_nobody_drives_is_begun_by_the_sweep(inside, person):
     assert statuses(inside, clip) == ["withdrawn"]
 
 
+def test_a_revocation_that_cannot_be_ended_keeps_no_other_from_its_end(inside, monkeypatch):
+    for _ in range(2):
+        revocation = beginning.begin(inside, ORG, register(inside.database, inside.vault), by="test")
+        driving.drive(inside, ORG, revocation["revocation_id"])
+    told = outbox.tell
+
+    def fail_once(*what):
+        monkeypatch.setattr(outbox, "tell", told)
+        raise KeyError(what[2])
+
+    monkeypatch.setattr(outbox, "tell", fail_once)
+    assert [driving.watch(inside) for _ in range(3)] == [1, 1, 0]
+
+
 def test_several_who_drive_at_once_handle_each_target_once(inside, person):
     clips = put(inside, *tree(person, 400, shown_every=2))
     revocation = beginning.begin(inside, ORG, person, by="tester")["revocation_id"]

@@ -377,6 +377,20 @@ def test_a_check_that_died_ends_before_a_person_and_a_living_one_is_left_alone(s
     assert [reason["code"] for reason in verdict["decision"]["reasons"]] == ["processing_failed"]
 
 
+def test_a_dead_check_that_nothing_can_end_keeps_no_other_from_its_end(services, drawn, monkeypatch):
+    said = Submission(creator="ana")
+    first, second = (intake.accept_file(services, ORG, "tester", drawn, said, runner="check") for _ in range(2))
+    ended = holding.open_failed
+
+    def fail_once(tx, services, clip, *why):
+        monkeypatch.setattr(holding, "open_failed", ended)
+        raise KeyError(clip.clip_id)
+
+    monkeypatch.setattr(holding, "open_failed", fail_once)
+    assert [holding.end_abandoned_checks(services) for _ in range(3)] == [1, 1, 0]
+    assert {read_verdict(services, ORG, each.clip_id)["status"] for each in (first, second)} == {"in_review"}
+
+
 class TestConsentAtTheGate:
     """A revocation committed before the release always wins."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from moderation.decisions import Outcome
 from moderation.quality.feedback import last_week, read_feedback
-from moderation.review import golden, mixing, reviewers
+from moderation.review import golden, reviewers
 
 
 def told(desk, who: str):
@@ -28,7 +28,7 @@ def mixed(desk, settle):
     desk.open()
     with desk.transaction() as tx:
         reviewers.enlist(tx, desk.now, "ben")
-        assert mixing.DUTIES[0](tx, desk.now)
+        assert golden.mix_in(tx, desk.now)
     (case,) = desk.column("select case_id from moderation.cases where source = 'golden'")
     return case
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from moderation import review
 from moderation.api.reviews import document
+from moderation.clock import FixedClock
 from moderation.db.clips import read_clip
 from moderation.decisions import Decision, Outcome, RuleTrace
 from moderation.errors import Conflict, NotFound, Unprocessable
@@ -59,13 +61,22 @@ def keep(desk, case: str, outcome: str = "block", by: str = "lead", **said) -> s
 def mix(desk) -> int:
     """What a worker's round does, with this clock."""
     opened = 0
-    for duty in mixing.DUTIES:
+    for duty in mixing.DUTIES.values():
         for _ in range(mixing.BATCH):
             with desk.transaction() as tx:
                 if not duty(tx, desk.now):
                     break
                 opened += 1
     return opened
+
+
+def test_a_duty_that_fails_keeps_no_other_from_its_cases(desk, monkeypatch):
+    def fail(tx, now):
+        raise KeyError(now)
+
+    due = [True, True]
+    monkeypatch.setattr(mixing, "DUTIES", {"golden": fail, "audit_sample": lambda tx, now: bool(due) and due.pop()})
+    assert mixing.mix(SimpleNamespace(database=desk.database, clock=FixedClock(desk.now))) == 2
 
 
 def quality(desk):
