@@ -65,6 +65,13 @@ class Forbidden(ModerationError):
     code = "forbidden"
 
 
+class TooOften(ModerationError):
+    """Too many requests from one place; wait the stated seconds."""
+
+    status = 429
+    code = "rate_limited"
+
+
 class Busy(ModerationError):
     """The service has more work than it takes on; try again after the stated seconds."""
 

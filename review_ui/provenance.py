@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from moderation.api.auth import services_of
-from moderation.api.rates import TooOften, at_most
+from moderation.api.rates import at_most
 from moderation.api.uploads import receive_form
 from moderation.api.verify import PER_MINUTE, STAFF, Turns
-from moderation.errors import ModerationError, NotFound, TooLarge
+from moderation.errors import ModerationError, NotFound, TooLarge, TooOften
 from moderation.keys import Principal
 from moderation.telling import tell, tell_layers, told_order
 from moderation.verification import describe_number, verify_file

@@ -11,17 +11,10 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from moderation.api.auth import Anyone
-from moderation.errors import ModerationError
+from moderation.errors import TooOften
 
 #: A caller with a key is counted by principal, and may ask so many times as often.
 KEYED = 20
-
-
-class TooOften(ModerationError):
-    """Too many requests from one place; wait the stated seconds."""
-
-    status = 429
-    code = "rate_limited"
 
 
 def new_limiter() -> MovingWindowRateLimiter:

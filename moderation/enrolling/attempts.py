@@ -21,7 +21,7 @@ from moderation.enrolling.challenges import Challenge, Turn, draw
 from moderation.enrolling.checks import Check
 from moderation.enrolling.comparing import Checks, compare_again
 from moderation.enrolling.verdicts import Outcome, Verdict
-from moderation.errors import Conflict, ModerationError, NotFound, TooLarge, Unprocessable
+from moderation.errors import Conflict, NotFound, TooLarge, TooOften, Unprocessable
 from moderation.ids import new_id
 
 if TYPE_CHECKING:
@@ -50,11 +50,8 @@ class MetMeanwhile(Conflict):
     """The registry changed meanwhile, and the checks with it: read them again, then answer."""
 
 
-class TooMany(ModerationError):
+class TooMany(TooOften):
     """Too many challenges were asked for; wait the stated seconds."""
-
-    status = 429
-    code = "rate_limited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

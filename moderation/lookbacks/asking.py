@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from moderation import audit
 from moderation.db import Transaction, queries
-from moderation.errors import Conflict, ModerationError, NotFound, Unprocessable
+from moderation.errors import Conflict, NotFound, TooOften, Unprocessable
 from moderation.ids import new_id
 from moderation.lookbacks.driving import end, enqueue_drive
 from moderation.lookbacks.looking import likeness_of
@@ -19,11 +19,8 @@ UPLOADS: Final = "blob:upload"
 DAY: Final = timedelta(days=1)
 
 
-class TooMany(ModerationError):
+class TooMany(TooOften):
     """So many look backs were asked for today; go on tomorrow."""
-
-    status = 429
-    code = "rate_limited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from moderation.db import Transaction, queries
-from moderation.errors import ModerationError
+from moderation.errors import TooOften
 
 if TYPE_CHECKING:
     from moderation.settings import Noticing
@@ -17,11 +17,8 @@ DAY = timedelta(days=1)
 PEOPLE_OF_ADDRESS: Final = 5
 
 
-class TooMany(ModerationError):
+class TooMany(TooOften):
     """So many notices came from here today that no more are taken; go on tomorrow."""
-
-    status = 429
-    code = "rate_limited"
 
 
 def mailbox(contact: str) -> str:
