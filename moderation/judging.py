@@ -370,6 +370,9 @@ def follow(
             # Blocked all the same, yet specialists look: some of what is blocked has to be reported.
             review.insert_case(tx, clip, decision, decision_id, now)
         return "withheld"
+    # Who was asked by a colleague, and not heard before the clip was judged again, is asked still.
+    if review.take_up(tx, services.enqueuer, clip, decision, now):
+        return "in_review"
     # What people asked to be taken down, and whose likeness no rule could see, is let out by people alone.
     if bring_stopped(tx, services.enqueuer, now, clip):
         return "in_review"

@@ -31,6 +31,7 @@ from moderation.review.queues import (
 )
 from moderation.review.reviewers import Profile, Reviewer, choose, enlist, give_queues, list_reviewers
 from moderation.review.terms import Terms, terms_of
+from moderation.review.unanswered import take_up
 from moderation.review.undoing import undo
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "renew",
     "skip",
     "spared",
+    "take_up",
     "terms_of",
     "undo",
     "words_of",

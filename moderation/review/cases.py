@@ -92,12 +92,17 @@ def open_case(
     What was ever out its platform is to purge while the clip waits.
     """
     case = insert_case(tx, clip, decision, opened_by, now, source=source)
+    put_in_review(tx, enqueuer, clip, decision, now)
+    return case
+
+
+def put_in_review(tx: Transaction, enqueuer: outbox.Enqueuer, clip: Clip, decision: Decision, now: datetime) -> None:
+    """Leave a locked clip to the case that is open about it, and tell its platform why, and what was out to purge."""
     tx.pg.execute(RECORDS.withdraw_release, {"clip": clip.clip_id, "now": now})
     move(tx, clip, Status.IN_REVIEW, now)
     reasons = [reason.to_json() for reason in decision.reasons]
     said = {"status": "in_review", "reasons": reasons} | ({"purge": True} if was_out(tx, clip) else {})
     outbox.announce(tx, enqueuer, clip, "clip.in_review", now, said)
-    return case
 
 
 def insert_case(
@@ -130,7 +135,7 @@ def insert_case(
             "effect": effect,
             "decision": opened_by,
             "severity": decision.priority,
-            "deadline": now + _patience(queue, decision),
+            "deadline": now + patience(queue, decision),
             "now": now,
         },
     )
@@ -138,7 +143,7 @@ def insert_case(
     return case
 
 
-def _patience(queue: Queue, decision: Decision) -> timedelta:
+def patience(queue: Queue, decision: Decision) -> timedelta:
     """How long a case may wait: what the rules ask for, never longer than its queue allows."""
     asked = decision.deadline_s
     return queue.patience if asked is None else min(queue.patience, timedelta(seconds=asked))

@@ -20,6 +20,21 @@ update moderation.cases set state = 'closed', decided_at = %(now)s, version = ve
   lease_token = null, lease_holder = null, lease_expires_at = null
 where clip_id = %(clip)s and state = 'open' and effect = 'clip';
 
+-- name: unanswered_case
+-- Of those that went to colleagues and were closed without their answer the last; one whose escalation was undone is of
+-- the first stage again.
+select case_id from moderation.cases
+where clip_id = %(clip)s and state = 'closed' and effect = 'clip' and stage <> 'first'
+order by created_at desc, case_id desc limit 1;
+
+-- name: open_again
+-- In its queue and stage, dealt anew, and due no later than the open notices about its clip.
+update moderation.cases set state = 'open', decided_at = null, version = version + 1, answered_by = null,
+  undo_until = null, lease_token = null, lease_holder = null, leased_at = null, lease_expires_at = null,
+  deadline = least(%(deadline)s, (select min(due_at) from moderation.notices where clip_id = %(clip)s
+    and state = 'open' and kind <> 'counter_notice'))
+where case_id = %(case)s;
+
 -- name: next_case
 -- What a colleague holds is passed over, what this reviewer skipped is dealt to them only when they ask for it by its
 -- clip, and what they answered never: unless, where that is allowed, a rule asks anew. Nor is a golden case dealt to who
