@@ -4,17 +4,17 @@ The only place where a clip becomes publishable; publishing itself is `release.p
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.base import FaceState, State, VoiceState
-from moderation import appearances, asking, consent, descent, reservations, review, stops
+from moderation import answers, appearances, asking, consent, descent, reservations, review
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import read_clip
-from moderation.decisions import Audience, Decision, Outcome
+from moderation.decisions import Decision, Outcome
 from moderation.errors import ClipFault
 from moderation.facts import (
     Candidate,
@@ -81,7 +81,7 @@ def judge(services: "Services", org: str, clip_id: str, generation: int, judgeme
             named = facts_of(hits, standings, people_in(facts.faces, facts.voices))
             facts = replace(facts, fingerprint=resembles.facts(), named=named)
             descent.join(tx, clip_id, resembles.copied, "copy", now)
-            refuted = refuted_people(answers_of_people(tx, clip_id))
+            refuted = answers.refuted_people(answers.read_answers(tx, clip_id))
             appearances.write(tx, clip, facts, now, refuted=refuted, humans=humans_of(standings))
             judge_copies_of(tx, services.enqueuer, clip_id)
             # One choice for the whole judgement: whatever is switched meanwhile, no decision is of two versions.
@@ -265,71 +265,7 @@ def conclude(tx: Transaction, ruleset: Ruleset, facts: FactRecord, words: asking
     missing = required_failures(facts, ruleset)
     if missing:
         raise ClipFault("detector_unavailable", f"no answer from {', '.join(missing)}")
-    return settle(decide(facts, ruleset), answers_of_people(tx, facts.clip, words))
-
-
-def answers_of_people(tx: Transaction, clip_id: str, words: asking.Words = asking.UNASKED) -> list[Decision]:
-    """What reviewers decided of this clip, in order; `lesser` of each holds the reasons it answered.
-
-    Without the approvals that a person's own words overrule, and without what an approval answered of somebody who
-    consents to less since.
-    """
-    found = dated_answers(tx, clip_id, words)
-    lessened = stops.lessened(tx, clip_id) if found else {}
-    return [still_answered(answer, at, lessened) for answer, at in found]
-
-
-def dated_answers(tx: Transaction, clip_id: str, words: asking.Words) -> list[tuple[Decision, datetime]]:
-    """What reviewers decided of this clip and when, in order, without the approvals that somebody's words overrule."""
-    found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
-    return [
-        (Decision.from_json(json.loads(row[2])), row[7])
-        for row in found
-        if row[1] == Outcome.BLOCK or not words.overrule(row[7])
-    ]
-
-
-def still_answered(answer: Decision, at: datetime, lessened: Mapping[str, datetime]) -> Decision:
-    """An answer less what it settled of people who consented to less since; that somebody is not them stays true."""
-    if any(reason.code == "false_match" for reason in answer.reasons):
-        return answer
-    stale = {person for person, since in lessened.items() if since >= at}
-    return replace(answer, lesser=tuple(reason for reason in answer.lesser if reason.person not in stale))
-
-
-def refuted_people(answers: Sequence[Decision]) -> frozenset[str]:
-    """Whom people looked at and did not recognise where a rule thought it had."""
-    wrong = (answer for answer in answers if any(reason.code == "false_match" for reason in answer.reasons))
-    return frozenset(reason.person for answer in wrong for reason in answer.lesser if reason.person)
-
-
-def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:
-    """Let people's answers stand: a reason they settled asks no more, one they never saw still does.
-
-    A person's block stands whatever the rules say now; an approval never loosens what the rules restrict.
-    """
-    if not answers:
-        return decision
-    latest = answers[-1]
-    settled = {reason.settles for answer in answers for reason in answer.lesser}
-    standing = (*decision.reasons, *decision.lesser)
-    asks = decision.outcome.strictness >= Outcome.REVIEW.strictness
-    if asks and latest.outcome is not Outcome.BLOCK and any(reason.settles not in settled for reason in standing):
-        return decision
-    rules = _unasked(decision.audience) if asks else decision.outcome
-    return replace(
-        decision,
-        outcome=max(latest.outcome, rules, key=lambda outcome: outcome.strictness),
-        reasons=latest.reasons,
-        lesser=standing,
-        audience=decision.audience.narrowed(latest.audience),
-        decided_by=latest.decided_by,
-    )
-
-
-def _unasked(audience: Audience) -> Outcome:
-    """What rules still demand once a person answered all they asked: the limits, which no approval loosens."""
-    return Outcome.RESTRICT if audience.adults_only or audience.no_remix else Outcome.ALLOW
+    return answers.settle(decide(facts, ruleset), answers.counting(tx, facts, words))
 
 
 def write_decision(
@@ -376,6 +312,6 @@ def follow(
     # What people asked to be taken down, and whose likeness no rule could see, is let out by people alone.
     if bring_stopped(tx, services.enqueuer, now, clip):
         return "in_review"
-    answers = dated_answers(tx, clip.clip_id, words)
-    held = reservations.bring(tx, services.enqueuer, now, clip, decision, answers, use)
+    found = answers.read_answers(tx, clip.clip_id, words)
+    held = reservations.bring(tx, services.enqueuer, now, clip, decision, found, use)
     return "in_review" if held else "publishable"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from moderation.answers import settle
 from moderation.db import Database, Transaction, queries
-from moderation.decisions import Decision
+from moderation.decisions import Decision, Outcome
 from moderation.errors import Unprocessable
 from moderation.facts import FactsError
-from moderation.judging import settle
 from moderation.policy.engine import Ruleset, decide
 from moderation.policy.loader import load_bundle
 from moderation.rehearsing.crew import carry_out
@@ -133,10 +133,21 @@ def _replay_one(
         again = decide(read_record(facts or "", facts_hash or ""), rulesets[version])
     except (FactsError, LookupError, Unprocessable):
         return Replayed(unreadable=[decision_id], unread=1)
-    settled = settle(again, [answer for at, answer in answers if at < seq])
-    if settled.to_bytes().decode() == body:
+    given = [answer for at, answer in answers if at < seq]
+    if any(settled.to_bytes().decode() == body for settled in _settled(again, given)):
         return Replayed(equal=1)
     return Replayed(different=[decision_id], differing=1)
+
+
+def _settled(decision: Decision, given: Sequence[Decision]) -> Iterator[Decision]:
+    """What a decision may have come to with these answers: all of them, or without the last of its approvals.
+
+    Those count no more once their people were asked, or consent otherwise; a block always does.
+    """
+    for count in range(len(given), -1, -1):
+        yield settle(decision, given[:count])
+        if count and given[count - 1].outcome is Outcome.BLOCK:
+            return
 
 
 def ruleset_of(tx: Transaction, version: str) -> Ruleset:

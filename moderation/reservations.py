@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from moderation import asking, consent, outbox, review
+from moderation.answers import Answer
 from moderation.clips import Clip
 from moderation.db import Transaction, queries, rows
 from moderation.decisions import POLICY, Decision, Outcome, Reason
@@ -17,13 +18,11 @@ from moderation.recording import insert_decision
 SQL = queries("reservations")
 QUEUE: Final = "likeness"
 SYSTEM: Final = "system"
-#: What a wish to be out of a clip is answered by: that it does not show them. Whoever sees that it does blocks it.
-NOT_THEM: Final = "false_match"
 WISHED: Final = "removal_asked"
 #: How urgent: somebody took consent back, or asked; and somebody never gave it for this.
 _REVOKED, _UNCONSENTED = 85, 75
 _ALLOWED: Final = "consented"
-Answers = Sequence[tuple[Decision, datetime]]
+Answers = Sequence[Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,7 @@ def bring(
 ) -> bool:
     """Put a locked clip that was just judged publishable before a person where something stands against it; whether.
 
-    `answers` are those of people, with their times, `use` what the clip does with whom it shows.
+    `answers` are those of people, `use` what the clip does with whom it shows.
     """
     against = [*_wishes(tx, clip, answers), *_unallowed(tx, enqueuer, now, clip, answers, use)]
     if not against:
@@ -102,10 +101,13 @@ def wished(person: str) -> Reservation:
 
 
 def _wishes(tx: Transaction, clip: Clip, answers: Answers) -> list[Reservation]:
-    """Wishes that nobody answered later by finding that the clip shows somebody else."""
+    """Wishes that nobody answered later by finding that the clip shows somebody else; whoever sees them blocks it."""
     found = tx.pg.execute(SQL.wishes, {"clip": clip.clip_id}).fetchall()
-    refuting = [(said, at) for said, at in answers if any(reason.code == NOT_THEM for reason in said.reasons)]
-    return [each for person, at in found if not settled((each := wished(person)).reason, refuting, at)]
+    return [
+        each
+        for person, at in found
+        if not settled((each := wished(person)).reason, [said for said in answers if person in said.refutes], at)
+    ]
 
 
 def _unallowed(
@@ -127,9 +129,12 @@ def _unallowed(
     for each in found:
         standing = standings[each.person_id]
         code = against_it(standing, each.scopes)
-        if code is None or settled(Reason(code=code, person=each.person_id), answers, lessened.get(each.person_id)):
+        if code is None:
             continue
-        reason = Reason(code=code, params={"seen_in": "copy"}, person=each.person_id)
+        said = {"seen_in": "copy", "consent": _said(standing, each.scopes)}
+        reason = Reason(code=code, params=said, person=each.person_id)
+        if settled(reason, answers, lessened.get(each.person_id)):
+            continue
         against.append(Reservation(reason=reason, priority=_REVOKED if code == "consent_revoked" else _UNCONSENTED))
         if each.matched:
             wanted |= {(each.person_id, scope) for scope in each.scopes if scope in standing.asks}
@@ -151,14 +156,24 @@ def against_it(standing: consent.Standing, scopes: Collection[str]) -> str | Non
     return "public_figure_likeness" if standing.kind == "public_figure" else "unconsented_likeness"
 
 
+def _said(standing: consent.Standing, scopes: Collection[str]) -> str:
+    """What consent says of somebody who is only in the pictures: no fact record tells it of them."""
+    words = {standing.consent if scope == "face" else standing.voice for scope in scopes}
+    return " ".join([*sorted(words), *standing.limits])
+
+
 def settled(reason: Reason, answers: Answers, since: datetime | None) -> bool:
-    """Whether a person approved of this very reason, after the moment from which it holds."""
+    """Whether a person approved of this very reason, under the same word of consent, after the moment it holds from."""
     return any(
-        said.outcome is not Outcome.BLOCK
-        and (since is None or at > since)
-        and reason.settles in {answered.settles for answered in said.lesser}
-        for said, at in answers
+        said.decision.outcome is not Outcome.BLOCK
+        and (since is None or said.at > since)
+        and any(_same(answered, reason) for answered in said.decision.lesser)
+        for said in answers
     )
+
+
+def _same(answered: Reason, reason: Reason) -> bool:
+    return answered.settles == reason.settles and answered.params.get("consent") == reason.params.get("consent")
 
 
 def _lessened(tx: Transaction, clip: Clip, people: Collection[str]) -> Mapping[str, datetime]:

@@ -7,20 +7,19 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from families import Row, register, write
-from judging_worker import ORG, add_clip, prove, showing
+from gated_clips import decide, give, go_on, nobody, take_back, upload, wait
+from judging_worker import ORG, showing
 
-from moderation import appearances, consent, descent, judging, release, review
+from moderation import appearances, consent, judging, release, review
 from moderation.assembly import open_services
 from moderation.checking import InlineSteps
 from moderation.clips import Status
 from moderation.clock import FixedClock
 from moderation.db.clips import move, next_generation, read_clip
 from moderation.decisions import Decision, Outcome, Reason
-from moderation.ids import new_id
 from moderation.pipeline import WORKFLOWS
 from moderation.recording import insert_decision
 from moderation.review.following import carry_out
@@ -50,16 +49,6 @@ def person(services) -> str:
     return person
 
 
-def wait(services) -> None:
-    services.clock.at += timedelta(minutes=1)
-
-
-def give(services, person, **terms) -> str:
-    terms = {"grantee": None, "scope": "both"} | terms
-    with services.database.transaction(ORG) as tx:
-        return consent.grant(tx, services.clock.now(), person, by="test", **terms)
-
-
 def grants_of(services, person) -> list[str]:
     with services.database.transaction(ORG) as tx:
         return [grant.grant_id for grant in consent.read_grants(tx, [person]) if grant.revoked_at is None]
@@ -69,41 +58,6 @@ def original(services, person, **said) -> str:
     with services.database.transaction(ORG) as tx:
         (clip,) = write(tx, [Row(shows=[(person, FACE, MATCHED)], **said)])
     return clip
-
-
-def upload(services, analysis: Analysis, *, copies: str = "", parents=(), creator="ana") -> str:
-    """A clip that was looked at and marked; with the pictures of another."""
-    clip = new_id("clip")
-    add_clip(services, analysis, clip)
-    prove(services, clip)
-    with services.database.transaction(ORG) as tx:
-        said = (creator, list(parents), clip)
-        tx.pg.execute("update moderation.clips set creator = %s, parents = %s where clip_id = %s", said)
-        descent.join(tx, clip, [copies] if copies else [], "copy", services.clock.now())
-        descent.join(tx, clip, parents, "declared", services.clock.now())
-    return clip
-
-
-def nobody(services) -> Analysis:
-    """What the detectors would have found where they recognised nobody."""
-    found = showing(services, "per_nobody")
-    return Analysis(signals=found.signals, faces=[], seen_ms=found.seen_ms)
-
-
-def go_on(services, clip) -> str:
-    """Judge a clip in its present run and lead it through the gate; how it ends."""
-    with services.database.transaction(ORG) as tx:
-        generation = read_clip(tx, clip).generation
-    verdict = judging.judge(services, ORG, clip, generation, f"{generation}.0")
-    return release.release(services, ORG, clip, generation) if verdict == "publishable" else verdict
-
-
-def take_back(services, person, grant_id) -> str:
-    wait(services)
-    revocation = str(beginning.begin(services, ORG, person, by="test", grant_id=grant_id)["revocation_id"])
-    driving.drive(services, ORG, revocation)
-    wait(services)
-    return revocation
 
 
 def asked(services, clip) -> list[tuple[str, str | None]]:
@@ -116,29 +70,6 @@ def asked(services, clip) -> list[tuple[str, str | None]]:
         case = review.read_case(tx, case_id)
         assert (case.queue, case.source) == ("likeness", "revocation")
         return [(reason.code, reason.person) for reason in review.opening_decision(tx, case).reasons]
-
-
-def decide(services, clip, code: str, outcome: Outcome = Outcome.ALLOW, *, followed: bool = True) -> str:
-    """A person's answer to the open case; what it asks for is done unless the undo window stands."""
-    now = services.clock.now()
-    with services.database.transaction(ORG) as tx:
-        held = read_clip(tx, clip, lock=True)
-        (case_id,) = tx.pg.execute(
-            "select case_id from moderation.cases where clip_id = %s and state = 'open'", (clip,)
-        ).fetchone()
-        opened = review.opening_decision(tx, review.read_case(tx, case_id))
-        lesser = (*opened.reasons, *opened.lesser)
-        said = Decision(
-            outcome=outcome, facts_hash=opened.facts_hash, reasons=(Reason(code=code),), lesser=lesser, decided_by="rev"
-        )
-        decision = insert_decision(tx, held, said, actor_kind="person", actor="rev", now=now)
-        tx.pg.execute(
-            "update moderation.cases set state = 'decided', decided_at = now() where case_id = %s", (case_id,)
-        )
-        if followed:
-            carry_out(tx, services.enqueuer, now, held, decision)
-    wait(services)
-    return decision
 
 
 def events(services, clip) -> list[dict[str, object]]:

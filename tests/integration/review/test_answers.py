@@ -41,17 +41,17 @@ def test_an_undone_answer_leaves_no_trace_on_the_clip_and_the_case_is_its_review
     assert (desk.follow(), runs(desk), desk.status(case)) == (0, 0, "in_review")
     events = desk.column("select type from moderation.events order by seq")
     assert events == ["clip.in_review"]
-    from moderation.judging import answers_of_people  # noqa: PLC0415 (loads the detectors' types)
+    from moderation.answers import read_answers  # noqa: PLC0415 (loads the detectors' types)
 
     with desk.transaction() as tx:
-        assert answers_of_people(tx, again.clip_id) == []
+        assert read_answers(tx, again.clip_id) == []
     assert desk.column("select outcome from moderation.decisions order by seq") == ["review", outcome, "review"]
     # The second time it stands, and judgement hears of that one alone.
     desk.decide("ana", again, "block")
     desk.wait(seconds=31)
     assert (desk.follow(), desk.status(case)) == (1, "withheld")
     with desk.transaction() as tx:
-        assert [str(answer.outcome) for answer in answers_of_people(tx, again.clip_id)] == ["block"]
+        assert [str(answer.decision.outcome) for answer in read_answers(tx, again.clip_id)] == ["block"]
 
 
 def test_only_ones_own_last_answer_can_be_undone_and_only_in_time(desk):

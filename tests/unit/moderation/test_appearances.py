@@ -1,8 +1,11 @@
 """Who appears in a clip, from the record of its judgement; and which earlier clips it surely copies."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 
 from detectors.base import FaceState, VoiceState
+from moderation.answers import Answer, refuted_people
 from moderation.appearances import seen
 from moderation.consent import Standing
 from moderation.decisions import Decision, Outcome, Reason
@@ -19,7 +22,9 @@ from moderation.facts import (
 )
 from moderation.hashlists.matching import copied_clips
 from moderation.hashlists.mirror import OwnHits
-from moderation.judging import refuted_people, unasked
+from moderation.judging import unasked
+
+AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def face(track, *near):
@@ -71,7 +76,7 @@ def test_whom_a_person_did_not_recognise_stays_possible():
         reasons=(Reason(code="consented"),),
         lesser=(Reason(code="unconsented_likeness", person="omar"),),
     )
-    refuted = refuted_people([wrong, right])
+    refuted = refuted_people([Answer(decision=said, at=AT) for said in (wrong, right)])
     assert refuted == {"lea"}
     assert seen(facts, refuted) == {("lea", "face"): "possible", ("omar", "face"): "matched"}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from moderation.answers import settle
 from moderation.decisions import Audience, Decision, Outcome, Reason
-from moderation.judging import settle
 
 LIKENESS = Reason(code="public_figure_likeness", person="per_1", track=0)
 EXPLICIT = Reason(code="explicit_content")

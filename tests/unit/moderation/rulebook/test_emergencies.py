@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.base import State
+from moderation.answers import settle
 from moderation.decisions import Decision, Outcome, Reason
 from moderation.facts import FactRecord, Sample, SignalFact, SubmissionFacts
-from moderation.judging import settle
 from moderation.policy.engine import Ruleset, decide, required_failures
 from moderation.policy.loader import Folder, UnusablePolicies, compile_folder, load_bundle
 from moderation.policy.vocabulary import FILE, render

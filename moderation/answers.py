@@ -1,0 +1,134 @@
+"""What reviewers answered of a clip, and what of it still counts. No approval loosens what rules restrict."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from moderation import asking, stops
+from moderation.db import Transaction, queries
+from moderation.decisions import Audience, Decision, Outcome, Reason
+from moderation.facts import FactRecord
+
+SQL = queries("records")
+#: A reviewer's finding that the clip shows somebody, or something, else.
+FALSE_MATCH: Final = "false_match"
+#: What the texts of a clip alone can name; and all that a resemblance can be about where a reason names nobody.
+NAMED: Final = frozenset({"public_figure_likeness", "protected_person", "rights_holder"})
+NAMELESS: Final = NAMED | {"takedown_copy", "takedown_notice", "voice_likeness"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One decision of a reviewer; `lesser` of it holds the reasons it answered."""
+
+    decision: Decision
+    at: datetime
+    #: What the case was opened on; None where it rests on no judgement.
+    facts: FactRecord | None = None
+
+    @property
+    def refutes(self) -> frozenset[str]:
+        """Whom the reviewer did not recognise.
+
+        Only where it is sure of whom they speak: one person, or those whom one face or voice may be, and nothing else.
+        """
+        if FALSE_MATCH not in {reason.code for reason in self.decision.reasons}:
+            return frozenset()
+        answered = self.decision.lesser
+        people = frozenset(reason.person for reason in answered if reason.person)
+        if any(not reason.person and reason.code in NAMELESS for reason in answered):
+            return frozenset()
+        return people if len(people) == 1 or self._are_one(people) else frozenset()
+
+    def _are_one(self, people: frozenset[str]) -> bool:
+        if self.facts is None:
+            return False
+        faces = [{candidate.person for candidate in face.candidates} for face in self.facts.faces]
+        voices = [{candidate.person for candidate in voice.candidates} for voice in self.facts.voices]
+        return any(people <= near for near in (*faces, *voices))
+
+
+def read_answers(tx: Transaction, clip_id: str, words: asking.Words = asking.UNASKED) -> list[Answer]:
+    """What reviewers decided of this clip, in order, without the approvals that somebody's own words overrule."""
+    found = tx.pg.execute(SQL.decisions_of_people, {"clip": clip_id}).fetchall()
+    return [
+        Answer(decision=Decision.from_json(json.loads(row[2])), at=row[7], facts=_facts(tx, clip_id, row[5]))
+        for row in found
+        if row[1] == Outcome.BLOCK or not words.overrule(row[7])
+    ]
+
+
+def _facts(tx: Transaction, clip_id: str, facts_hash: str) -> FactRecord | None:
+    found = tx.pg.execute(SQL.facts, {"clip": clip_id, "hash": facts_hash}).fetchone() if facts_hash else None
+    return FactRecord.from_json(found[0]) if found else None
+
+
+def refuted_people(answers: Iterable[Answer]) -> frozenset[str]:
+    """Whom people looked at and did not recognise where a rule thought it had."""
+    return frozenset[str]().union(*(answer.refutes for answer in answers))
+
+
+def counting(tx: Transaction, facts: FactRecord, words: asking.Words) -> list[Decision]:
+    """The answers to a clip, each less what it settled of likenesses that may be used less, or otherwise, by now."""
+    found = read_answers(tx, facts.clip, words)
+    lessened = stops.lessened(tx, facts.clip) if found else {}
+    return [still_answered(answer, facts, lessened) for answer in found]
+
+
+def still_answered(answer: Answer, facts: FactRecord, lessened: Mapping[str, datetime]) -> Decision:
+    """An answer less what consent says otherwise now, by the facts of now, or less of since; `lessened` says when.
+
+    An approval is of what its case said. That somebody is not them stays true.
+    """
+    return replace(
+        answer.decision,
+        lesser=tuple(reason for reason in answer.decision.lesser if _holds(reason, answer, facts, lessened)),
+    )
+
+
+def _holds(reason: Reason, answer: Answer, facts: FactRecord, lessened: Mapping[str, datetime]) -> bool:
+    person = reason.person
+    if person is None:
+        return reason.code not in NAMED or answer.facts is None or answer.facts.named == facts.named
+    if person in answer.refutes:
+        return True
+    since = lessened.get(person)
+    same = answer.facts is not None and _consent(answer.facts, person) == _consent(facts, person)
+    return same and (since is None or since < answer.at)
+
+
+def _consent(facts: FactRecord, person: str) -> object:
+    """What consent said of somebody's likeness; None of whom the facts do not know."""
+    found = facts.people.get(person)
+    return found and (found.consent, found.voice, found.limits)
+
+
+def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:
+    """Let people's answers stand: a reason they settled asks no more, one they never saw still does.
+
+    A person's block stands whatever the rules say now; an approval never loosens what the rules restrict.
+    """
+    if not answers:
+        return decision
+    latest = answers[-1]
+    settled = {reason.settles for answer in answers for reason in answer.lesser}
+    standing = (*decision.reasons, *decision.lesser)
+    asks = decision.outcome.strictness >= Outcome.REVIEW.strictness
+    if asks and latest.outcome is not Outcome.BLOCK and any(reason.settles not in settled for reason in standing):
+        return decision
+    rules = _unasked(decision.audience) if asks else decision.outcome
+    return replace(
+        decision,
+        outcome=max(latest.outcome, rules, key=lambda outcome: outcome.strictness),
+        reasons=latest.reasons,
+        lesser=standing,
+        audience=decision.audience.narrowed(latest.audience),
+        decided_by=latest.decided_by,
+    )
+
+
+def _unasked(audience: Audience) -> Outcome:
+    """What rules still demand once a person answered all they asked: the limits, which no approval loosens."""
+    return Outcome.RESTRICT if audience.adults_only or audience.no_remix else Outcome.ALLOW
