@@ -9,7 +9,7 @@ from typing import Final
 from moderation import asking, stops
 from moderation.db import Transaction, queries
 from moderation.decisions import Audience, Decision, Outcome, Reason
-from moderation.facts import FactRecord
+from moderation.facts import FactRecord, FactsError
 
 SQL = queries("records")
 #: A reviewer's finding that the clip shows somebody, or something, else.
@@ -62,7 +62,11 @@ def read_answers(tx: Transaction, clip_id: str, words: asking.Words = asking.UNA
 
 def _facts(tx: Transaction, clip_id: str, facts_hash: str) -> FactRecord | None:
     found = tx.pg.execute(SQL.facts, {"clip": clip_id, "hash": facts_hash}).fetchone() if facts_hash else None
-    return FactRecord.from_json(found[0]) if found else None
+    try:
+        return FactRecord.from_json(found[0]) if found else None
+    except FactsError:
+        # Of another version: a person is asked once more.
+        return None
 
 
 def refuted_people(answers: Iterable[Answer]) -> frozenset[str]:
