@@ -41,7 +41,10 @@ class Ancestor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """One grant of a person concerned that speaks of this creator (`personal`) or of everybody."""
+    """One grant that counts for a person concerned, and speaks of this creator (`personal`) or of everybody.
+
+    Whether it does is weighed as `consent.stand` does: who is not verified has none, a linked figure their cameo's.
+    """
 
     person: str
     kind: str

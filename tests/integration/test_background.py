@@ -35,11 +35,11 @@ def background(service, clip, people=()):
         return read_background(tx, NOW, read_clip(tx, clip), people)
 
 
-def register(service) -> str:
+def register(service, kind="cameo") -> str:
     with service.services.database.transaction("default") as tx:
         vector = np.eye(1, 128, dtype=np.float32)
         return consent.add_person(
-            tx, service.services.vault, NOW, name="Noor", kind="cameo", vectors=vector, model="m", sources=["a"], by="t"
+            tx, service.services.vault, NOW, name="Noor", kind=kind, vectors=vector, model="m", sources=["a"], by="t"
         )
 
 
@@ -80,3 +80,59 @@ def test_grants_are_those_for_this_creator_or_everybody_and_say_whether_they_sta
         consent.revoke(tx, NOW, person, by="t")
     assert not any(p.stands(NOW) for p in background(service, "clip_now", [person]).permissions)
     assert "Noor" not in repr(found)
+
+
+def stand(service, person) -> str:
+    """What consent says of the person's face in a clip of ana's."""
+    with service.services.database.transaction("default") as tx:
+        use = consent.Use(creator="ana")
+        return consent.stand(tx, NOW, seen=frozenset({person}), declared=frozenset(), use=use)[person].consent
+
+
+def permitted(service, *people) -> list[tuple[str, str]]:
+    """Whose grants, and of which scope, stand beside ana's clip; the word of consent agrees with them."""
+    found = background(service, "clip_now", people).permissions
+    standing = {each.person for each in found if each.stands(NOW)}
+    assert {person for person in people if stand(service, person) == "consented"} == standing
+    return [(each.person, each.scope) for each in found]
+
+
+@pytest.mark.parametrize("state", ["pending", "suspended"])
+def test_a_grant_of_who_is_not_verified_stands_beside_no_clip(service, add, state):
+    add("clip_now", status="in_review")
+    person = register(service)
+    with service.services.database.transaction("default") as tx:
+        consent.grant(tx, NOW, person, grantee="ana", scope="face", by="t")
+    assert permitted(service, person) == [(person, "face")]
+    with service.services.database.transaction("default") as tx:
+        tx.pg.execute("update moderation.people set state = %s where person_id = %s", (state, person))
+    assert permitted(service, person) == []
+
+
+def test_what_a_teen_opened_to_everyone_stands_beside_no_clip(service, add):
+    add("clip_now", status="in_review")
+    person = register(service)
+    with service.services.database.transaction("default") as tx:
+        consent.grant(tx, NOW, person, scope="face", by="t")
+    assert permitted(service, person) == [(person, "face")]
+    with service.services.database.transaction("default") as tx:
+        consent.set_guardian(tx, NOW, person, by="t", age_band="teen", guardian="a parent")
+        consent.grant(tx, NOW, person, grantee="ana", scope="both", by="t")
+    found = background(service, "clip_now", [person]).permissions
+    assert [(each.scope, each.personal) for each in found] == [("both", True)]
+
+
+def test_of_a_linked_figure_the_grants_of_the_cameo_stand_beside_the_clip(service, add):
+    add("clip_now", status="in_review")
+    figure, cameo = register(service, "public_figure"), register(service)
+    with service.services.database.transaction("default") as tx:
+        consent.grant(tx, NOW, figure, grantee="ana", scope="face", by="t")
+        consent.link(tx, NOW, figure, cameo, by="t")
+    assert permitted(service, figure) == []
+    with service.services.database.transaction("default") as tx:
+        consent.grant(tx, NOW, cameo, grantee="ana", scope="both", by="t")
+    assert permitted(service, figure) == [(figure, "both")]
+    assert sorted(permitted(service, figure, cameo)) == sorted([(figure, "both"), (cameo, "both")])
+    with service.services.database.transaction("default") as tx:
+        consent.set_state(tx, NOW, figure, "suspended", by="t")
+    assert permitted(service, figure, cameo) == [(cameo, "both")]
