@@ -1,11 +1,11 @@
 """Asking a person whose grant says `ask_me`: one question for a clip and a scope, one signed answer; silence is a no.
 
 An answer is of one clip and changes no grant. Judges nothing: an answer sends its clip through judgement again, unless
-it is withheld or over by then.
+it is withheld or over by then. A question is open only while the clip surely shows whom it asks.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -66,18 +66,18 @@ class Words:
     """What people concerned said of one clip: by person and scope, True for yes."""
 
     answers: Mapping[tuple[str, str], bool]
-    #: Whether somebody is still being asked.
-    waiting: bool
+    #: Whether somebody is still being asked. A call: a judgement learns whom the clip shows after it read these words.
+    waiting: Callable[[], bool]
     #: When somebody last said no, or said nothing for too long.
     refused_at: datetime | None
 
     def overrule(self, decided_at: datetime) -> bool:
         """Whether a reviewer's approval of that moment does not count: nobody says yes in an owner's stead."""
-        return self.waiting or (self.refused_at is not None and decided_at <= self.refused_at)
+        return (self.refused_at is not None and decided_at <= self.refused_at) or self.waiting()
 
 
 #: Of a clip that nobody was asked about.
-UNASKED: Final = Words(answers={}, waiting=False, refused_at=None)
+UNASKED: Final = Words(answers={}, waiting=lambda: False, refused_at=None)
 
 
 def challenge(question: Question, said: Said) -> bytes:
@@ -100,9 +100,13 @@ def words_about(tx: Transaction, clip_id: str) -> Words:
     found = tx.pg.execute(SQL.answers_of_clip, {"clip": clip_id}).fetchall()
     return Words(
         answers={(person, scope): answer == "yes" for person, scope, answer, _ in found if answer is not None},
-        waiting=any(answer is None for _, _, answer, _ in found),
+        waiting=partial(_waiting, tx, clip_id),
         refused_at=max((at for _, _, answer, at in found if answer in {"no", "silence"}), default=None),
     )
+
+
+def _waiting(tx: Transaction, clip_id: str) -> bool:
+    return tx.pg.execute(SQL.waiting, {"clip": clip_id}).fetchone() is not None
 
 
 def ask(
@@ -127,7 +131,10 @@ def ask(
 
 
 def read_question(tx: Transaction, question_id: str, person: str) -> Question:
-    """One question to this person. Raises NotFound, also for somebody else's."""
+    """One question to this person. Raises NotFound, also for somebody else's.
+
+    And for one that nobody answered while the clip does not surely show them.
+    """
     found = row(tx, SQL.question, Question, {"question": question_id})
     if found is None or found.person_id != person:
         raise NotFound("there is no such question")
@@ -135,7 +142,7 @@ def read_question(tx: Transaction, question_id: str, person: str) -> Question:
 
 
 def questions_of(tx: Transaction, person: str) -> list[Question]:
-    """The questions to a person, newest first."""
+    """The questions to a person, newest first; without those that `read_question` does not find."""
     return rows(tx, SQL.questions_of_person, Question, {"person": person, "most": BATCH})
 
 
@@ -151,9 +158,10 @@ def answer(
 ) -> None:
     """Write down what a person said, whose signature over `challenge` was verified; what waits for it is judged again.
 
-    Raises Conflict when the question was answered before or its time is over.
+    Raises Conflict when the question was answered before or its time is over, NotFound as `read_question` does.
     """
     clip = hold(tx, question.question_id, question.clip_id)
+    read_question(tx, question.question_id, question.person_id)
     if now >= question.due_at:
         raise Conflict("the time for this answer is over; nobody said yes")
     _write(tx, enqueuer, now, clip, question.question_id, said, signed)
@@ -172,6 +180,8 @@ def lapse_due(services: "Services") -> int:
 def _lapse(services: "Services", now: datetime, org: str, question_id: str, clip_id: str) -> bool:
     with services.database.transaction(org) as tx:
         clip = hold(tx, question_id, clip_id)
+        if row(tx, SQL.question, Question, {"question": question_id}) is None:
+            return False
         try:
             _write(tx, services.enqueuer, now, clip, question_id, "silence", None)
         except Conflict:

@@ -25,20 +25,20 @@ def still_for(services: "Services", org: str, person: str, clip_id: str) -> Rend
     material.
     """
     with services.database.transaction(org) as tx:
-        if not any(state == MATCHED for _, state in in_clip(tx, clip_id, person)):
-            raise NotFound("this person was not recognised for certain in this clip")
-        clip, at = _shown(tx, clip_id), moment_of(tx, clip_id, person)
+        clip, at = _shown(tx, clip_id, person), moment_of(tx, clip_id, person)
     return _rendition(services, clip, f"still_{at}", at)
 
 
 def asked_about(services: "Services", org: str, person: str, question_id: str) -> Rendition:
     """The veiled clip of a question to this person. Raises as `still_for` does."""
     with services.database.transaction(org) as tx:
-        clip = _shown(tx, read_question(tx, question_id, person).clip_id)
+        clip = _shown(tx, read_question(tx, question_id, person).clip_id, person)
     return _rendition(services, clip, "veiled", 0)
 
 
-def _shown(tx: Transaction, clip_id: str) -> "Clip":
+def _shown(tx: Transaction, clip_id: str, person: str) -> "Clip":
+    if not any(state == MATCHED for _, state in in_clip(tx, clip_id, person)):
+        raise NotFound("this person was not recognised for certain in this clip")
     clip = read_clip(tx, clip_id)
     if clip.erased_at is not None:
         raise NotFound("this clip was deleted")

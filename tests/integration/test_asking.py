@@ -29,6 +29,9 @@ WAITING = "select 1 from pg_locks l join pg_stat_activity a using (pid) where no
 INSERT = """insert into moderation.clips (org_id, clip_id, status, creator, created_at, updated_at)
 values ('default', %s, 'in_review', 'ana', %s, %s)"""
 
+SHOWS = """insert into moderation.appearances (org_id, clip_id, person_id, how, state, version, generation, judged_at)
+select 'default', %s, person, 'face', 'matched', 1, 1, %s from unnest(%s::text[]) person"""
+
 #: What a sweep of the known-illegal lists leaves: nothing of the clip is kept, and its case is the specialists'.
 SEALED = """with asked as (insert into moderation.decisions
   (org_id, decision_id, clip_id, seq, outcome, body, actor_kind, actor, facts_hash, created_at)
@@ -68,6 +71,7 @@ class Registry:
         clip = new_id("clip")
         with self.transaction() as tx:
             tx.pg.execute(INSERT, (clip, self.now, self.now))
+            tx.pg.execute(SHOWS, (clip, self.now, [self.lea, self.noor]))
         return clip
 
     def ask(self, clip: str, *wanted: tuple[str, str]) -> list[asking.Question]:
@@ -292,6 +296,32 @@ def test_nobody_reads_a_question_to_somebody_else(registry):
             asking.read_question(tx, question.question_id, registry.noor)
         assert [each.question_id for each in asking.questions_of(tx, registry.lea)] == [question.question_id]
         assert asking.questions_of(tx, registry.noor) == []
+
+
+def test_what_is_not_sure_any_more_is_asked_of_nobody_until_it_is_again(registry):
+    device, clip, other = Authenticator(), registry.clip(), registry.clip()
+    registry.passkey(registry.lea, device)
+    (question,), (kept,) = registry.ask(clip), registry.ask(other)
+
+    def be(state):
+        with registry.transaction() as tx:
+            tx.pg.execute("update moderation.appearances set state = %s where clip_id = %s", (state, clip))
+
+    be("possible")
+    with registry.transaction() as tx:
+        assert asking.questions_of(tx, registry.lea) == [kept]
+        assert not words_about(tx, clip).overrule(registry.now)
+        with pytest.raises(NotFound):
+            asking.read_question(tx, question.question_id, registry.lea)
+    with pytest.raises(NotFound):
+        registry.answer(question, "no", device)
+    registry.wait(hours=24)
+    assert (asking.lapse_due(registry.services), registry.generation(clip)) == (1, 1)
+    assert registry.consent(clip).consent == "undetermined"
+    be("matched")
+    with registry.transaction() as tx:
+        assert words_about(tx, clip).overrule(registry.now)
+    assert (asking.lapse_due(registry.services), registry.consent(clip).consent) == (1, "not_consented")
 
 
 def test_the_platform_is_told_that_somebody_is_asked(registry):

@@ -13,15 +13,17 @@ from families import Row, register, write
 from gated_clips import decide, give, go_on, nobody, take_back, upload, wait
 from judging_worker import ORG, showing
 
-from moderation import appearances, consent, judging, release, review
+from moderation import appearances, asking, consent, judging, release, review
 from moderation.assembly import open_services
 from moderation.checking import InlineSteps
 from moderation.clips import Status
 from moderation.clock import FixedClock
 from moderation.db.clips import move, next_generation, read_clip
 from moderation.decisions import Decision, Outcome, Reason
+from moderation.errors import NotFound
 from moderation.pipeline import WORKFLOWS
 from moderation.recording import insert_decision
+from moderation.renditions import owned
 from moderation.review.following import carry_out
 from moderation.revocations import beginning, driving, rejudging, removing
 from moderation.revocations.progress import progress
@@ -281,6 +283,66 @@ def test_who_is_only_named_is_asked_at_the_gate_too(services, person):
     with services.database.transaction(ORG) as tx:
         facts = release.publishable(tx, clip)[2]
     assert (facts.named["cameos"], facts.people) == (1, {})
+
+
+def wants_to_be_asked(services) -> str:
+    """Somebody whose one grant has them asked."""
+    person = register(services.database, services.vault)
+    for grant in grants_of(services, person):
+        take_back(services, person, grant)
+    give(services, person, grantee="ana", mode="ask_me")
+    return person
+
+
+def question_to(services, person) -> str:
+    with services.database.transaction(ORG) as tx:
+        return asking.questions_of(tx, person)[0].question_id
+
+
+def test_who_a_reviewer_finds_is_somebody_else_is_asked_no_more(services):
+    person = wants_to_be_asked(services)
+    clip = upload(services, showing(services, person))
+    assert go_on(services, clip) == "in_review"
+    question = question_to(services, person)
+    decide(services, clip, "consented")
+    assert go_on(services, clip) == "in_review"
+    decide(services, clip, "false_match")
+    assert go_on(services, clip) == "released"
+    with services.database.transaction(ORG) as tx:
+        assert asking.questions_of(tx, person) == []
+    with pytest.raises(NotFound):
+        owned.asked_about(services, ORG, person, question)
+    services.clock.at += asking.PATIENCE
+    assert asking.lapse_due(services) == 0
+
+
+def test_who_is_recognised_again_is_waited_for_again(services):
+    person = wants_to_be_asked(services)
+    clip = upload(services, showing(services, person))
+    assert go_on(services, clip) == "in_review"
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("update moderation.appearances set state = 'possible' where clip_id = %s", (clip,))
+    decide(services, clip, "consented")
+    assert go_on(services, clip) == "in_review"
+    assert question_to(services, person)
+
+
+def test_who_is_asked_about_a_copy_sees_it_and_who_answered_sees_no_stranger(services, monkeypatch):
+    person = wants_to_be_asked(services)
+    monkeypatch.setattr(owned, "demand_veiled", lambda _services, clip, kind, _at: (f"{clip.clip_id} {kind}", 1))
+    clip = upload(services, nobody(services), copies=original(services, person))
+    assert go_on(services, clip) == "in_review"
+    question = question_to(services, person)
+    assert owned.asked_about(services, ORG, person, question).key == f"{clip} veiled"
+    with services.database.transaction(ORG) as tx:
+        said = {"org": ORG, "question": question, "answer": "silence", "passkey": None, "signed": None}
+        tx.pg.execute(asking.SQL.insert_answer, {**said, "now": services.clock.now()})
+    assert owned.asked_about(services, ORG, person, question).key == f"{clip} veiled"
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute("update moderation.appearances set state = 'possible' where clip_id = %s", (clip,))
+        assert asking.read_question(tx, question, person).answer == "silence"
+    with pytest.raises(NotFound):
+        owned.asked_about(services, ORG, person, question)
 
 
 def unsure(services, person) -> Analysis:

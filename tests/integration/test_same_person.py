@@ -10,7 +10,7 @@ import pytest
 from families import NOW, register
 from judging_worker import ORG, add_clip, prove, showing
 
-from moderation import appearances, consent, descent, judging, registered, release, stops
+from moderation import appearances, asking, consent, descent, judging, registered, release, stops
 from moderation.db.clips import next_generation, read_clip
 from moderation.errors import NotFound
 from moderation.ids import new_id
@@ -177,6 +177,26 @@ def test_a_wrong_link_leaves_the_cameo_sure_of_nothing(inside, figure, cameo):
     with pytest.raises(NotFound):
         owned.still_for(inside, ORG, cameo, clip)
     assert [removing.remove_clip(inside, ORG, cameo, each, by="test") for each in (clip, copy)] == ["in_review"] * 2
+
+
+def test_a_cameo_is_asked_no_more_once_a_wrong_link_is_taken_back(inside, figure, cameo):
+    with inside.database.transaction(ORG) as tx:
+        consent.revoke(tx, NOW, cameo, by="test", grant_id=consent.read_grants(tx, [cameo])[0].grant_id)
+        consent.grant(tx, NOW, cameo, by="test", scope="face", mode="ask_me")
+    same(inside, figure, cameo)
+    clip = upload(inside, figure)
+    assert judge(inside, clip) == "in_review"
+    with inside.database.transaction(ORG) as tx:
+        (question,) = asking.questions_of(tx, cameo)
+    same(inside, figure, None)
+    with pytest.raises(NotFound):
+        owned.asked_about(inside, ORG, cameo, question.question_id)
+    with inside.database.transaction(ORG) as tx:
+        next_generation(tx, read_clip(tx, clip, lock=True), NOW)
+    assert judge(inside, clip) == "in_review"
+    with inside.database.transaction(ORG) as tx:
+        assert asking.questions_of(tx, cameo) == []
+        assert not asking.words_about(tx, clip).overrule(inside.clock.now())
 
 
 def status_of(inside, clip) -> str:
