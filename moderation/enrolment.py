@@ -129,7 +129,11 @@ def read_face(reader: Faces, image: Path) -> FaceTemplate:
 
 
 def _templates(reader: Faces, image: Path) -> list[FaceTemplate]:
-    pixels = cv2.imdecode(np.frombuffer(image.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(image.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, MemoryError):
+        # An empty file, or one that claims more pixels than are decoded.
+        pixels = None
     if pixels is None:
         raise Unprocessable(f"{image.name} is not a picture")
     try:

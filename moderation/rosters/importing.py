@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from detectors.faces import Faces
+from detectors.names import key_of
 from moderation import consent, portraits
 from moderation.db import Transaction, queries
 from moderation.enrolment import face_reader, read_face
-from moderation.errors import Unprocessable
+from moderation.errors import NotFound, Unprocessable
 from moderation.rosters.reading import Entry, Refusal, Roster
 from moderation.vault import Vault
 
@@ -48,7 +49,31 @@ class _Known:
 
     person_id: str | None = None
     pictures: set[bytes] = field(default_factory=set)
+    #: What they are registered as, and all their names with it.
+    name: str | None = None
     names: set[str] = field(default_factory=set)
+
+    def calls(self, name: str) -> bool:
+        """Whether this is one of their names, as the prompt check compares names."""
+        return _compared(name) in map(_compared, self.names)
+
+    def demand_same(self, entry: Entry) -> None:
+        """Refuse somebody else under this person's key. Raises Unprocessable.
+
+        Lists number people from 1: a key alone would make one person of two. Who is renamed is known by the old name.
+        """
+        if self.name is None or self.calls(entry.name) or _compared(self.name) in map(_compared, entry.aliases):
+            return
+        raise Unprocessable(
+            f"the key `{entry.key}` is {self.person_id}'s, who has another name; somebody else needs another key, and "
+            "for the same person put the registered name among the aliases, or add the new one: moderation people "
+            f"alias {self.person_id} NAME"
+        )
+
+    def lacking(self, entry: Entry) -> list[str]:
+        """The names that a roster has in addition."""
+        new = [] if self.name is None or self.calls(entry.name) else [entry.name]
+        return [name for name in new + entry.aliases if name not in self.names]
 
 
 def import_roster(
@@ -87,10 +112,10 @@ def _with_portrait(
     try:
         face = read_face(reader, picture.path).box
         made = portraits.cut(services, picture.path, face, source=picture.source, licence=picture.licence)
-    except Unprocessable as fault:
+        with services.database.transaction(org) as tx:
+            portraits.keep(tx, services.vault, services.clock.now(), outcome.person_id, made, by=by)
+    except (Unprocessable, NotFound) as fault:
         return replace(outcome, refusals=(*outcome.refusals, Refusal(row=picture.row, why=str(fault))))
-    with services.database.transaction(org) as tx:
-        portraits.keep(tx, services.vault, services.clock.now(), outcome.person_id, made, by=by)
     return replace(outcome, portrait=True)
 
 
@@ -102,11 +127,30 @@ def _import_one(
     digests, unread = _digests(entry)
     if unread:
         return _refused(entry, unread)
+    try:
+        return _take(services, org, reader, entry, digests, kind=kind, by=by, dry_run=dry_run)
+    except (Unprocessable, NotFound) as fault:
+        # Somebody else's key; or imported by somebody else, or erased, since they were looked for.
+        return _refused(entry, [Refusal(row=entry.pictures[0].row, why=str(fault))])
+
+
+def _take(
+    services: "Services",
+    org: str,
+    reader: Faces,
+    entry: Entry,
+    digests: list[bytes],
+    *,
+    kind: consent.Kind,
+    by: str,
+    dry_run: bool,
+) -> Outcome:
     mark = _mark(services.vault, org, kind, entry.key)
     with services.database.transaction(org) as tx:
         known = _known(tx, services.vault, mark)
+    known.demand_same(entry)
     wanted = [(at, sha) for at, sha in enumerate(digests) if sha not in known.pictures]
-    names = [name for name in entry.aliases if name not in known.names]
+    names = known.lacking(entry)
     if known.person_id is not None and not wanted and not names:
         return Outcome(key=entry.key, state="unchanged", person_id=known.person_id)
     vectors, refusals = _vectors(reader, entry, [at for at, _ in wanted])
@@ -127,6 +171,11 @@ def _import_one(
 
 def _refused(entry: Entry, refusals: list[Refusal]) -> Outcome:
     return Outcome(key=entry.key, state="refused", refusals=tuple(refusals))
+
+
+def _compared(name: str) -> str:
+    """A name as the prompt check compares it; one without a letter or digit as it is written."""
+    return key_of(name) or name
 
 
 def _digests(entry: Entry) -> tuple[list[bytes], list[Refusal]]:
@@ -172,8 +221,9 @@ def _known(tx: Transaction, vault: Vault, mark: bytes) -> _Known:
         return _Known()
     person = row[0]
     pictures = {bytes(found[0]) for found in tx.pg.execute(SQL.imported_pictures, {"person": person}).fetchall()}
-    names = {alias.name for alias in consent.list_aliases(tx, vault, person=person)}
-    return _Known(person_id=person, pictures=pictures, names=names)
+    name = consent.read_person(tx, vault, person).name
+    names = {name, *(alias.name for alias in consent.list_aliases(tx, vault, person=person))}
+    return _Known(person_id=person, pictures=pictures, name=name, names=names)
 
 
 def _write(

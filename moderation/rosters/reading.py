@@ -114,7 +114,16 @@ def _of_folder(folder: Path) -> list[Entry]:
     found = sorted(folder.glob(f"*/{PERSON_FILE}"))
     if not found:
         raise Unprocessable(f"{folder.name} holds no folder with a {PERSON_FILE}")
-    return _told_apart([_of_object(_json(file), file.parent.name, file.parent) for file in found])
+    return _told_apart([_of_file(file) for file in found])
+
+
+def _of_file(file: Path) -> Entry:
+    # A folder's name need not be text, and whoever tells of its row must be able to write it.
+    row = file.parent.name.encode(errors="backslashreplace").decode()
+    try:
+        return _of_object(_json(file), row, file.parent)
+    except Unprocessable as fault:
+        return _refused(row, str(fault))
 
 
 def _json(path: Path) -> object:
@@ -124,7 +133,22 @@ def _json(path: Path) -> object:
         raise Unprocessable(f"{path.name} cannot be read as JSON: {error}") from error
 
 
+def _refused(row: str, why: str) -> Entry:
+    return Entry(key=row, name=row, refusals=[Refusal(row=row, why=why)])
+
+
+def _is_text(item: object) -> bool:
+    """Whether all that an item says can be written: JSON may hold halves of characters, which no file can."""
+    try:
+        json.dumps(item, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _of_object(item: object, row: str, folder: Path) -> Entry:
+    if not _is_text(item):
+        return _refused(row, "there is text in it that is no Unicode")
     said = item if isinstance(item, dict) else {}
     name = _text(said.get("name"))
     entry = Entry(key=_text(said.get("key")) or name or row, name=name)

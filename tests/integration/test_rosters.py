@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import struct
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ from moderation.enrolment import register_person
 from moderation.errors import NotFound, Unprocessable
 from moderation.naming import facts_of, named_people
 from moderation.references import Mirror, Seen, keep
-from moderation.rosters import import_roster, read_roster
+from moderation.rosters import import_roster, importing, read_roster
 from moderation.samples.portraits import portrait
 from moderation.settings import Settings
 
@@ -46,7 +48,8 @@ def roster(folder, *rows):
 
 
 def run(services, path, **said):
-    return list(import_roster(services, "default", read_roster(path), kind="public_figure", by="test", **said))
+    people = read_roster(path)
+    return list(import_roster(services, "default", people, kind="public_figure", by="test", **said))
 
 
 def names_in(services, prompt):
@@ -99,6 +102,98 @@ def test_a_roster_is_imported_once_and_what_is_new_is_added(services, folder):
                            keep_portraits=True))  # fmt: skip
     assert again.person_id != obama.person_id
     assert {hit.id for hit in names_in(services, "جو بايدن و أوباما باراك")} == {unchanged.person_id}
+
+
+def test_a_list_that_uses_anothers_key_makes_no_two_people_one(services, folder):
+    obama = ("1", "Barack Obama", "باراك أوباما", "obama-2012.jpg", "whitehouse.example", GOVERNMENT)
+    biden = ("1", "Joe Biden", "", "biden-2010.jpg", "whitehouse.example", GOVERNMENT)
+    hypatia = ("2", "Hypatia", "", "obama-2009.jpg", "whitehouse.example", GOVERNMENT)
+    (first,) = run(services, roster(folder, obama))
+    for dry_run in (True, False):
+        refused, other = run(services, roster(folder, biden, hypatia), dry_run=dry_run, keep_portraits=True)
+        assert (refused.state, refused.pictures, refused.portrait) == ("refused", 0, False)
+        assert [refusal.row for refusal in refused.refusals] == ["line 2"]
+        assert first.person_id in refused.refusals[0].why
+        assert other.state == ("would_import" if dry_run else "imported")
+    # Not even where the picture is one that was imported.
+    assert [outcome.state for outcome in run(services, roster(folder, biden[:3] + obama[3:]))] == ["refused"]
+    # As the prompt check compares: case, accents and blanks tell nobody apart; another script is an alias.
+    for name in ("BARACK  Obáma", "باراك اوباما"):
+        assert [outcome.state for outcome in run(services, roster(folder, ("1", name, *obama[2:])))] == ["unchanged"]
+    assert count(services, "templates") == 2
+
+
+def test_who_is_renamed_keeps_the_old_name_among_the_aliases(services, folder):
+    row = ("clay", "Cassius Clay", "", "obama-2012.jpg", "museum.example", GOVERNMENT)
+    renamed = ("clay", "Muhammad Ali", "Cassius Clay|محمد علي", *row[3:])
+    (first,) = run(services, roster(folder, row))
+    (extended,) = run(services, roster(folder, renamed))
+    assert (extended.state, extended.aliases, extended.person_id) == ("extended", 2, first.person_id)
+    assert {hit.id for hit in names_in(services, "Muhammad Ali")} == {first.person_id}
+    assert [outcome.state for outcome in run(services, roster(folder, renamed))] == ["unchanged"]
+    # The old name needs no mention any more; and the command names as well as the list does.
+    assert [outcome.state for outcome in run(services, roster(folder, (*renamed[:2], "", *row[3:])))] == ["unchanged"]
+    with services.database.transaction("default") as tx:
+        consent.add_alias(tx, services.vault, services.clock.now(), first.person_id, "The Greatest", by="test")
+    assert [outcome.state for outcome in run(services, roster(folder, ("clay", "The Greatest", *row[2:])))] == [
+        "unchanged"
+    ]
+
+
+def test_names_of_signs_alone_are_compared_as_written(services, folder):
+    row = ("1", "☺", "", "obama-2012.jpg", "museum.example", GOVERNMENT)
+    assert [outcome.state for outcome in run(services, roster(folder, row))] == ["imported"]
+    assert [outcome.state for outcome in run(services, roster(folder, ("1", "☹", *row[2:])))] == ["refused"]
+    assert [outcome.state for outcome in run(services, roster(folder, row))] == ["unchanged"]
+
+
+def bmp(width, height):
+    """A picture's head that claims a size, and no pixel after it."""
+    size = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xd8\xff", b"no picture", bmp(60_000, 60_000), bmp(1, 1), bmp(-1, 0)],
+    ids=["empty", "half", "text", "huge", "tiny", "negative"],
+)
+def test_one_bad_picture_refuses_its_person_alone(content, services, folder):
+    (folder / "bad.jpg").write_bytes(content)
+    bad = ("nobody", "Hypatia", "", "bad.jpg", "museum.example", "CC0")
+    good = ("biden", "Joe Biden", "", "biden-2010.jpg", "whitehouse.example", GOVERNMENT)
+    refused, imported = run(services, roster(folder, bad, good), keep_portraits=True)
+    assert (refused.state, imported.state) == ("refused", "imported")
+    assert [(refusal.row, "bad.jpg" in refusal.why) for refusal in refused.refusals] == [("line 2", True)]
+    with pytest.raises(Unprocessable, match=r"bad\.jpg"):
+        register_person(services, "default", name="H", kind="cameo", images=[folder / "bad.jpg"], by="test")
+
+
+@pytest.mark.parametrize("meanwhile", ["imported", "erased"])
+def test_what_happens_to_a_person_meanwhile_ends_no_import(meanwhile, services, folder, monkeypatch):
+    obama = ("obama", "Barack Obama", "", "obama-2012.jpg", "whitehouse.example", GOVERNMENT)
+    again = ("obama", "Barack Obama", "", "obama-2009.jpg", "whitehouse.example", GOVERNMENT)
+    biden = ("biden", "Joe Biden", "", "biden-2010.jpg", "whitehouse.example", GOVERNMENT)
+    if meanwhile == "erased":
+        run(services, roster(folder, obama))
+    first, path = roster(folder, obama).rename(folder / "first.csv"), roster(folder, again, biden)
+    read, done = importing.read_face, []
+
+    def interrupted(reader, picture):
+        if not done:
+            done.append(True)
+            if meanwhile == "imported":
+                run(services, first)
+            else:
+                with services.database.transaction("default") as tx:
+                    (person,) = tx.pg.execute("select person_id from moderation.people").fetchone()
+                    consent.erase_person(tx, services.clock.now(), person, by="test")
+        return read(reader, picture)
+
+    monkeypatch.setattr(importing, "read_face", interrupted)
+    refused, imported = run(services, path)
+    assert (refused.state, imported.state) == ("refused", "imported")
+    assert len(refused.refusals) == 1
 
 
 def test_names_are_found_from_the_edit_on_and_never_of_who_is_erased_or_pending(services):
@@ -236,6 +331,35 @@ def test_a_roster_may_be_a_document_or_a_folder(how, tmp_path):
 def test_a_row_that_does_not_say_enough_is_refused(row, why, tmp_path):
     (entry,) = read_roster(roster(tmp_path, row)).entries
     assert any(why in refusal.why for refusal in entry.refusals)
+
+
+@pytest.mark.parametrize("where", ["key", "name", "alias", "picture", "source"])
+def test_text_that_no_file_can_hold_refuses_its_person_alone(where, tmp_path):
+    words = dict.fromkeys(("key", "name", "alias", "picture", "source"), "a") | {where: "a\ud800"}
+    picture = {"picture": words["picture"], "source": words["source"], "licence": "CC0"}
+    bad = {"key": words["key"], "name": words["name"], "aliases": [words["alias"]], "pictures": [picture]}
+    good = {"name": "Hypatia", "pictures": [{"picture": "a.jpg", "source": "s", "licence": "l"}]}
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps([bad, good]), encoding="ascii")
+    refused, taken = read_roster(path).entries
+    assert [(refusal.row, "Unicode" in refusal.why) for refusal in refused.refusals] == [("person 1", True)]
+    # Whoever tells the refusal can write it.
+    assert (refused.key.encode(), taken.refusals) == (b"person 1", [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff", b"", b"[" * 100_000, b'{"name": "\\ud800"}'],
+    ids=["open", "bytes", "empty", "deep", "half a character"],
+)
+def test_one_broken_file_of_a_folder_refuses_its_person_alone(content, tmp_path):
+    good = {"name": "Hypatia", "pictures": [{"picture": "a.jpg", "source": "s", "licence": "l"}]}
+    for name, said in ((b"a-broken-\xff", content), (b"hypatia", json.dumps(good).encode())):
+        (tmp_path / os.fsdecode(name)).mkdir()
+        (tmp_path / os.fsdecode(name) / "person.json").write_bytes(said)
+    refused, taken = read_roster(tmp_path).entries
+    assert ([refusal.row.encode() for refusal in refused.refusals], taken.refusals) == ([rb"a-broken-\udcff"], [])
+    assert refused.key.encode() == rb"a-broken-\udcff"
 
 
 @pytest.mark.parametrize("content", ["{", "[1, ", "3", '{"people": 4}'])
