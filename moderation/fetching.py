@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from moderation import audit, outbox
+from moderation import audit, outbox, uploads
 from moderation.clips import Clip, Status
 from moderation.db import queries
 from moderation.db.clips import move, read_clip
@@ -109,6 +109,7 @@ def _keep(services: "Services", clip: Clip, path: Path) -> None:
             content = {"sha256": blob.sha256, "bytes": blob.size, "probe": Jsonb(describe(probe))}
             tx.pg.execute(SQL.set_content, {"clip": clip.clip_id, "now": now, **content})
             audit.record(tx, now, "system", "clip.fetched", clip.clip_id, sha256=blob.sha256)
+            uploads.make_sure(tx, services, blob, path)
 
 
 def _refuse(services: "Services", clip: Clip, document: dict[str, object]) -> str:

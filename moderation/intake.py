@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from moderation import appearances, audit, descent, outbox
+from moderation import appearances, audit, descent, outbox, uploads
 from moderation.canonical import digest
 from moderation.clips import Clip, Submission
 from moderation.db import Transaction, queries
@@ -119,7 +119,9 @@ def accept_file(
     demand_label(services.settings, submission)
     probe = examine(services.sandbox, path)
     blob = services.store.put(org, "upload", path)
-    return _accept(services, org, principal, submission, content=(blob, probe), receiving=receiving, runner=runner)
+    return _accept(
+        services, org, principal, submission, content=(path, blob, probe), receiving=receiving, runner=runner
+    )
 
 
 def accept_url(
@@ -142,14 +144,14 @@ def _accept(
     principal: str,
     submission: Submission,
     *,
-    content: tuple[Blob, Probe] | None = None,
+    content: tuple[Path, Blob, Probe] | None = None,
     source_url: str | None = None,
     receiving: Receiving | None = None,
     runner: str = "service",
 ) -> Clip:
     now = services.clock.now()
     clip_id = new_id("clip")
-    blob, probe = content or (None, None)
+    path, blob, probe = content or (None, None, None)
     row = {
         **asdict(submission),
         "cameos": list(submission.cameos),
@@ -177,6 +179,8 @@ def _accept(
         clip = read_clip(tx, clip_id)
         if runner == "service":
             outbox.enqueue_clip(tx, services.enqueuer, clip, clip.generation)
+        if path and blob:
+            uploads.make_sure(tx, services, blob, path)
     return clip
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from moderation import appearances, asking, audit, canary, consent, outbox, stops
+from moderation import appearances, asking, audit, canary, consent, outbox, stops, uploads
 from moderation.clips import Clip, Status
 from moderation.db import Transaction, queries
 from moderation.db.clips import mark_of, move, next_generation, read_clip
@@ -272,29 +272,34 @@ def withdraw_locked(
 
 
 def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
-    """Erase a clip's bytes and what tells of its content. Raises Conflict while a legal hold stands."""
+    """Erase a clip's bytes and what tells of its content. Raises Conflict while a legal hold stands, Outage("blobs").
+
+    Done again, it removes the files that it was kept from removing.
+    """
     now = services.clock.now()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
         demand_unsealed(tx, clip_id)
         if tx.pg.execute(SQL.legal_hold, {"clip": clip_id}).fetchone():
             raise Conflict("a legal hold stands on this clip; it cannot be deleted")
-        if clip.erased_at is not None:
-            return
-        if clip.state not in {Status.WITHDRAWN, Status.REFUSED}:
-            withdraw_locked(tx, services, clip, now, by=by, reason="deleted")
-        # Of one that was withdrawn before a notice may have opened another.
-        tx.pg.execute(CASES.close_cases, {"clip": clip_id, "now": now})
-        settle_gone(tx, services.enqueuer, now, clip)
         keys = [row[0] for row in tx.pg.execute(SQL.blob_keys, {"clip": clip_id}).fetchall()]
-        shared = tx.pg.execute(SQL.others_with_content, {"clip": clip_id, "sha256": clip.content_sha256}).fetchone()
-        if clip.content_sha256 and not shared:
-            keys.append(services.upload_key(clip))
-        tx.pg.execute(SQL.forget_clip, {"clip": clip_id})
-        tx.pg.execute(CLIPS.erase_clip, {"clip": clip_id, "now": now})
-        audit.record(tx, now, by, "clip.deleted", clip_id)
+        if clip.erased_at is None:
+            _erase(tx, services, clip, now, by)
     for key in keys:
         services.store.delete(key)
+    if clip.content_sha256:
+        uploads.remove_unused(services, org, clip.content_sha256)
+
+
+def _erase(tx: Transaction, services: "Services", clip: Clip, now: datetime, by: str) -> None:
+    if clip.state not in {Status.WITHDRAWN, Status.REFUSED}:
+        withdraw_locked(tx, services, clip, now, by=by, reason="deleted")
+    # Of one that was withdrawn before a notice may have opened another.
+    tx.pg.execute(CASES.close_cases, {"clip": clip.clip_id, "now": now})
+    settle_gone(tx, services.enqueuer, now, clip)
+    tx.pg.execute(SQL.forget_clip, {"clip": clip.clip_id})
+    tx.pg.execute(CLIPS.erase_clip, {"clip": clip.clip_id, "now": now})
+    audit.record(tx, now, by, "clip.deleted", clip.clip_id)
 
 
 def media(services: "Services", org: str, clip_id: str) -> tuple[str, str, int]:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from moderation import uploads
 from moderation.db import Transaction, queries
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ def sweep(services: "Services") -> dict[str, int]:
     with services.database.system_transaction() as tx:
         keep = {thing: interval for thing, interval in tx.pg.execute(SQL.intervals).fetchall() if interval is not None}
         removed = _sweep_rows(tx, keep, now)
-        uploads = tx.pg.execute(SQL.old_uploads, {"before": now - keep["blob:upload"]}).fetchall()
+        old = now - keep["blob:upload"]
+        contents = tx.pg.execute(SQL.old_uploads, {"before": old}).fetchall()
         shown = _sweep_shown(tx, keep, now)
-    for org, sha256 in uploads:
-        services.store.delete(f"{org}/upload/{sha256[:2]}/{sha256}")
+    gone = sum(uploads.remove_old(services, org, sha256, old) for org, sha256 in contents)
     for key in {key for keys in shown.values() for key in keys}:
         services.store.delete(key)
     counted = {thing: len(keys) for thing, keys in shown.items()}
-    return removed | counted | {"blob:upload": len(uploads), "blob:sealed": _evidence(services, now)}
+    return removed | counted | {"blob:upload": gone, "blob:sealed": _evidence(services, now)}
 
 
 def _sweep_shown(tx: Transaction, keep: dict[str, timedelta], now: datetime) -> dict[str, list[str]]:

@@ -86,6 +86,16 @@ class Store:
             size = min(CHUNK, end - at)
             yield bytes(obstore.get_range(self._backend, key, start=at, length=size))
 
+    def has(self, key: str) -> bool:
+        """Whether a blob is there. Raises Outage("blobs")."""
+        try:
+            obstore.head(self._backend, key)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Outage("blobs", str(error)) from error
+        return True
+
     def delete(self, key: str) -> None:
         """Remove a blob; removing what is gone is no error."""
         try:

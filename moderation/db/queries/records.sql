@@ -132,10 +132,6 @@ union select blob_key from moderation.case_renditions where clip_id = %(clip)s
 union select report ->> 'manifest_key' from moderation.renditions
   where clip_id = %(clip)s and report ->> 'manifest_key' is not null;
 
--- name: others_with_content
-select 1 from moderation.clips
-where content_sha256 = %(sha256)s and clip_id <> %(clip)s and erased_at is null limit 1;
-
 -- name: latest_facts
 select body from moderation.facts where clip_id = %(clip)s order by judged_at desc limit 1;
 
