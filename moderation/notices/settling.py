@@ -13,7 +13,6 @@ from moderation.db import Transaction, queries, rows
 from moderation.decisions import Outcome
 from moderation.notices import stops
 from moderation.notices.blocking import block_copies, unblock_copies
-from moderation.notices.claims import HIDING
 from moderation.notices.rows import COUNTER, Notice, redress, sentence
 
 SQL, APPEALS = queries("notices"), queries("appeals")
@@ -45,21 +44,28 @@ def settle_notices(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, cl
     """Settle the notices of a locked clip that a decision on one of its cases answers; returns how many.
 
     A block upholds every open notice, whichever case it came from: what they want is done. Anything less rejects only
-    what the case itself put before the person, and what was upheld before and kept the clip in: it goes out with the
-    case. Other notices stay open, and their stops stand.
+    what the case itself put before the person or upheld, and, where it is a case of notices, what was upheld before and
+    kept the clip in: it goes out with the case. Other notices stay as they are, and their stops stand.
     """
-    found = [
-        notice for notice in _concerned(tx, clip, answered) if notice.state != _state(notice, block=answered.block)
-    ]
+    every = rows(tx, SQL.notices_of_clip, Notice, {"clip": clip.clip_id})
+    concerned = _concerned(every, answered)
+    found = [notice for notice in concerned if notice.state != _state(notice, block=answered.block)]
     for notice in found:
         _settle(tx, enqueuer, now, clip, notice, answered)
     if any(notice.kind != COUNTER for notice in found):
-        (block_copies if answered.block else unblock_copies)(tx, now, clip, answered.by)
+        if answered.block:
+            block_copies(tx, now, clip, answered.by)
+        elif not any(notice.state == "upheld" for notice in _against(every) if notice not in concerned):
+            unblock_copies(tx, now, clip, answered.by)
     return len(found)
 
 
-def _concerned(tx: Transaction, clip: Clip, answered: Answered) -> list[Notice]:
-    every = rows(tx, SQL.notices_of_clip, Notice, {"clip": clip.clip_id})
+def _against(every: list[Notice]) -> list[Notice]:
+    """Those that want the clip kept from the public."""
+    return [notice for notice in every if notice.kind != COUNTER]
+
+
+def _concerned(every: list[Notice], answered: Answered) -> list[Notice]:
     appealed = answered.source == "appeal"
     own = [notice for notice in every if notice.case_id == answered.case_id]
     if answered.block:
@@ -68,7 +74,7 @@ def _concerned(tx: Transaction, clip: Clip, answered: Answered) -> list[Notice]:
     if appealed:
         return [notice for notice in every if notice in own or notice.state != "open"]
     if answered.source != "notice":
-        return []
+        return own
     return [notice for notice in every if notice in own or notice.state == _state(notice, block=True)]
 
 
@@ -82,7 +88,8 @@ def _settle(
 ) -> None:
     if not answered.block:
         stops.lift(tx, now, notice.notice_id)
-    elif notice.kind in HIDING:
+    elif notice.kind != COUNTER:
+        # Other ways out than its own case (an older answer overturned, a rule that changed) lead past a person again.
         stops.place(tx, now, clip.clip_id, notice.notice_id)
     _write(tx, enqueuer, now, clip, notice, _state(notice, block=answered.block), answered)
 

@@ -119,12 +119,11 @@ class Bureau:
         self.decide(who, case, outcome)
         return case
 
-    def overturn(self, who: str, case_id: str, version: int) -> None:
-        """Let somebody say that a block was wrong."""
+    def overturn(self, who: str, case_id: str, version: int, **said: object) -> None:
+        """Let somebody say that a decision was wrong: a block, unless `said` has it otherwise."""
         terms = review.terms_of(self.services.settings)
-        wish = review.Overturn(
-            outcome=Outcome.ALLOW, reason="no_violation", error_class="false_positive", version=version
-        )
+        usual = {"outcome": Outcome.ALLOW, "reason": "no_violation", "error_class": "false_positive"}
+        wish = review.Overturn(**{**usual, **said}, version=version)
         with self.services.database.transaction(ORG) as tx:
             review.overturn(tx, self.services.enqueuer, terms, self.clock.now(), case_id, wish, person(who))
 

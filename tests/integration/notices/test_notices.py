@@ -168,7 +168,7 @@ def test_a_notice_that_nobody_read_is_not_rejected_by_another_answer(bureau, mon
 
 
 def test_letting_a_clip_out_ends_what_was_upheld_about_it_before(bureau):
-    """A notice that does not hide leaves no stop behind: nobody is told that it keeps a clip in which is out."""
+    """Nobody is told that a notice keeps a clip in which is out."""
     clip = bureau.clip()
     first = bureau.file(clip, "illegal_content")
     counter = bureau.file(clip, "counter_notice", contact="", source="")
