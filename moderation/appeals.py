@@ -198,7 +198,7 @@ def appeals_of(tx: Transaction, vault: "Vault", clip_id: str) -> list[Said]:
 
 
 def bring_lost(services: "Services") -> int:
-    """Open another case for every appeal whose case was closed without an answer; returns how many."""
+    """Open another case for every appeal whose case ended without an answer that acted; returns how many."""
     with services.database.system_transaction() as tx:
         lost = tx.pg.execute(SQL.without_case, {"limit": BATCH}).fetchall()
     return go_through(lost, partial(_bring, services))

@@ -45,24 +45,21 @@ def settle_notices(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, cl
 
     A block upholds every open notice, whichever case it came from: what they want is done. Anything less rejects only
     what the case itself put before the person or upheld, and, where it is a case of notices, what was upheld before and
-    kept the clip in: it goes out with the case. Other notices stay as they are, and their stops stand.
+    kept the clip in: it goes out with the case. Other notices stay as they are, and their stops stand. Counter-notices
+    end with the last notice that they answer.
     """
     every = rows(tx, SQL.notices_of_clip, Notice, {"clip": clip.clip_id})
     concerned = _concerned(every, answered)
+    others = [notice for notice in every if notice not in concerned and notice.kind != COUNTER]
+    if not any(notice.state in {"open", "upheld"} for notice in others):
+        # One that came while the answer could still be undone is in no case, and nobody would come back for it.
+        concerned += [notice for notice in every if notice.state == "open" and notice not in concerned]
     found = [notice for notice in concerned if notice.state != _state(notice, block=answered.block)]
     for notice in found:
         _settle(tx, enqueuer, now, clip, notice, answered)
     if any(notice.kind != COUNTER for notice in found):
-        if answered.block:
-            block_copies(tx, now, clip, answered.by)
-        elif not any(notice.state == "upheld" for notice in _against(every) if notice not in concerned):
-            unblock_copies(tx, now, clip, answered.by)
+        _list_copies(tx, now, clip, others, answered)
     return len(found)
-
-
-def _against(every: list[Notice]) -> list[Notice]:
-    """Those that want the clip kept from the public."""
-    return [notice for notice in every if notice.kind != COUNTER]
 
 
 def _concerned(every: list[Notice], answered: Answered) -> list[Notice]:
@@ -76,6 +73,14 @@ def _concerned(every: list[Notice], answered: Answered) -> list[Notice]:
     if answered.source != "notice":
         return own
     return [notice for notice in every if notice in own or notice.state == _state(notice, block=True)]
+
+
+def _list_copies(tx: Transaction, now: datetime, clip: Clip, others: list[Notice], answered: Answered) -> None:
+    """Put a clip's hashes on the list or take them off, unless one of the other notices stands on them."""
+    if answered.block:
+        block_copies(tx, now, clip, answered.by)
+    elif not any(notice.state == "upheld" for notice in others):
+        unblock_copies(tx, now, clip, answered.by)
 
 
 def _state(notice: Notice, *, block: bool) -> str:

@@ -30,10 +30,12 @@ select outcome, created_at, decision_id = (
 from moderation.decisions where decision_id = %(decision)s and clip_id = %(clip)s;
 
 -- name: without_case
--- Over all organisations: open appeals whose case was closed without an answer.
+-- Over all organisations: open appeals whose case was closed without an answer, or got one that did not act: its clip had
+-- changed meanwhile. A case that acted leaves no appeal open.
 select a.org_id, a.appeal_id, a.clip_id from moderation.appeals a
 join moderation.clips c using (clip_id) left join moderation.cases k on k.case_id = a.case_id
-where a.state = 'open' and (k.case_id is null or k.state = 'closed') and c.status in ('released', 'withheld', 'withdrawn')
+where a.state = 'open' and (k.case_id is null or k.state = 'closed' or (k.state = 'decided' and k.followed_at is not null))
+  and c.status in ('released', 'withheld', 'withdrawn')
   and not exists (select 1 from moderation.cases o where o.clip_id = a.clip_id and o.effect = 'clip' and o.state = 'open')
 limit %(limit)s;
 

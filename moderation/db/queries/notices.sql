@@ -149,10 +149,12 @@ where not exists (select 1 from others where others.clip_id = own.item)
   and not exists (select 1 from theirs where theirs.hash = own.hash);
 
 -- name: alarms_due
--- Over all organisations: which alarm of which open notice has not rung.
+-- Over all organisations: which alarm of which open notice has not rung. What was joined to another has that one's, until
+-- that one is decided.
 select n.org_id, n.clip_id, n.notice_id, h.hours
 from moderation.notices n cross join unnest(%(hours)s::real[]) as h (hours)
-where n.state = 'open' and n.joined_to is null and n.kind <> 'counter_notice'
+where n.state = 'open' and n.kind <> 'counter_notice'
+  and not exists (select 1 from moderation.notices f where f.notice_id = n.joined_to and f.state = 'open')
   and n.filed_at + make_interval(secs => h.hours * 3600) <= %(now)s
   and not exists (select 1 from moderation.notice_alarms a
     where a.notice_id = n.notice_id and a.after_hours = h.hours)
