@@ -19,7 +19,7 @@ from moderation.errors import Conflict, NotFound, Unprocessable
 from moderation.ids import new_id
 from moderation.messages import language_of, say
 from moderation.notices.claims import MOST_CHARACTERS
-from moderation.notices.rows import COUNTER, read_by_token
+from moderation.notices.rows import read_by_token
 from moderation.notices.sealing import hash_of, new_token, open_words, seal
 from moderation.rounds import go_through
 from moderation.statements import token_of
@@ -92,9 +92,7 @@ def appeal_as_notifier(
     notice = read_by_token(services, notice_id, token)
     if notice.state != "rejected" or notice.decision_id is None:
         raise Conflict("this notice was not rejected")
-    # Who sent a counter-notice made the clip, and wants of an appeal what its creator wants.
-    of = None if notice.kind == COUNTER else notice_id
-    return _file(services, notice.org_id, notice.clip_id, notice.decision_id, of, explanation, language)
+    return _file(services, notice.org_id, notice.clip_id, notice.decision_id, notice.appeals_as, explanation, language)
 
 
 def _file(
@@ -112,7 +110,7 @@ def _file(
     token, kept = new_token()
     with services.database.transaction(org) as tx:
         clip = read_clip(tx, clip_id, lock=True)
-        _demand_open(tx, services, now, clip, decision_id, latest=notice_id is None)
+        _demand_open(tx, services, now, clip, decision_id, notice_id)
         case = _open(tx, now, clip, decision_id)
         made = {
             "org": org,
@@ -135,10 +133,11 @@ def _file(
 
 
 def _demand_open(
-    tx: Transaction, services: "Services", now: datetime, clip: Clip, decision_id: str, *, latest: bool
+    tx: Transaction, services: "Services", now: datetime, clip: Clip, decision_id: str, notice_id: str | None
 ) -> None:
     """Refuse what cannot be appealed against, or no more. Raises Conflict, NotFound."""
-    found = tx.pg.execute(SQL.decision, {"clip": clip.clip_id, "decision": decision_id}).fetchone()
+    asked = {"clip": clip.clip_id, "decision": decision_id, "notice": notice_id}
+    found = tx.pg.execute(SQL.decision, asked).fetchone()
     if found is None or clip.erased_at is not None:
         raise NotFound("there is no such decision any more")
     outcome, decided_at, is_latest, on_appeal = found
@@ -146,7 +145,7 @@ def _demand_open(
         raise Conflict("this was decided on appeal; an out-of-court body or a court can look at it")
     if now > decided_at + timedelta(days=services.settings.notices.appeal_days):
         raise Conflict("the time for an appeal is over")
-    if latest and not is_latest:
+    if notice_id is None and not is_latest:
         raise Conflict("another decision stands now; its own statement of reasons comes with a token")
     if Outcome(outcome) is Outcome.REVIEW or tx.pg.execute(CASES.open_case_of_clip, {"clip": clip.clip_id}).fetchone():
         raise Conflict("a person is about to decide on this clip; appeal against what they decide")

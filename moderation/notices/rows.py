@@ -39,6 +39,11 @@ class Notice:
     decided_at: datetime | None
     decision_id: str | None
 
+    @property
+    def appeals_as(self) -> str | None:
+        """As which notice its sender appeals; who sent a counter-notice made the clip, and wants what its creator wants."""
+        return None if self.kind == COUNTER else self.notice_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -98,8 +103,9 @@ def _appealable(services: "Services", notice: Notice) -> tuple[datetime | None, 
     """Until when whoever sent a notice may appeal against its rejection, and whether that was decided on appeal."""
     if notice.state != "rejected" or notice.decided_at is None:
         return None, False
+    asked = {"clip": notice.clip_id, "decision": notice.decision_id, "notice": notice.appeals_as}
     with services.database.transaction(notice.org_id) as tx:
-        if tx.pg.execute(SQL.decided_on_appeal, {"decision": notice.decision_id}).fetchone():
+        if tx.pg.execute(SQL.decided_on_appeal, asked).fetchone():
             return None, True
     return notice.decided_at + timedelta(days=services.settings.notices.appeal_days), False
 

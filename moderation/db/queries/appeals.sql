@@ -24,9 +24,13 @@ select org_id, appeal_id, clip_id, appealed, notice_id, state, case_id, language
 from moderation.appeals where clip_id = %(clip)s order by appeal_id;
 
 -- name: decision
+-- `on_appeal`: a decision on an appeal, or one against which the same side appealed before. What an appeal confirms leaves
+-- a notice rejected by the first decision.
 select outcome, created_at, decision_id = (
   select decision_id from moderation.decisions where clip_id = %(clip)s order by seq desc limit 1) as latest,
-  exists (select 1 from moderation.cases where decided_by = %(decision)s and source = 'appeal') as on_appeal
+  exists (select 1 from moderation.cases where decided_by = %(decision)s and source = 'appeal')
+    or exists (select 1 from moderation.appeals where clip_id = %(clip)s and appealed = %(decision)s
+      and notice_id is not distinct from %(notice)s and state in ('upheld', 'rejected')) as on_appeal
 from moderation.decisions where decision_id = %(decision)s and clip_id = %(clip)s;
 
 -- name: without_case

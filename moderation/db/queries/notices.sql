@@ -52,7 +52,12 @@ update moderation.cases set version = version + 1 where case_id = %(case)s and s
 update moderation.cases set deadline = least(deadline, %(due)s) where case_id = %(case)s and state = 'open';
 
 -- name: decided_on_appeal
-select 1 from moderation.cases where decided_by = %(decision)s and source = 'appeal' limit 1;
+-- Or confirmed on one: such a notice stays rejected by the first decision.
+select 1 from moderation.cases where decided_by = %(decision)s and source = 'appeal'
+union all
+select 1 from moderation.appeals where clip_id = %(clip)s and appealed = %(decision)s
+  and notice_id is not distinct from %(notice)s and state in ('upheld', 'rejected')
+limit 1;
 
 -- name: acting_case
 select case_id, source, opened_by from moderation.cases

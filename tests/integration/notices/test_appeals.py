@@ -4,6 +4,7 @@ import pytest
 
 from moderation import appeals
 from moderation.errors import Conflict, NotFound
+from moderation.notices.rows import read_by_token, state_document
 from moderation.statements import read_statement, token_of
 
 ORG = "default"
@@ -79,6 +80,44 @@ def test_whoever_gave_notice_may_appeal_against_its_rejection(bureau):
     nothing_for(bureau, "ben")
     bureau.settle("block", who="lou", queue="appeals")
     assert (state(bureau, made), bureau.state(receipt), bureau.status(clip)) == ("upheld", "upheld", "withheld")
+
+
+def test_whoever_gave_notice_appeals_once_and_others_whose_notices_the_same_answer_rejected_once_too(bureau):
+    clip = bureau.clip()
+    first, second = bureau.file(clip), bureau.file(clip, contact="yan@example.org", source="")
+
+    def go(receipt):
+        notice = receipt.notice.notice_id
+        return appeals.appeal_as_notifier(bureau.services, notice, receipt.token, "Look again at 0:02.")
+
+    def told(receipt):
+        notice = read_by_token(bureau.services, receipt.notice.notice_id, receipt.token)
+        said = state_document(bureau.services, notice, "en")
+        return said["appeal_until"] is not None, "free of charge" in said["redress"]
+
+    bureau.settle("allow", who="ben")
+    made = go(first)
+    bureau.settle("allow", who="lou", queue="appeals")
+    assert (state(bureau, made), told(first), told(second)) == ("rejected", (False, False), (True, True))
+    with pytest.raises(Conflict, match="out-of-court"):
+        go(first)
+    made = go(second)
+    bureau.settle("allow", who="kim", queue="appeals")
+    assert (state(bureau, made), told(second)) == ("rejected", (False, False))
+
+
+def test_a_counter_notice_is_appealed_for_once(bureau):
+    clip = bureau.clip()
+    bureau.file(clip)
+    counter = bureau.file(clip, "counter_notice", contact="", source="")
+    bureau.settle("block")
+    own = (counter.notice.notice_id, counter.token)
+    appeals.appeal_as_notifier(bureau.services, *own, "It is a parody.")
+    bureau.settle("block", who="lou", queue="appeals")
+    said = state_document(bureau.services, read_by_token(bureau.services, *own), "en")
+    assert (said["state"], said["appeal_until"], "free of charge" in said["redress"]) == ("rejected", None, False)
+    with pytest.raises(Conflict, match="out-of-court"):
+        appeals.appeal_as_notifier(bureau.services, *own, "It is a parody.")
 
 
 def test_only_the_statements_token_opens_an_appeal_and_only_in_time(bureau):
