@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Form, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -35,7 +35,7 @@ from moderation.notices.limits import TooMany
 from moderation.notices.naming import Differs, Unidentified, Unmarked
 from moderation.notices.rows import read_by_token, state_document
 from moderation.verification import verify_file
-from review_ui.posted import Posted, receive_posted
+from review_ui.posted import Posted, lines, receive_posted
 from review_ui.rendering import language, page
 from review_ui.routes import PageRoute, logged_in
 from review_ui.security import Field as Given
@@ -120,20 +120,21 @@ class NoticeForm(BaseModel):
 
 
 class AppealForm(BaseModel):
-    """The form as a browser sends it; `number` is a clip's, or that of one's own notice."""
+    """The form as a browser sends it; `number` is a clip's, or that of one's own notice. The API's body bounds each."""
 
-    form_token: str = Field("", max_length=200)
-    number: str = Field("", max_length=200)
-    decision_id: str = Field("", max_length=200)
-    token: str = Field("", max_length=200)
-    explanation: str = Field("", max_length=20_000)
+    form_token: str = ""
+    number: str = ""
+    decision_id: str = ""
+    token: str = ""
+    explanation: str = ""
 
     def body(self, spoken: str) -> AppealBody:
         """The same as the API takes it. Raises BadForm, Invalid."""
         if not self.explanation.strip():
             raise Invalid(fields={"explanation": "missing"})
         number = self.number.strip()
-        said = {"decision_id": self.decision_id.strip(), "token": self.token.strip(), "explanation": self.explanation}
+        said = {"decision_id": self.decision_id.strip(), "token": self.token.strip()}
+        said |= {"explanation": lines(self.explanation)}
         said |= {"notice_id" if is_id("ntc", number) else "clip_id": number, "language": spoken}
         return read_json(AppealBody, canonical(said))
 

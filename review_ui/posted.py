@@ -36,12 +36,12 @@ async def receive_posted(request: Request, names: Collection[str]) -> AsyncItera
     limits, kind = services.settings.limits, parse_options_header(request.headers.get("content-type"))[0]
     if kind != MULTIPART:
         said = parse_qsl(_text(await receive_json(request, limits)), keep_blank_values=True)
-        yield Posted(fields={name: _lines(value) for name, value in said if name in names})
+        yield Posted(fields={name: lines(value) for name, value in said if name in names})
         return
     async with receive_form(
         request, services.scratch(), limits, frozenset(names), needs_file=False, patient=True
     ) as received:
-        fields = {name: _lines(_text(value)) for name, value in received.texts.items()}
+        fields = {name: lines(_text(value)) for name, value in received.texts.items()}
         # A browser sends an empty file where none was chosen.
         whole = received.size and not received.too_large
         yield Posted(fields=fields, file=received.path if whole else None, too_large=received.too_large)
@@ -54,6 +54,6 @@ def _text(sent: bytes) -> str:
         raise Malformed("a form is sent as UTF-8") from error
 
 
-def _lines(text: str) -> str:
+def lines(text: str) -> str:
     """Lines end in two characters when browsers send them, and in one where they count them."""
     return text.replace("\r\n", "\n")

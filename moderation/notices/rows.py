@@ -41,7 +41,7 @@ class Notice:
 
     @property
     def appeals_as(self) -> str | None:
-        """As which notice its sender appeals; who sent a counter-notice made the clip, and wants what its creator wants."""
+        """As which notice its sender appeals; whoever sent a counter-notice made the clip, and appeals as that."""
         return None if self.kind == COUNTER else self.notice_id
 
 

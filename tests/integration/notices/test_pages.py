@@ -106,6 +106,29 @@ def test_an_appeal_that_proves_nothing_says_so_in_place(pages, clip):
     assert "It is a parody." in refused.text
 
 
+def test_an_appeal_that_is_too_long_says_so_in_place_and_keeps_what_was_typed(pages, clip):
+    nobody = pages.with_headers()
+    form = {"form_token": hidden(nobody.get("/appeal").text), "number": clip, "decision_id": "dec_x", "token": "guess"}
+
+    def send(**said):
+        return nobody.post("/appeal", data={**form, "explanation": "It is a parody.", **said})
+
+    for field, typed in (
+        ("explanation", "نقد" * 7_000),
+        ("number", "n" * 201),
+        ("decision_id", "d" * 201),
+        ("token", "t" * 201),
+    ):
+        refused = send(**{field: typed})
+        assert (refused.status_code, "This is too long." in refused.text) == (422, True)
+        assert (f'id="{field}-wrong"' in refused.text, typed in refused.text) == (True, True)
+    # Browsers count the end of a line as one character and send two.
+    lines = send(explanation="a parody\r\n" * 1_100)
+    assert (lines.status_code, "do not belong to this clip" in lines.text) == (404, True)
+    stale = send(form_token="f" * 201)
+    assert (stale.status_code, "It is a parody." in stale.text) == (403, True)
+
+
 def test_a_copy_is_bounded_and_what_is_wrong_with_it_is_said_beside_it(run_app, few_bytes):
     pages = run_app(create_app, limits=few_bytes)
     nobody = pages.with_headers()
