@@ -27,7 +27,7 @@ MOMENTS = ("before", "inside", "after")
 SETTLED = {"released", "in_review", "withheld", "refused", "withdrawn"}
 SECONDS = 120.0
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
 
 
 class Receiver:
