@@ -141,12 +141,13 @@ def _open(tx: Transaction, enqueuer: outbox.Enqueuer, now: datetime, clip: Clip,
         # It stays as it is until somebody decides: what it stands on is what they confirm or change.
         opened = replace(before, queue=QUEUE, priority=priority, deadline_s=deadline_s)
         return review.insert_case(tx, clip, opened, standing[0], now, source="notice")
+    # What rules asked before is answered with it, on the facts they asked it on; what people answered stands as it is.
+    rules = before if before and before.decided_by == POLICY else None
     decision = Decision(
         outcome=Outcome.REVIEW,
-        facts_hash="",
+        facts_hash=rules.facts_hash if rules else "",
         reasons=(Reason(code=REASON),),
-        # What rules asked before is answered with it; what people answered stands as it is.
-        lesser=(*before.reasons, *before.lesser) if before and before.decided_by == POLICY else (),
+        lesser=(*rules.reasons, *rules.lesser) if rules else (),
         decided_by=SYSTEM,
         queue=QUEUE,
         priority=priority,
