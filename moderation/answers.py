@@ -9,7 +9,7 @@ from typing import Final
 from moderation import asking, stops
 from moderation.db import Transaction, queries
 from moderation.decisions import Audience, Decision, Outcome, Reason
-from moderation.facts import FactRecord, FactsError
+from moderation.facts import Consent, FactRecord, FactsError
 
 SQL = queries("records")
 #: A reviewer's finding that the clip shows somebody, or something, else.
@@ -17,6 +17,7 @@ FALSE_MATCH: Final = "false_match"
 #: What the texts of a clip alone can name; and all that a resemblance can be about where a reason names nobody.
 NAMED: Final = frozenset({"public_figure_likeness", "protected_person", "rights_holder"})
 NAMELESS: Final = NAMED | {"takedown_copy", "takedown_notice", "voice_likeness"}
+_NO_NO: Final = frozenset({Consent.CONSENTED, Consent.UNDETERMINED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,25 +30,37 @@ class Answer:
     facts: FactRecord | None = None
 
     @property
+    def people(self) -> frozenset[str]:
+        """Whom the reasons name that it answered."""
+        return frozenset(reason.person for reason in self.decision.lesser if reason.person)
+
+    @property
+    def denies(self) -> bool:
+        """Whether the reviewer found a resemblance to be a mistake, whosever it is."""
+        return any(reason.code == FALSE_MATCH for reason in self.decision.reasons)
+
+    @property
     def refutes(self) -> frozenset[str]:
         """Whom the reviewer did not recognise.
 
-        Only where it is sure of whom they speak: one person, or those whom one face or voice may be, and nothing else.
+        Only where it is sure of whom and what they speak: of one person, or of those whom the same faces may be, or the
+        same voices; not where somebody is near both a face and a voice, and may be there by one of them.
         """
-        if FALSE_MATCH not in {reason.code for reason in self.decision.reasons}:
+        nameless = any(not reason.person and reason.code in NAMELESS for reason in self.decision.lesser)
+        if not self.denies or nameless:
             return frozenset()
-        answered = self.decision.lesser
-        people = frozenset(reason.person for reason in answered if reason.person)
-        if any(not reason.person and reason.code in NAMELESS for reason in answered):
-            return frozenset()
-        return people if len(people) == 1 or self._are_one(people) else frozenset()
+        faces, voices = self._near()
+        ambiguous = (faces and voices) or any(not self.people <= near for near in (*faces, *voices))
+        several = len(self.people) > 1 and not (faces or voices)
+        return frozenset() if ambiguous or several else self.people
 
-    def _are_one(self, people: frozenset[str]) -> bool:
+    def _near(self) -> tuple[list[set[str]], list[set[str]]]:
+        """Whom each face, and each voice, may be that may be one of these people."""
         if self.facts is None:
-            return False
+            return [], []
         faces = [{candidate.person for candidate in face.candidates} for face in self.facts.faces]
         voices = [{candidate.person for candidate in voice.candidates} for voice in self.facts.voices]
-        return any(people <= near for near in (*faces, *voices))
+        return [near for near in faces if near & self.people], [near for near in voices if near & self.people]
 
 
 def read_answers(tx: Transaction, clip_id: str, words: asking.Words = asking.UNASKED) -> list[Answer]:
@@ -104,9 +117,15 @@ def _holds(reason: Reason, answer: Answer, facts: FactRecord, lessened: Mapping[
 
 
 def _consent(facts: FactRecord, person: str) -> object:
-    """What consent said of somebody's likeness; None of whom the facts do not know."""
+    """What consent said of somebody's likeness; None of whom the facts do not know.
+
+    And whom it was to be shown to, where it was no yes: what may stay a draft without one need not be public.
+    """
     found = facts.people.get(person)
-    return found and (found.consent, found.voice, found.limits)
+    if found is None:
+        return None
+    words = {found.consent, found.voice or found.consent}
+    return found.consent, found.voice, found.limits, None if words <= _NO_NO else facts.phase
 
 
 def settle(decision: Decision, answers: Sequence[Decision]) -> Decision:

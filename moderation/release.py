@@ -289,6 +289,8 @@ def delete(services: "Services", org: str, clip_id: str, by: str) -> None:
         services.store.delete(key)
     if clip.content_sha256:
         uploads.remove_unused(services, org, clip.content_sha256)
+    with services.database.transaction(org) as tx:
+        tx.pg.execute(SQL.forget_files, {"clip": clip_id})
 
 
 def _erase(tx: Transaction, services: "Services", clip: Clip, now: datetime, by: str) -> None:

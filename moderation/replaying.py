@@ -142,8 +142,10 @@ def _replay_one(
 def _settled(decision: Decision, given: Sequence[Decision]) -> Iterator[Decision]:
     """What a decision may have come to with these answers: all of them, or without the last of its approvals.
 
-    Those count no more once their people were asked, or consent otherwise; a block always does.
+    Those count no more once their people were asked, or consent otherwise; a block always does, until it is overruled.
     """
+    if given and given[-1].outcome is not Outcome.BLOCK:
+        yield decision
     for count in range(len(given), -1, -1):
         yield settle(decision, given[:count])
         if count and given[count - 1].outcome is Outcome.BLOCK:

@@ -106,8 +106,12 @@ def _wishes(tx: Transaction, clip: Clip, answers: Answers) -> list[Reservation]:
     return [
         each
         for person, at in found
-        if not settled((each := wished(person)).reason, [said for said in answers if person in said.refutes], at)
+        if not settled((each := wished(person)).reason, _of_them_alone(answers, person), at)
     ]
+
+
+def _of_them_alone(answers: Answers, person: str) -> Answers:
+    return [said for said in answers if said.denies and said.people == {person}]
 
 
 def _unallowed(

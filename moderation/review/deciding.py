@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from moderation import decisions, outbox
 from moderation.clips import Clip
@@ -37,6 +37,8 @@ from moderation.review.terms import Terms
 
 SQL = queries("cases")
 OPINIONS = queries("opinions")
+#: By whom what is no person's word is decided.
+_NOBODY: Final = frozenset({decisions.POLICY, "system"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,14 +188,19 @@ def demand_reason(outcome: Outcome, reason: str) -> None:
 
 
 def decision_of(opened: Decision, view: View, reviewer: Reviewer) -> Decision:
-    """A person's decision: its own reason, and in `lesser` the reasons it answered."""
+    """A person's decision: its own reason, and in `lesser` the reasons it answered.
+
+    Where a person's decision is what stands (an appeal, a notice of a settled clip), those that it answered.
+    """
     notes = (Note(code="reviewer_note", params={"text": view.note}),) if view.note else ()
     limited = view.outcome is Outcome.RESTRICT
+    answered = opened.outcome is not Outcome.REVIEW and opened.decided_by not in _NOBODY
+    asked = () if answered else opened.reasons
     return Decision(
         outcome=view.outcome,
         facts_hash=opened.facts_hash,
         reasons=(Reason(code=view.reason or ""),),
-        lesser=(*opened.reasons, *opened.lesser),
+        lesser=(*asked, *opened.lesser),
         notes=notes,
         audience=decisions.Audience(adults_only=limited, no_remix=limited),
         decided_by=reviewer.principal,

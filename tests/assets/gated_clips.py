@@ -6,10 +6,13 @@ from judging_worker import ORG, add_clip, prove, showing
 
 from moderation import consent, descent, judging, release, review
 from moderation.db.clips import read_clip
-from moderation.decisions import Decision, Outcome, Reason
+from moderation.decisions import Outcome
 from moderation.ids import new_id
 from moderation.recording import insert_decision
+from moderation.review.deciding import decision_of
 from moderation.review.following import carry_out
+from moderation.review.opinions import View
+from moderation.review.reviewers import Reviewer
 from moderation.revocations import beginning, driving
 from moderation.scoring import Analysis
 
@@ -68,10 +71,8 @@ def decide(services, clip, code: str, outcome: Outcome = Outcome.ALLOW, *, follo
             "select case_id from moderation.cases where clip_id = %s and state = 'open'", (clip,)
         ).fetchone()
         opened = review.opening_decision(tx, review.read_case(tx, case_id))
-        lesser = (*opened.reasons, *opened.lesser)
-        said = Decision(
-            outcome=outcome, facts_hash=opened.facts_hash, reasons=(Reason(code=code),), lesser=lesser, decided_by="rev"
-        )
+        view = View(outcome=outcome, reason=code, note="")
+        said = decision_of(opened, view, Reviewer(principal="rev", specialist=False))
         decision = insert_decision(tx, held, said, actor_kind="person", actor="rev", now=now)
         tx.pg.execute(
             "update moderation.cases set state = 'decided', decided_at = now() where case_id = %s", (case_id,)

@@ -4,6 +4,7 @@ Each clip shows people who forbid violence, which nothing here measures, so that
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,9 +13,11 @@ from families import NOW
 from gated_clips import decide, give, go_on, nobody, take_back, upload, wait
 from judging_worker import ORG, showing
 
-from moderation import appearances, consent, erasure, release
+from moderation import appeals, appearances, asking, consent, erasure, release
 from moderation.assembly import open_services
 from moderation.clock import FixedClock
+from moderation.db.clips import read_clip
+from moderation.decisions import Outcome
 from moderation.replaying import replay_decisions
 from moderation.revocations import beginning, driving, rejudging
 from moderation.scoring import Analysis
@@ -113,6 +116,16 @@ def test_an_approved_draft_becomes_public_only_where_its_person_allows_that(serv
     assert go_on(services, clip) == ("in_review" if audience == "draft" else "released")
 
 
+def status(services, clip) -> str:
+    with services.database.transaction(ORG) as tx:
+        return read_clip(tx, clip).status
+
+
+def appeal(services, clip, decision: str) -> None:
+    with services.database.transaction(ORG) as tx:
+        appeals._open(tx, services.clock.now(), read_clip(tx, clip, lock=True), decision)
+
+
 def lessen(services, person: str, friends: str, end, how: str) -> None:
     now = services.clock.now()
     with services.database.transaction(ORG) as tx:
@@ -169,3 +182,76 @@ def test_that_one_of_two_is_somebody_else_says_nothing_of_the_other(services, ev
         assert tx.pg.execute("select status from moderation.clips where clip_id = %s", (clip,)).fetchone() == (
             "withdrawn",
         )
+
+
+def with_voice(services, person: str) -> Analysis:
+    """Somebody's face, and a voice that is theirs as surely."""
+    near = {"person": person, "distance": 0.5, "state": "matched"}
+    voice = {"voice": 1, "state": "matched", "segments": [[0, 1000]], "candidates": [near]}
+    return replace(showing(services, person), voices=[voice])
+
+
+def test_that_a_voice_is_somebody_elses_says_nothing_of_a_face_whose_person_is_asked(services):
+    person = enter(services, "Noor")
+    allow(services, person, mode="ask_me", scope="face")
+    clip = upload(services, with_voice(services, person))
+    assert go_on(services, clip) == "in_review"
+    decide(services, clip, "false_match")
+    assert go_on(services, clip) == "in_review"
+    with services.database.transaction(ORG) as tx:
+        assert [question.answer for question in asking.questions_of(tx, person)] == [None]
+
+
+@pytest.mark.parametrize("voice", [True, False], ids=["a voice", "another face"])
+def test_who_is_certain_elsewhere_in_a_clip_is_not_refuted_with_what_is_doubtful(services, voice):
+    person, double = enter(services, "Noor"), enter(services, "Lea", at=7.0)
+    for each in (person, double):
+        allow(services, each, limits=("violent",), scope="face")
+    seen = with_voice(services, person) if voice else both(services, person, person)
+    if not voice:
+        (near,) = seen.faces[0]["candidates"]
+        seen.faces[0] |= {"state": "possible", "candidates": [near, near | {"person": double}]}
+    clip = upload(services, seen)
+    assert go_on(services, clip) == "in_review"
+    decide(services, clip, "false_match")
+    assert go_on(services, clip) == "released"
+    revocation = str(beginning.begin(services, ORG, person, by="test")["revocation_id"])
+    driving.drive(services, ORG, revocation)
+    assert status(services, clip) == "withdrawn"
+
+
+@pytest.mark.parametrize("code", ["unconsented_likeness", "public_figure_likeness"])
+def test_a_double_found_on_appeal_is_nobody_whatever_the_block_was_for(services, code):
+    person = enter(services, "Noor")
+    allow(services, person, limits=("violent",))
+    clip = upload(services, showing(services, person))
+    assert go_on(services, clip) == "in_review"
+    appeal(services, clip, decide(services, clip, code, Outcome.BLOCK))
+    decide(services, clip, "false_match")
+    assert go_on(services, clip) == "released"
+    with services.database.transaction(ORG) as tx:
+        assert appearances.in_clip(tx, clip, person) == [("face", "possible")]
+
+
+def test_a_block_that_was_overruled_before_its_grant_ended_is_derived_anew_as_it_was(services):
+    person, end = enter(services, "Noor"), services.clock.now() + timedelta(hours=1)
+    allow(services, person, limits=("violent",), expires_at=end)
+    clip = upload(services, showing(services, person))
+    assert go_on(services, clip) == "in_review"
+    appeal(services, clip, decide(services, clip, "unconsented_likeness", Outcome.BLOCK))
+    decide(services, clip, "consented")
+    assert go_on(services, clip) == "released"
+    services.clock.at = end + timedelta(minutes=1)
+    assert rejudging.judge_outlived(services) == 1
+    assert go_on(services, clip) == "in_review"
+    assert replay_decisions(services, ORG).faultless
+
+
+def test_a_draft_without_any_yes_is_asked_about_anew_when_it_is_to_be_public(services):
+    clip = upload(services, showing(services, enter(services, "Noor")))
+    in_draft(services, clip)
+    assert go_on(services, clip) == "in_review"
+    decide(services, clip, "context_allowed")
+    assert go_on(services, clip) == "released"
+    release.publish_draft(services, ORG, clip, "platform")
+    assert go_on(services, clip) == "in_review"

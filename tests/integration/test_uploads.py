@@ -173,3 +173,30 @@ def test_what_a_deletion_that_was_cut_short_left_goes_with_its_retention(service
     services.clock.at += timedelta(days=400)
     assert (uploads(services), retention.sweep(services)["blob:upload"], uploads(services)) == (1, 1, 0)
     assert retention.sweep(services)["blob:upload"] == 0
+
+
+def test_what_reviewers_saw_of_a_clip_goes_when_a_deletion_that_was_cut_short_is_asked_for_again(
+    services, drawn, monkeypatch
+):
+    clip, act = hand_in(services, drawn), services.store.delete
+    veiled = services.store.put(ORG, "veiled", drawn)
+    line = (ORG, clip.clip_id, veiled.sha256, veiled.key, services.clock.now())
+    insert = (
+        "insert into moderation.renditions (org_id, clip_id, kind, sha256, blob_key, bytes, report, created_at)"
+        " values (%s, %s, 'veiled', %s, %s, 1, '{}', %s)"
+    )
+    with services.database.transaction(ORG) as tx:
+        tx.pg.execute(insert, line)
+
+    def lost(key: str) -> None:
+        raise Outage("blobs", "killed between the commit and the file")
+
+    monkeypatch.setattr(services.store, "delete", lost)
+    with pytest.raises(Outage):
+        delete(services, clip)
+    assert services.store.has(veiled.key)
+    monkeypatch.setattr(services.store, "delete", act)
+    delete(services, clip)
+    assert not services.store.has(veiled.key)
+    with services.database.transaction(ORG) as tx:
+        assert tx.pg.execute("select 1 from moderation.renditions where kind = 'veiled'").fetchone() is None

@@ -121,10 +121,13 @@ with a as (delete from moderation.analyses where clip_id = %(clip)s),
      p as (delete from moderation.clip_prints where clip_id = %(clip)s),
      h as (delete from moderation.hash_answers where clip_id = %(clip)s),
      s as (delete from moderation.shadow_decisions where clip_id = %(clip)s),
-     c as (delete from moderation.case_renditions where clip_id = %(clip)s),
-     r as (delete from moderation.renditions where clip_id = %(clip)s and kind <> 'marked'),
      q as (update moderation.proofs set body = body - '{fingerprint,sketches}'::text[] where clip_id = %(clip)s)
 delete from moderation.fingerprints where clip_id = %(clip)s;
+
+-- name: forget_files
+-- Once they are gone: until then these rows are all that tells where they lie.
+with c as (delete from moderation.case_renditions where clip_id = %(clip)s)
+delete from moderation.renditions where clip_id = %(clip)s and kind <> 'marked';
 
 -- name: blob_keys
 select blob_key from moderation.renditions where clip_id = %(clip)s

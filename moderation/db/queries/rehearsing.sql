@@ -76,5 +76,9 @@ left join moderation.facts f on f.clip_id = d.clip_id and f.facts_hash = d.facts
 where d.decision_id = any(%(decisions)s);
 
 -- name: answers_of_clips
-select clip_id, seq, body from moderation.decisions
-where actor_kind = 'person' and clip_id = any(%(clips)s) order by clip_id, seq;
+-- But for what was taken back within its undo window.
+select clip_id, seq, body from moderation.decisions d
+where actor_kind = 'person' and clip_id = any(%(clips)s)
+  and not exists (select 1 from moderation.opinions o join moderation.undone_opinions u using (opinion_id)
+    where o.clip_id = d.clip_id and o.decision_id = d.decision_id)
+order by clip_id, seq;
