@@ -55,7 +55,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def service(run_app):
-    return run_app(webhooks=Webhooks(allow_loopback=True, timeout_seconds=2.0, max_attempts=3))
+    return run_app(webhooks=Webhooks(allow_loopback=True, timeout_seconds=30.0, max_attempts=3))
 
 
 def withdrawn_clip(service, drawn, **metadata: object) -> str:

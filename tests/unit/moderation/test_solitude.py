@@ -40,7 +40,7 @@ def test_one_who_wants_to_be_alone_waits_for_the_others_and_keeps_newcomers_out(
 
 
 def test_many_are_inside_together():
-    solitude, barrier = Solitude(threading.Event()), threading.Barrier(3, timeout=5)
+    solitude, barrier = Solitude(threading.Event()), threading.Barrier(3, timeout=60)
 
     def enter() -> None:
         with solitude.together():

@@ -65,7 +65,7 @@ def service(server, path="/", **more):
 
 
 def test_the_http_form_keeps_the_contract_and_tells_no_more_than_hashes(outside):
-    asking = service(outside, token=SecretStr("secret"), timeout_seconds=5)
+    asking = service(outside, token=SecretStr("secret"), timeout_seconds=30)
     demand_conformance(asking, known=KNOWN, unknown=UNKNOWN)
     key, asked = outside.asked[-1]
     assert key == "Bearer secret"
